@@ -1,0 +1,168 @@
+# Gangway. `make` builds, `make demo` shows a line, `make test` proves it. See README.md.
+
+CC ?= gcc
+BUILD ?= build
+PREFIX ?= /usr/local
+DATA ?= $(abspath ../shared/data)
+FUZZ_SECONDS ?= 60
+VERSION := 0.1
+
+ROOMS := station web-status drivers crypto scheduler
+LIBRARIES := libusb-1.0 libpcsclite liburing libcrypto libconfig yaml-0.1 libmicrohttpd jansson sqlite3 libelf libcurl
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+# Ask the compiler which of these it knows.
+WANTED_WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wswitch-enum -Wmissing-prototypes \
+	-Wstrict-prototypes -Wformat=2 -Wvla -Wundef -Wframe-larger-than=16384 -Wpointer-arith \
+	-Wcast-qual -Wwrite-strings -Wnull-dereference -Wduplicated-cond -Wlogical-op
+WARNINGS := $(shell for w in $(WANTED_WARNINGS); do \
+	$(CC) -Werror $$w -x c -c /dev/null -o /dev/null 2>/dev/null && echo $$w; done)
+ifdef CI
+WARNINGS += -Werror
+endif
+
+OPTIMIZE ?= -O2
+SANITIZE ?=
+ALL_CFLAGS = -std=gnu17 $(OPTIMIZE) -g -fno-omit-frame-pointer $(WARNINGS) $(SANITIZE) \
+	-D_GNU_SOURCE -DGANGWAY_VERSION='"$(VERSION)"' -I. \
+	$(shell pkg-config --cflags $(LIBRARIES) 2>/dev/null) $(CFLAGS) -MMD -MP
+ALL_LIBS = $(shell pkg-config --libs $(LIBRARIES) 2>/dev/null) -ldl -lpthread
+
+MAINS := station/gangwayd.c station/gangway.c
+sources = $(filter-out $(MAINS),$(wildcard $(1)/*.c $(1)/*/*.c))
+objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
+ROOM_LIBS := $(foreach room,$(ROOMS),$(BUILD)/lib$(room).a)
+
+TEST_SOURCES := $(wildcard $(foreach room,$(ROOMS),tests/$(room)/*.c))
+TEST_SCRIPTS := $(wildcard $(foreach room,$(ROOMS),tests/$(room)/*.sh) tests/whole/*.sh)
+TESTS := $(patsubst %.c,$(BUILD)/%,$(TEST_SOURCES))
+FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/*.c)))
+REPLAYS := $(FUZZERS:%=$(BUILD)/tests/fuzz/%-replay)
+RIGS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/rigs/*.c))
+BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
+PROGRAMS := $(BUILD)/gangwayd $(BUILD)/gangway
+
+.PHONY: all demo test bench sanitize lint fuzz install clean packages test-packages lint-packages \
+	layers format replays
+all: $(PROGRAMS)
+
+# --- building ---------------------------------------------------------------------------------
+
+define room_rule
+$(BUILD)/lib$(1).a: $(call objects,$(call sources,$(1)))
+	@rm -f $$@
+	@ar rcs $$@ $$^
+endef
+$(foreach room,$(ROOMS),$(eval $(call room_rule,$(room))))
+$(BUILD)/libsupport.a: $(call objects,$(filter-out %/replay.c,$(wildcard tests/support/*.c)))
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(BUILD)/%.o: %.c | packages
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/web-status/page.o: web-status/page.html
+
+$(PROGRAMS): $(BUILD)/%: $(BUILD)/station/%.o $(ROOM_LIBS)
+	@echo "  LINK  $@"
+	@$(CC) $(ALL_CFLAGS) -o $@ $< $(ROOM_LIBS) $(ALL_LIBS)
+
+$(TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libsupport.a $(ROOM_LIBS)
+	@echo "  LINK  $@"
+	@$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/libsupport.a $(ROOM_LIBS) $(ALL_LIBS) -lcmocka
+
+$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libsupport.a $(ROOM_LIBS)
+	@echo "  LINK  $@"
+	@$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/libsupport.a $(ROOM_LIBS) $(ALL_LIBS)
+
+$(BUILD)/tests/rigs/%.o: ALL_CFLAGS += $(shell pkg-config --cflags fuse3 2>/dev/null)
+$(RIGS): $(BUILD)/%: $(BUILD)/%.o $(ROOM_LIBS)
+	@echo "  LINK  $@"
+	@$(CC) $(ALL_CFLAGS) -o $@ $< $(ROOM_LIBS) $(ALL_LIBS) $(shell pkg-config --libs fuse3 2>/dev/null)
+
+# A fuzz target as an ordinary test: every file of its corpus, once.
+$(REPLAYS): $(BUILD)/tests/fuzz/%-replay: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/support/replay.o \
+		$(BUILD)/libsupport.a $(ROOM_LIBS)
+	@echo "  LINK  $@"
+	@$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/tests/support/replay.o $(BUILD)/libsupport.a $(ROOM_LIBS) $(ALL_LIBS)
+replays: $(REPLAYS)
+
+# --- running ----------------------------------------------------------------------------------
+
+demo: all
+	@configs/examples/demo.sh $(BUILD) $(DATA)
+
+test: test-packages
+	@$(MAKE) --no-print-directory all $(TESTS) $(REPLAYS) $(RIGS)
+	@GANGWAY_BUILD=$(abspath $(BUILD)) GANGWAY_DATA=$(DATA) tests/run $(TESTS) $(REPLAYS) $(TEST_SCRIPTS)
+
+bench: all $(BENCHES)
+	@GANGWAY_BUILD=$(abspath $(BUILD)) GANGWAY_DATA=$(DATA) tests/bench/run $(BENCHES)
+
+# Address and undefined for everything; thread for what has threads.
+sanitize: lint-packages test-packages
+	@$(MAKE) --no-print-directory CC=clang BUILD=build/asan OPTIMIZE=-O1 \
+		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined' sanitize-run
+	@$(MAKE) --no-print-directory CC=clang BUILD=build/tsan OPTIMIZE=-O1 SANITIZE=-fsanitize=thread \
+		sanitize-threads
+.PHONY: sanitize-run sanitize-threads
+sanitize-run: all $(TESTS) $(REPLAYS)
+	@GANGWAY_BUILD=$(abspath $(BUILD)) GANGWAY_DATA=$(DATA) GANGWAY_SANITIZE=1 \
+		tests/run $(TESTS) $(REPLAYS) $(TEST_SCRIPTS)
+THREADED := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/scheduler/workers.c tests/crypto/sfi.c tests/station/store.c))
+sanitize-threads: $(THREADED)
+	@GANGWAY_BUILD=$(abspath $(BUILD)) GANGWAY_DATA=$(DATA) GANGWAY_SANITIZE=1 tests/run $(THREADED)
+
+fuzz: lint-packages
+	@$(MAKE) --no-print-directory CC=clang BUILD=build/fuzz OPTIMIZE=-O1 \
+		SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' fuzz-run
+.PHONY: fuzz-run
+fuzz-run: $(ROOM_LIBS) $(BUILD)/libsupport.a $(FUZZERS:%=$(BUILD)/tests/fuzz/%.o)
+	@for f in $(FUZZERS); do \
+		$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $(BUILD)/fuzz-$$f $(BUILD)/tests/fuzz/$$f.o \
+			$(BUILD)/libsupport.a $(ROOM_LIBS) $(ALL_LIBS) || exit 1; \
+		mkdir -p $(BUILD)/corpus/$$f; \
+		echo "fuzz $$f, $(FUZZ_SECONDS) s"; \
+		$(BUILD)/fuzz-$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -rss_limit_mb=2048 \
+			-artifact_prefix=$(BUILD)/finding-$$f- $(BUILD)/corpus/$$f tests/fuzz/corpus/$$f \
+			>$(BUILD)/fuzz-$$f.log 2>&1 || { tail -40 $(BUILD)/fuzz-$$f.log; exit 1; }; \
+		grep -E 'number_of_executed_units|new_units_added' $(BUILD)/fuzz-$$f.log; \
+	done
+
+# --- looking ----------------------------------------------------------------------------------
+
+lint: lint-packages layers format
+	@codespell -q 3 -S build,.git,LICENSE,corpus $$(git ls-files | grep -v corpus)
+	@cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
+		--enable=warning,portability -D_GNU_SOURCE -I. $(ROOMS)
+
+layers:
+	@tests/layers
+
+format:
+	@git ls-files '*.c' '*.h' | grep -v '^scheduler/fault.h$$' | xargs clang-format --dry-run -Werror
+
+# --- packages and installing ------------------------------------------------------------------
+
+packages:
+	@tests/packages build
+test-packages: packages
+	@tests/packages test
+lint-packages: packages
+	@tests/packages lint
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/gangway
+	install -m 755 $(BUILD)/gangway $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(BUILD)/gangwayd $(DESTDIR)$(PREFIX)/sbin/
+	cp -r configs/. $(DESTDIR)$(PREFIX)/share/gangway/
+
+clean:
+	rm -rf build
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

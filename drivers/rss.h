@@ -1,0 +1,93 @@
+/*
+ * rss.h - the root security services: certificate out; license, header and areas in.
+ *
+ * The mailbox of the RSS is not public for any MCU (targets.md section 13), so it is data: an RSS
+ * profile (configs/rss/NAME.conf). `reference` is our own stand-in protocol, which follows every
+ * public fact (license at 0x24030800, header at 0x24031000, SECURITY and ST_RAM_SIZE set before,
+ * status 0 for complete) and invents the rest:
+ *
+ *   mailbox + 0x00  magic "GWRS"           written by the host
+ *         + 0x04  command                1 certificate, 2 install part
+ *         + 0x08  length of the area list in bytes (install)
+ *         + 0x0C  number of areas in this part; + 0x10 is this the last part
+ *         + 0x20  state                  0x52554E52 "RNUR" running, 0x454E4F44 "DONE"; host writes
+ * 0
+ *         + 0x24  complete value         0 good, else an rss_code
+ *         + 0x28  area index reached     progress
+ *         + 0x40  certificate, 136 bytes
+ *   license, header: at their own addresses; areas: header and payload back to back from `areas`.
+ *
+ * `certificate` is answered by the ROM while it runs from system memory. `install` is taken at the
+ * next reset with SECURITY = 1: debug access is refused while the RSS runs, then state and value
+ * stand in the mailbox and the part waits for the next one, or resets with the new option bytes.
+ *
+ * A reference profile runs only on a part that carries `marker` in its system memory. Real silicon
+ * does not, so the station refuses it there and says which document would close the gap.
+ */
+#pragma once
+
+#include "crypto/certificate.h"
+#include "crypto/license.h"
+#include "crypto/sfi.h"
+#include "drivers/target.h"
+
+enum profile_source { SOURCE_REFERENCE, SOURCE_DOCUMENT, SOURCE_SILICON };
+
+struct rss_profile {
+        char name[32];
+        enum profile_source source;
+        char gap[160]; /* which document would close the gap */
+        uint32_t mailbox, license, header, areas;
+        uint32_t areas_capacity; /* bytes from `areas` */
+        uint32_t marker_address; /* 0: none */
+        char marker[33];
+        uint32_t command_certificate, command_install;
+        unsigned certificate_timeout_ms, install_timeout_ms; /* of the RSS itself, besides work */
+        enum sfi_iv_policy iv_policy;
+};
+
+/* Codes at mailbox + 0x24 of the reference protocol. */
+enum rss_code {
+        RSS_OK = 0,
+        RSS_ERROR_COMMAND = 1,   /* unknown command, lengths that do not fit */
+        RSS_ERROR_SECURITY = 2,  /* SECURITY or ST_RAM_SIZE not set, read-out protected */
+        RSS_ERROR_LICENSE = 3,   /* license not for this chip */
+        RSS_ERROR_HEADER = 4,    /* header tag: wrong key or nonce */
+        RSS_ERROR_AREA = 5,      /* tag of the area at + 0x28 */
+        RSS_ERROR_OVERLAP = 6,   /* an area overlaps an earlier one of this install */
+        RSS_ERROR_RANGE = 7,     /* destination not in flash */
+        RSS_ERROR_NOT_BLANK = 8, /* destination not erased */
+        RSS_ERROR_FLASH = 9,     /* a word did not take its value */
+        RSS_ERROR_ORDER = 10,    /* part or index out of order */
+        RSS_ERROR_OPTION = 11,   /* option bytes refused */
+};
+
+/* Read and check a profile (waits). -FAULT_BAD_FILE */
+int rss_profile_load(const char *path, struct rss_profile *ret_profile) MUST_USE;
+
+/* May this profile be used on this part?
+ *      -FAULT_REFERENCE_ONLY */
+int rss_check_allowed(struct target *target, const struct rss_profile *profile) MUST_USE;
+
+/* Ask for the certificate and check it.
+ *      -FAULT_RSS_SILENT, -FAULT_RSS, -FAULT_BAD_CERTIFICATE */
+int rss_read_certificate(struct target *target, const struct rss_profile *profile,
+                         struct certificate *ret_certificate) MUST_USE;
+
+/* Progress of a running install, for the page. The reader may look at any time. */
+struct rss_progress {
+        uint32_t bytes_sent, bytes_total;
+        uint16_t area_reached, area_count;
+};
+
+/* Put license, header and the areas of `part` into RAM, start the RSS by a reset, wait until it is
+ * done, come back.
+ *      -FAULT_NO_ROOM      the part does not fit
+ *      -FAULT_RSS_SILENT   not done in time
+ *      -FAULT_BAD_LICENSE, -FAULT_BAD_IMAGE, -FAULT_BAD_AREA, -FAULT_NOT_BLANK, -FAULT_FLASH,
+ *      -FAULT_OPTION_BYTES, -FAULT_PROTECTED, -FAULT_RSS  by the code it left
+ *      -FAULT_NOT_PROVABLE it closed the part before the value could be read */
+int rss_install_part(struct target *target, const struct rss_profile *profile,
+                     const struct sfi *sfi, const struct sfi_part *part, bool is_last,
+                     const uint8_t license[static LICENSE_LENGTH],
+                     struct rss_progress *progress) MUST_USE;

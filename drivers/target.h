@@ -1,0 +1,76 @@
+/*
+ * target.h - one STM32 behind a probe: identify, read, prepare, reset, come back.
+ *
+ * Hotplug only (AN5054 section 3.3.2): the core is neither halted nor reset at connect. A target
+ * belongs to its site's fiber; every call waits. Faults as in stlink.h and those named here.
+ * A reset often ends in an access error because the target vanishes in mid-transaction: the calls
+ * that reset swallow that one error and reattach within their deadline (stlink.md 18 point 8:
+ * ENTER + INIT_AP every 50 ms).
+ */
+#pragma once
+
+#include "drivers/family.h"
+#include "drivers/stlink.h"
+
+struct target {
+        struct stlink *probe;        /* borrowed */
+        const struct family *family; /* borrowed */
+};
+
+struct target_identity {
+        uint32_t dpidr;
+        uint16_t device_id, revision;
+        uint32_t unique_id[3];
+        char unique_id_text[25]; /* 24 hex digits, word 2 first, as ST prints it */
+        unsigned flash_kib;
+};
+
+/* Enter SWD at `clock_khz` or below and open the family's access port.
+ *      -FAULT_NO_TARGET, -FAULT_WRONG_PART (DP id) */
+int target_attach(struct target *target, unsigned clock_khz) MUST_USE;
+
+/*      -FAULT_WRONG_PART  another device id; both are named */
+int target_identify(struct target *target, struct target_identity *ret_identity) MUST_USE;
+
+int target_read_word(struct target *target, uint32_t address, uint32_t *ret_value) MUST_USE;
+int target_write_word(struct target *target, uint32_t address, uint32_t value) MUST_USE;
+int target_read(struct target *target, uint32_t address, void *data, size_t length) MUST_USE;
+int target_write(struct target *target, uint32_t address, const void *data, size_t length,
+                 uint32_t *progress) MUST_USE;
+
+/* Current option bytes, one value per row of the family (0 for rows that are not kept). */
+int target_read_options(struct target *target, uint32_t *ret_values) MUST_USE;
+
+/* Write the rows whose masked value differs and reload; nothing is done when none does. Reads back.
+ *      -FAULT_OPTION_BYTES  OPTCHANGEERR, or a row reads back otherwise; it is named */
+int target_write_options(struct target *target, const uint32_t *values) MUST_USE;
+
+/* H7 option fields (targets.md 7.1). */
+uint8_t target_protection_level(const uint32_t *options); /* RDP byte: 0xAA is level 0 */
+bool target_is_secure(const uint32_t *options);           /* SECURITY, OPTSR bit 21 */
+#define TARGET_SECURITY      (1u << 21)
+#define TARGET_ST_RAM_SIZE_3 (3u << 19)
+
+/* Is any PCROP, secure or write-protected area active? Names it.
+ *      -FAULT_PROTECTED */
+int target_check_unprotected(struct target *target, const uint32_t *options) MUST_USE;
+
+/* Read `length` bytes from the flash at `address` in chunks; -FAULT_NOT_BLANK names the first
+ * address. */
+int target_check_blank(struct target *target, uint32_t address, uint32_t length) MUST_USE;
+
+/* Erase the sectors that hold `address` .. + `length`.
+ *      -FAULT_PROTECTED, -FAULT_FLASH */
+int target_erase(struct target *target, uint32_t address, uint32_t length,
+                 uint32_t *progress) MUST_USE;
+
+/* Does the core run from system memory (BOOT0 high)? Samples DWT_PCSR without halting.
+ *      -FAULT_BOOT_PIN  gives the address seen */
+int target_check_boot(struct target *target) MUST_USE;
+
+/* Reset by AIRCR.SYSRESETREQ, then come back within `deadline_ms`.
+ *      -FAULT_TARGET_LOST */
+int target_reset(struct target *target, unsigned deadline_ms) MUST_USE;
+
+/* Come back after the target reset itself. */
+int target_reattach(struct target *target, unsigned deadline_ms) MUST_USE;

@@ -1,0 +1,68 @@
+/*
+ * order.h - what the MES wants: one YAML document (libyaml); gangway-order(5), configs/orders/.
+ *
+ *   order: DEMO-0001            # identifier, [A-Za-z0-9._-]{1,63}
+ *   part: STM32H753XI           # shown; the family decides what is checked
+ *   family: STM32H75x
+ *   quantity: 64                # good units wanted, 1..1000000
+ *   image:
+ *     file: blinky.sfi          # beside the order, or absolute
+ *     sha256: 64 hex digits
+ *   firmware_id: BLINKY_1       # identifier on the card
+ *   retries: 1                  # further attempts on the same unit, 0..5
+ *   erase: interrupted          # never | interrupted | always
+ *   due: 2026-12-01             # optional
+ *   operator: line 3            # optional
+ */
+#pragma once
+
+#include "crypto/sfi.h"
+#include "scheduler/base.h"
+#include "scheduler/fault.h"
+
+#define ORDER_FILE_MAX (64u << 10)
+#define ORDER_ID_MAX   63u
+
+enum erase_rule {
+        ERASE_NEVER,       /* a unit whose flash is not blank is rejected */
+        ERASE_INTERRUPTED, /* erase only what an earlier attempt of ours left there */
+        ERASE_ALWAYS,
+};
+
+struct order {
+        char id[ORDER_ID_MAX + 1];
+        char part[32];
+        char family[24];
+        uint32_t quantity;
+        char image_file[512]; /* resolved */
+        uint8_t image_digest[32];
+        char firmware_id[33];
+        unsigned retries;
+        enum erase_rule erase;
+        char due[32];
+        char operator_name[64];
+        uint8_t digest[32]; /* SHA-256 of the order's text */
+};
+
+/* Where an order is wrong, as the .err file says it. */
+struct order_error {
+        char code[24]; /* fault name, "BAD_VALUE" */
+        unsigned line; /* 0: the file as a whole */
+        char sentence[256];
+        char remedy[256];
+};
+
+/* Read the text. `directory` resolves relative file names. Never opens the image.
+ *      -FAULT_BAD_FILE, -FAULT_BAD_VALUE, -FAULT_TOO_LARGE; `ret_error` is filled */
+int order_parse(const void *text, size_t length, const char *directory, struct order *ret_order,
+                struct order_error *ret_error) MUST_USE;
+
+/* Open the image, compare digest, parse, check against the family: device, flash ranges, part
+ * sizes, number of option rows (waits). `ret_sfi` is given to the caller.
+ *      -FAULT_NOT_FOUND, -FAULT_BAD_TAG (digest), -FAULT_BAD_FILE, -FAULT_BAD_VALUE, -FAULT_NO_ROOM
+ */
+struct family;
+struct rss_profile;
+int order_load_image(const struct order *order, const struct family *family,
+                     const struct rss_profile *rss, struct sfi **ret_sfi,
+                     struct order_error *ret_error) MUST_USE;

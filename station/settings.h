@@ -1,0 +1,70 @@
+/*
+ * settings.h - the station file (libconfig); configs/gangway.conf is the annotated example.
+ */
+#pragma once
+
+#include "drivers/simulated/bench.h"
+#include "scheduler/base.h"
+#include "scheduler/fault.h"
+
+#define SETTINGS_SITES_MAX   128u
+#define SETTINGS_READERS_MAX 32u
+#define SETTINGS_WORKERS_MAX 16u
+
+enum hardware { HARDWARE_USB, HARDWARE_SIMULATED };
+
+struct settings_site {
+        char name[16];
+        char path[64];   /* USB port path "1-4.2"; "sim-0" when simulated */
+        char serial[64]; /* cross-check of the probe's serial, "" for any */
+};
+
+/* The simulated bench, where `hardware = "simulated"`. Files hold key and nonce of the cards. */
+struct settings_bench {
+        unsigned boards, handling_ms;
+        double speed;
+        struct misfortune misfortune;
+        unsigned cards;
+        uint32_t card_counter;
+        char key_file[256], nonce_file[256];
+        char firmware_id[33];
+        unsigned license_ms_low, license_ms_high;
+        char directory[256]; /* "" nothing survives */
+};
+
+struct settings {
+        char file[256]; /* where it was read */
+        char station[32];
+        enum hardware hardware;
+        char family_file[256];
+        char rss_profile_file[256];
+        char card_profile_file[256];
+
+        struct settings_site sites[SETTINGS_SITES_MAX];
+        unsigned site_count;
+        char readers[SETTINGS_READERS_MAX][128]; /* PC/SC names or slot numbers from 1 */
+        unsigned reader_count;
+
+        unsigned workers;
+        int worker_cpus[SETTINGS_WORKERS_MAX]; /* -1 not pinned */
+
+        char orders_directory[256]; /* the drop folder: in, work, done, err are made inside */
+        char data_directory[256];   /* records, ledger, station key; 0700 */
+        char web_address[64];       /* "" no page */
+
+        unsigned clock_khz;     /* SWD */
+        unsigned poll_ms;       /* how often an empty site looks for a board */
+        unsigned settle_ms;     /* supply must stay this long before a board counts as in */
+        unsigned minimum_mv;    /* below: no board */
+        unsigned scan_s;        /* drop-folder scan beside inotify */
+        unsigned license_alarm; /* alarm at this many left on a card */
+
+        struct settings_bench bench;
+        bool is_virtual_time; /* rehearsal: simulated hardware only */
+        uint64_t seed;
+};
+
+/* Read and check (waits). Relative paths are taken from the file's own directory. Unknown names are
+ * refused.
+ *      -FAULT_NOT_FOUND, -FAULT_BAD_FILE, -FAULT_BAD_VALUE  file, line and remedy */
+int settings_load(const char *path, struct settings *ret_settings) MUST_USE;
