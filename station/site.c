@@ -115,7 +115,7 @@ static int wait_for_board(struct site *site, bool wanted)
 {
         const struct settings *settings = &site->station->settings;
         uint64_t since = 0;
-        bool is_in;
+        bool is_in = false;
         int r;
 
         for (;;) {

@@ -40,7 +40,7 @@ static void fill_lot(const struct station *station, const struct lot *lot, struc
 
         snprintf(to->order, sizeof(to->order), "%s", lot->order.id);
         snprintf(to->part, sizeof(to->part), "%s", lot->order.part);
-        snprintf(to->image, sizeof(to->image), "%s", name ? name + 1 : lot->order.image_file);
+        snprintf(to->image, sizeof(to->image), "%.63s", name ? name + 1 : lot->order.image_file);
         snprintf(to->state, sizeof(to->state), "%s", lot_state_name(lot));
         to->quantity = lot->order.quantity;
         to->good = counts->good;

@@ -287,7 +287,7 @@ static void stop_sites(struct station *station)
                         continue;
                 while (site->state == SITE_BUSY && site->install.is_past_return &&
                        !fiber_has_ended(site->fiber))
-                        (void)waitlist_wait(&station->lots.changed, NS_PER_S / 10);
+                        IGNORE(waitlist_wait(&station->lots.changed, NS_PER_S / 10));
                 fiber_cancel(site->fiber);
                 fiber_join(site->fiber);
                 site->fiber = NULL;

@@ -179,7 +179,7 @@ static void check_books(const struct line *line)
         /* the chain covers every attempt, and all are closed */
         assert_int_equal(books.chained, ask(line, "SELECT count(*) FROM attempts"));
         /* no unit passed twice, no attempt number was given twice */
-        assert_int_equal(ask(line, "SELECT count(*) FROM (SELECT unit FROM attempts WHERE result = 1 "
+        assert_int_equal(ask(line, "SELECT count(*) FROM (SELECT unit FROM attempts WHERE result = 'pass' "
                                    "GROUP BY unit HAVING count(*) > 1)"),
                          0);
         assert_int_equal(ask(line, "SELECT count(*) FROM (SELECT unit FROM attempts WHERE unit != '' "
@@ -187,8 +187,8 @@ static void check_books(const struct line *line)
                          0);
         /* no chip ever cost two licenses that arrived */
         assert_int_equal(
-                ask(line, "SELECT count(*) FROM (SELECT certificate FROM licenses WHERE license IS NOT "
-                          "NULL GROUP BY certificate HAVING count(*) > 1)"),
+                ask(line, "SELECT count(*) FROM (SELECT digest FROM licenses WHERE sealed IS NOT "
+                          "NULL GROUP BY digest HAVING count(*) > 1)"),
                 0);
 }
 

@@ -20,7 +20,7 @@ static const uint32_t option_rows[] = { 0x1026AAD0, 0x81000200, 0x81000200, 0x81
 
 const char *line_path(const struct line *line, const char *name)
 {
-        static char path[512];
+        static char path[256];
 
         snprintf(path, sizeof(path), "%s/%s", line->directory, name);
         return path;
@@ -152,7 +152,7 @@ struct line *line_destroy(struct line *line)
 
 void line_drop(struct line *line, const char *name, const void *text, size_t length)
 {
-        char hidden[256], seen[256];
+        char hidden[300], seen[300];
 
         snprintf(hidden, sizeof(hidden), "%s/orders/in/.%s", line->directory, name);
         snprintf(seen, sizeof(seen), "%s/orders/in/%s", line->directory, name);
@@ -244,10 +244,12 @@ static int run_station(void *subject)
 int line_run(struct line *line, enum loop_time time, uint64_t seed, int (*script)(void *context),
              void *context)
 {
-        struct settings settings = line->station.settings;
+        static struct settings settings; /* large */
         int r;
 
-        line->station = (struct station){ .settings = settings };
+        settings = line->station.settings;
+        memset(&line->station, 0, sizeof(line->station));
+        line->station.settings = settings;
         line->station.settings.is_virtual_time = time == LOOP_TIME_VIRTUAL;
         current = (struct run){ line, script, context };
         r = run_procedure(line, time, seed, run_station);
@@ -273,13 +275,13 @@ bool line_wait_step(struct line *line, unsigned index, const char *step)
 
 const char *line_find(const struct line *line, const char *pattern)
 {
-        static char found[512];
+        static char found[256];
         glob_t matches;
         bool is_there;
 
         is_there = glob(line_path(line, pattern), 0, NULL, &matches) == 0;
         if (is_there)
-                snprintf(found, sizeof(found), "%s", matches.gl_pathv[0]);
+                snprintf(found, sizeof(found), "%.255s", matches.gl_pathv[0]);
         globfree(&matches);
         return is_there ? found : NULL;
 }

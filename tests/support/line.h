@@ -17,7 +17,7 @@
 
 struct line {
         struct station station; /* settings may be changed between line_create and line_run */
-        char directory[128];
+        char directory[64];
         uint8_t key[16], nonce[12];
         struct lot_counts counts; /* of the last lot, when line_run returned */
         struct ledger_balance balance;
