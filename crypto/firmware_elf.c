@@ -28,8 +28,10 @@ static int check_ident(const char *name, const uint8_t *bytes, size_t length)
         return 0;
 }
 
-static int check_header(const char *name, const Elf32_Ehdr *header, size_t length, size_t segments)
+static int check_header(const char *name, const Elf32_Ehdr *header, size_t length)
 {
+        unsigned segments = header->e_phnum;
+
         if (header->e_machine != EM_ARM)
                 return fault(FAULT_BAD_FILE, "%s offset 18: machine %u, wanted %u, ARM", name,
                              header->e_machine, EM_ARM);
@@ -38,7 +40,7 @@ static int check_header(const char *name, const Elf32_Ehdr *header, size_t lengt
                              "%s offset 16: type %u, wanted %u, an executable: link it first", name,
                              header->e_type, ET_EXEC);
         if (segments > FIRMWARE_SEGMENTS_MAX)
-                return fault(FAULT_TOO_LARGE, "%s offset 44: %zu program headers, at most %u", name,
+                return fault(FAULT_TOO_LARGE, "%s offset 44: %u program headers, at most %u", name,
                              segments, FIRMWARE_SEGMENTS_MAX);
         if (segments && header->e_phentsize != sizeof(Elf32_Phdr))
                 return fault(FAULT_BAD_FILE,
@@ -46,7 +48,7 @@ static int check_header(const char *name, const Elf32_Ehdr *header, size_t lengt
                              header->e_phentsize, sizeof(Elf32_Phdr));
         if (header->e_phoff > length || segments * sizeof(Elf32_Phdr) > length - header->e_phoff)
                 return fault(FAULT_BAD_FILE,
-                             "%s offset 28: %zu program headers at offset %u end after the file of "
+                             "%s offset 28: %u program headers at offset %u end after the file of "
                              "%zu bytes: it was cut off, copy it again",
                              name, segments, header->e_phoff, length);
         return 0;
@@ -66,33 +68,37 @@ static int put_segment(struct firmware_reader *reader, unsigned number, const El
                                    segment->p_filesz);
 }
 
+/* libelf hands out pointers into a file that may lie anywhere and hold any offsets, so headers are
+ * copied before a field is read. */
 static int read_segments(struct firmware_reader *reader, Elf *elf, const uint8_t *bytes,
                          size_t length)
 {
-        const Elf32_Ehdr *header = elf32_getehdr(elf);
-        const Elf32_Phdr *segments;
-        size_t count = 0;
+        const void *found = elf32_getehdr(elf);
+        Elf32_Phdr segment;
+        Elf32_Ehdr header;
         int r;
 
-        if (!header || elf_getphdrnum(elf, &count) < 0)
+        if (!found)
                 return fault(FAULT_BAD_FILE, "%s: libelf cannot read its header: %s", reader->name,
                              elf_errmsg(-1));
-        r = check_header(reader->name, header, length, count);
+        memcpy(&header, found, sizeof(header));
+        r = check_header(reader->name, &header, length);
         if (r < 0)
                 return r;
-        segments = count ? elf32_getphdr(elf) : NULL;
-        if (count && !segments)
+        found = header.e_phnum ? elf32_getphdr(elf) : NULL;
+        if (header.e_phnum && !found)
                 return fault(FAULT_BAD_FILE, "%s offset %u: libelf cannot read program headers: %s",
-                             reader->name, header->e_phoff, elf_errmsg(-1));
-        for (size_t i = 0; i < count; i++) {
-                r = put_segment(reader, (unsigned)i, &segments[i], bytes, length);
+                             reader->name, header.e_phoff, elf_errmsg(-1));
+        for (unsigned i = 0; i < header.e_phnum; i++) {
+                memcpy(&segment, (const char *)found + i * sizeof(segment), sizeof(segment));
+                r = put_segment(reader, i, &segment, bytes, length);
                 if (r < 0)
                         return r;
         }
         if (!reader->count)
                 return fault(FAULT_BAD_FILE,
-                             "%s: none of its %zu segments has bytes to load, wanted at least one",
-                             reader->name, count);
+                             "%s: none of its %u segments has bytes to load, wanted at least one",
+                             reader->name, header.e_phnum);
         return 0;
 }
 
