@@ -55,7 +55,7 @@ struct order_error {
 
 /* Fill `ret_error` and report the fault as "line N: sentence; remedy". */
 int order_refuse(struct order_error *ret_error, enum fault code, unsigned line, const char *remedy,
-                 const char *format, ...) PRINTF_LIKE(5, 6) MUST_USE;
+                 const char *format, ...) PRINTF_LIKE(5, 6);
 
 /* Read the text. `directory` resolves relative file names. Never opens the image.
  *      -FAULT_BAD_FILE, -FAULT_BAD_VALUE, -FAULT_TOO_LARGE; `ret_error` is filled */
