@@ -43,6 +43,7 @@ static const char schema_sql[] =
         "CREATE TABLE chain ("
         "  sequence INTEGER PRIMARY KEY,"
         "  attempt INTEGER NOT NULL UNIQUE REFERENCES attempts,"
+        "  station TEXT NOT NULL,"
         "  previous TEXT NOT NULL, hash TEXT NOT NULL);"
 
         /* What a card showed at first sight, and what it must show now by what we know. */
