@@ -74,11 +74,12 @@ static int check_flash(const struct family *family, const struct firmware *firmw
 
                 if (is_in_flash(family, segment->address, segment->data.length))
                         continue;
-                return fault(FAULT_BAD_VALUE,
-                             "%s: area 0x%08X..0x%08X not in flash, wanted %u banks of 0x%X bytes "
-                             "from 0x%08X (%s): set the linker's addresses or name another --family",
-                             firmware->names[segment->file], segment->address, last, family->banks,
-                             family->bank_length, family->bank_address[0], family->name);
+                return fault(
+                        FAULT_BAD_VALUE,
+                        "%s: area 0x%08X..0x%08X not in flash, wanted %u banks of 0x%X bytes "
+                        "from 0x%08X (%s): set the linker's addresses or name another --family",
+                        firmware->names[segment->file], segment->address, last, family->banks,
+                        family->bank_length, family->bank_address[0], family->name);
         }
         return 0;
 }
@@ -234,10 +235,9 @@ int image_plan_make(const struct image_rules *rules, struct firmware *firmware,
 {
         struct image_plan whole CLEANUP(image_plan_free) = { 0 };
         struct image_plan plan = { 0 };
-        struct walk walk = { .rules = rules,
-                             .plan = &plan,
-                             .used = SFI_HEADER_LENGTH,
-                             .empty = SFI_HEADER_LENGTH };
+        struct walk walk = {
+                .rules = rules, .plan = &plan, .used = SFI_HEADER_LENGTH, .empty = SFI_HEADER_LENGTH
+        };
         uint32_t unit = rules->protocol == 1 ? UNIT_PROTOCOL_1
                                              : larger(UNIT_PROTOCOL_2, rules->family->word_length);
         int r;

@@ -15,8 +15,8 @@
 
 struct image_rules {
         const struct family *family;
-        uint16_t protocol; /* 1 or 2 */
-        uint8_t padding;   /* of gaps and tails */
+        uint16_t protocol;   /* 1 or 2 */
+        uint8_t padding;     /* of gaps and tails */
         uint32_t ram_length; /* 0: one part, whatever its length */
         bool has_token;
         uint32_t token; /* address of the continuation token */

@@ -94,13 +94,13 @@ static json_t *areas_json(const struct sfi *sfi)
                 const char type[] = { letter(area), '\0' };
 
                 hex_encode(area->tag, sizeof(area->tag), tag);
-                json_array_append_new(
-                        list, json_pack("{s:i, s:s, s:s, s:i, s:I, s:I, s:i, s:I, s:s}", "index",
-                                        area->index, "type", type, "name",
-                                        sfi_type_name(area->type), "version", area->version,
-                                        "length", (json_int_t)area->length, "address",
-                                        (json_int_t)area->address, "areas", area->total, "offset",
-                                        (json_int_t)area->offset, "tag", tag));
+                json_array_append_new(list,
+                                      json_pack("{s:i, s:s, s:s, s:i, s:I, s:I, s:i, s:I, s:s}",
+                                                "index", area->index, "type", type, "name",
+                                                sfi_type_name(area->type), "version", area->version,
+                                                "length", (json_int_t)area->length, "address",
+                                                (json_int_t)area->address, "areas", area->total,
+                                                "offset", (json_int_t)area->offset, "tag", tag));
         }
         return list;
 }
@@ -137,10 +137,10 @@ json_t *image_view_json(const char *name, const struct sfi *sfi)
 
         hex_encode(sfi->tag, sizeof(sfi->tag), tag);
         digest_text(sfi->digest, digest);
-        return json_pack("{s:o, s:I, s:s, s:i, s:i, s:s, s:o, s:o}", "file", text_json(name), "length",
-                         (json_int_t)sfi->file.length, "sha256", digest, "protocol", sfi->protocol,
-                         "areas_total", sfi->count, "tag", tag, "areas", areas_json(sfi), "parts",
-                         parts_json(sfi));
+        return json_pack("{s:o, s:I, s:s, s:i, s:i, s:s, s:o, s:o}", "file", text_json(name),
+                         "length", (json_int_t)sfi->file.length, "sha256", digest, "protocol",
+                         sfi->protocol, "areas_total", sfi->count, "tag", tag, "areas",
+                         areas_json(sfi), "parts", parts_json(sfi));
 }
 
 bool json_print(FILE *out, json_t *object)

@@ -94,8 +94,7 @@ int options_next(struct options *options)
         if (found == OPTIONS_POSITION)
                 return OPTIONS_POSITION;
         if (found == ':')
-                return fault(FAULT_BAD_VALUE, "option %.60s wants a value",
-                             present_word(options));
+                return fault(FAULT_BAD_VALUE, "option %.60s wants a value", present_word(options));
         name = find(options, found);
         if (found == '?' || !name)
                 return unknown(options, present_word(options));

@@ -20,9 +20,8 @@ int place_find(const char *name, char ret_path[static PLACE_LENGTH_MAX])
                         strcpy(ret_path, path);
                         return 0;
                 }
-                if (i < LENGTH_OF(beside) &&
-                    snprintf(path, sizeof(path), "%s/%s/%s", directory, beside[i], name) >=
-                            (int)sizeof(path))
+                if (i < LENGTH_OF(beside) && snprintf(path, sizeof(path), "%s/%s/%s", directory,
+                                                      beside[i], name) >= (int)sizeof(path))
                         break;
         }
         return fault(FAULT_NOT_FOUND,

@@ -13,8 +13,9 @@ static void warn_if_open(const char *what, const char *path)
         struct stat found;
 
         if (stat(path, &found) == 0 && (found.st_mode & (S_IRWXG | S_IRWXO)))
-                fprintf(stderr, "warning: the %s file %s can be read by others (mode %04o): chmod "
-                                "600 %s\n",
+                fprintf(stderr,
+                        "warning: the %s file %s can be read by others (mode %04o): chmod "
+                        "600 %s\n",
                         what, path, found.st_mode & 07777u, path);
 }
 

@@ -12,7 +12,8 @@ struct secrets {
 
 /* Read both (waits). A file that others can read is used, with a warning on stderr.
  *      -FAULT_BAD_FILE  wrong length, found and wanted */
-int secrets_read(const char *key_file, const char *nonce_file, struct secrets *ret_secrets) MUST_USE;
+int secrets_read(const char *key_file, const char *nonce_file,
+                 struct secrets *ret_secrets) MUST_USE;
 
 /* For CLEANUP(secrets_wipe). */
 void secrets_wipe(struct secrets *secrets);

@@ -158,12 +158,14 @@ static int check_request(const struct request *request)
         if (!request->input_count)
                 return fault(FAULT_BAD_VALUE, "no firmware: give -fir FILE");
         if (!request->key_file || !request->nonce_file)
-                return fault(FAULT_BAD_VALUE, "key and nonce are both needed: give -k FILE -n FILE");
+                return fault(FAULT_BAD_VALUE,
+                             "key and nonce are both needed: give -k FILE -n FILE");
         if (!request->has_version)
                 return fault(FAULT_BAD_VALUE, "no image version: give -v 0..255");
         if (!request->output_file || !ends_with(request->output_file, ".sfi"))
-                return fault(FAULT_BAD_VALUE, "the output is %.80s, wanted -o and a name that ends "
-                                              "in .sfi",
+                return fault(FAULT_BAD_VALUE,
+                             "the output is %.80s, wanted -o and a name that ends "
+                             "in .sfi",
                              request->output_file ? request->output_file : "not given");
         if (request->protocol == 0)
                 return fault(FAULT_BAD_VALUE, "--protocol is 0, wanted 1 or 2");
@@ -360,9 +362,11 @@ static int run(int argc, char **argv)
 const struct command sfi_create_command = {
         .words = "sfi create",
         .summary = "seal firmware and option bytes into an .sfi image",
-        .help = "usage: gangway sfi create -fir FILE [ADDRESS] ... -k KEY -n NONCE -v VERSION -o OUT.sfi\n"
+        .help = "usage: gangway sfi create -fir FILE [ADDRESS] ... -k KEY -n NONCE -v VERSION -o "
+                "OUT.sfi\n"
                 "\n"
-                "  -fir, --firmware FILE [ADDRESS]  BIN, HEX, S-record or ELF; again for more files;\n"
+                "  -fir, --firmware FILE [ADDRESS]  BIN, HEX, S-record or ELF; again for more "
+                "files;\n"
                 "                                   the address is for BIN only, in any base\n"
                 "  -k, --key FILE                   AES-128 key, exactly 16 bytes\n"
                 "  -n, --nonce FILE                 nonce, exactly 12 bytes\n"
@@ -379,7 +383,8 @@ const struct command sfi_create_command = {
                 "  --family FILE                    default configs/" DEFAULT_FAMILY "\n"
                 "  --json                           what was made, as JSON\n"
                 "\n"
-                "example: gangway sfi create -fir app.hex -k key.bin -n nonce.bin -ob ob.csv -v 1 \\\n"
+                "example: gangway sfi create -fir app.hex -k key.bin -n nonce.bin -ob ob.csv -v 1 "
+                "\\\n"
                 "                 -rs 0x55500 -ct 0x081E0000 -o app.sfi\n",
         .run = run,
 };

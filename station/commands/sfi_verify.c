@@ -151,7 +151,7 @@ static int verify_with_hash_key(const struct request *request, const struct sfi 
         while ((r = next_mask(request->mask_file, &rest, &line, mask)) > 0) {
                 if (count > sfi->count)
                         return fault(FAULT_BAD_FILE,
-                                     "%s line %u: more masks than the image has units, %u", 
+                                     "%s line %u: more masks than the image has units, %u",
                                      request->mask_file, line, sfi->count + 1u);
                 verdicts[count] = verify_unit_hash(sfi, count, hash_key, mask);
                 count++;
@@ -210,9 +210,9 @@ static int print_json(const struct request *request, const struct sfi *sfi,
 
         for (size_t i = 0; i <= sfi->count; i++) {
                 unit_name(sfi, i, name);
-                json_array_append_new(units, json_pack("{s:I, s:s, s:s}", "index", (json_int_t)i,
-                                                       "unit", name, "verdict",
-                                                       words[verdicts[i]]));
+                json_array_append_new(units,
+                                      json_pack("{s:I, s:s, s:s}", "index", (json_int_t)i, "unit",
+                                                name, "verdict", words[verdicts[i]]));
         }
         if (json_print(stdout,
                        json_pack("{s:b, s:s, s:o}", "verified",
