@@ -47,11 +47,15 @@ void options_init(struct options *options, int argc, char **argv, const struct o
 
 static int unknown(const struct options *options, const char *word)
 {
-        const char *bare = word + strspn(word, "-");
-        const char *nearest;
+        const char *bare = word + strspn(word, "-"), *known[2 * OPTIONS_MAX], *nearest;
+        size_t count = 0;
 
-        nearest = text_nearest(bare, &options->names[0].name, sizeof(options->names[0]),
-                               options->count);
+        for (size_t i = 0; i < options->count; i++) {
+                known[count++] = options->names[i].name;
+                if (options->names[i].alias && !is_letter(options->names[i].alias))
+                        known[count++] = options->names[i].alias;
+        }
+        nearest = text_nearest(bare, known, sizeof(*known), count);
         if (nearest)
                 return fault(FAULT_BAD_VALUE, "unknown option %.60s; did you mean --%s?", word,
                              nearest);
