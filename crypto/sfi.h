@@ -85,6 +85,7 @@ struct sfi {
 
 /* Take apart `file` (given; freed even on failure). `name` is for sentences.
  *      -FAULT_BAD_FILE  names the offset, what was found and what was wanted
+ *      -FAULT_BAD_VALUE  a protocol version that is not supported
  *      -FAULT_TOO_LARGE */
 int sfi_parse(const char *name, struct bytes file, struct sfi **ret_sfi) MUST_USE;
 
