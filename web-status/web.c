@@ -290,8 +290,7 @@ static int listen_on(struct address *address, int *ret_descriptor)
              option_set(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, 1) < 0) ||
             bind(descriptor, name, address->length) < 0 || listen(descriptor, BACKLOG) < 0 ||
             getsockname(descriptor, name, &length) < 0)
-                return fault_errno(errno, "web address %s: %s", address_text(address, text),
-                                   strerror(errno));
+                return fault_errno(errno, "web address %s", address_text(address, text));
         address->length = length;
         *ret_descriptor = descriptor;
         descriptor = -1;
