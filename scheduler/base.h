@@ -6,8 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A result that must be looked at; what we choose to ignore is cast to (void) and says so. */
-#define MUST_USE __attribute__((warn_unused_result))
+/* A result that must be looked at; what we choose to ignore is given to IGNORE() and says why. gcc
+ * does not take a cast to (void) for an answer, so the result is read before it is dropped. */
+#define MUST_USE       __attribute__((warn_unused_result))
+#define IGNORE(result) ((void)!(result))
 
 /* Run `function(&variable)` when the variable leaves its scope. */
 #define CLEANUP(function) __attribute__((cleanup(function)))

@@ -23,8 +23,9 @@ struct fiber;
 struct fiber *fiber_spawn(const char *name, int (*procedure)(void *subject),
                           void *subject) MUST_USE;
 
-/* Wait for its end (waits); returns its result and frees it. The wait itself is not cancelled:
- * a pending cancel of the caller is reported at its next other wait. */
+/* Wait for its end (waits); returns its result, with the sentence of a failure, and frees it.
+ * The wait itself is not cancelled: a pending cancel of the caller is reported at its next other
+ * wait. */
 int fiber_join(struct fiber *fiber);
 
 /* Let it free itself when it ends. */

@@ -1,0 +1,95 @@
+/*
+ * bytes.c - owned byte buffers, wiping, hexadecimal.
+ */
+#include "scheduler/bytes.h"
+
+#include <stdlib.h>
+
+struct bytes bytes_new(size_t length)
+{
+        struct bytes bytes = { .length = length };
+
+        INSIST(length < SIZE_MAX);
+        bytes.data = calloc(length + 1, 1);
+        INSIST(bytes.data);
+        return bytes;
+}
+
+struct bytes bytes_copy(const void *data, size_t length)
+{
+        struct bytes bytes = bytes_new(length);
+
+        if (length)
+                memcpy(bytes.data, data, length);
+        return bytes;
+}
+
+void bytes_free(struct bytes *bytes)
+{
+        free(bytes->data);
+        *bytes = (struct bytes){ 0 };
+}
+
+void bytes_wipe_free(struct bytes *bytes)
+{
+        if (bytes->data)
+                wipe(bytes->data, bytes->length);
+        bytes_free(bytes);
+}
+
+void wipe(void *data, size_t length)
+{
+        if (length)
+                explicit_bzero(data, length);
+}
+
+/* Reads every byte whatever it finds; volatile so that no compiler learns to stop early. */
+bool equal_secret(const void *a, const void *b, size_t length)
+{
+        const volatile uint8_t *x = a, *y = b;
+        uint8_t difference = 0;
+
+        for (size_t i = 0; i < length; i++)
+                difference |= (uint8_t)(x[i] ^ y[i]);
+        return difference == 0;
+}
+
+char *hex_encode(const void *data, size_t length, char *text)
+{
+        static const char digits[] = "0123456789ABCDEF";
+        const uint8_t *b = data;
+
+        for (size_t i = 0; i < length; i++) {
+                text[2 * i] = digits[b[i] >> 4];
+                text[2 * i + 1] = digits[b[i] & 15];
+        }
+        text[2 * length] = '\0';
+        return text;
+}
+
+static int digit_value(char c)
+{
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        if (c >= 'A' && c <= 'F')
+                return c - 'A' + 10;
+        if (c >= 'a' && c <= 'f')
+                return c - 'a' + 10;
+        return -1;
+}
+
+bool hex_decode(const char *text, void *data, size_t length)
+{
+        uint8_t *b = data;
+
+        /* A text that ends early fails at its zero byte, so nothing beyond it is read. */
+        for (size_t i = 0; i < length; i++) {
+                int high = digit_value(text[2 * i]);
+                int low = high < 0 ? -1 : digit_value(text[2 * i + 1]);
+
+                if (low < 0)
+                        return false;
+                b[i] = (uint8_t)(high << 4 | low);
+        }
+        return text[2 * length] == '\0';
+}
