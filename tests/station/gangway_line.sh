@@ -40,7 +40,7 @@ says "on stderr" err "usage: gangway COMMAND"
 run 0 "--help exits 0" "$gangway" --help
 says "and documents the exit codes" out "3 no station answers"
 run 0 "--version" "$gangway" --version
-run 2 "a misspelled command" "$gangway" sfi crate
+run 2 "a misspelled command" "$gangway" sfi creat
 says "is told the nearest" err "did you mean 'gangway sfi create'?"
 run 2 "half a command" "$gangway" sfi
 says "lists its family" err "sfi verify"
