@@ -811,11 +811,11 @@ static int busy_forever(void *unused)
                 steps[i + 1] = (struct step)STATUS("10", "00 00 00 00");
         }
         /* 0.5, 1 ... 64 ms, then 64 ms each, until the next pause would pass 2 s */
-        steps[2 * 37] = (struct step)CLEAR;
+        steps[2 * 38] = (struct step)CLEAR;
         assert_fault(read_four(&stlink), TARGET_ACCESS, "after 2 s of WAIT");
         took = clock_now_ns() - start;
         assert_true(took > 1900 * NS_PER_MS && took <= 2000 * NS_PER_MS);
-        assert_int_equal(script.at, 2 * 37 + 1);
+        assert_int_equal(script.at, 2 * 38 + 1);
         return 0;
 }
 
