@@ -204,7 +204,7 @@ void stlink_close(struct stlink *stlink)
                 r = stlink_exit(stlink);
         if (r == -FAULT_CANCELLED)
                 r = stlink_exit(stlink);
-        (void)r; /* nothing more can be done for this probe */
+        IGNORE(r); /* nothing more can be done for this probe */
         stlink->wire = wire_close(stlink->wire);
         stlink->is_debugging = false;
 }
