@@ -19,8 +19,7 @@ static int run(int (*procedure)(void *))
         }                                                                                          \
         static int name##_on_fiber(void *unused)
 
-/* --- identity
- * --------------------------------------------------------------------------------------- */
+/* --- identity -------------------------------------------------------------------------------- */
 
 FIBER_TEST(a_part_tells_who_it_is)
 {
@@ -110,8 +109,7 @@ FIBER_TEST(memory_is_written_and_read_at_ragged_addresses)
         return 0;
 }
 
-/* --- option bytes
- * ------------------------------------------------------------------------------------- */
+/* --- option bytes ---------------------------------------------------------------------------- */
 
 FIBER_TEST(option_bytes_are_written_once_and_read_back)
 {
@@ -162,6 +160,25 @@ FIBER_TEST(a_refused_change_of_option_bytes_is_told_and_locked_again)
         assert_fault(target_write_options(&bed->target, values), OPTION_BYTES, "OPTCHANGEERR");
         assert_int_equal(target_read_word(&bed->target, 0x52002018, &control), 0);
         assert_int_equal(control & 1, 1);
+        bed_free(bed);
+        return 0;
+}
+
+FIBER_TEST(registers_that_are_unlocked_already_get_no_second_keys)
+{
+        struct bed *bed = bed_attached();
+        uint32_t values[OPTION_ROWS_MAX];
+
+        (void)unused;
+        /* a second pair of keys would fault the bus and lock both until the next reset */
+        assert_int_equal(target_write_word(&bed->target, 0x52002008, 0x08192A3B), 0);
+        assert_int_equal(target_write_word(&bed->target, 0x52002008, 0x4C5D6E7F), 0);
+        assert_int_equal(target_write_word(&bed->target, 0x52002004, 0x45670123), 0);
+        assert_int_equal(target_write_word(&bed->target, 0x52002004, 0xCDEF89AB), 0);
+        assert_int_equal(target_read_options(&bed->target, values), 0);
+        values[0] |= TARGET_SECURITY;
+        assert_int_equal(target_write_options(&bed->target, values), 0);
+        assert_int_equal(target_erase(&bed->target, 0x08000000, 4, NULL), 0);
         bed_free(bed);
         return 0;
 }
@@ -220,8 +237,7 @@ FIBER_TEST(read_out_protection_shows_in_the_option_bytes)
         return 0;
 }
 
-/* --- flash
- * -------------------------------------------------------------------------------------------- */
+/* --- flash ----------------------------------------------------------------------------------- */
 
 FIBER_TEST(one_byte_that_is_not_erased_is_found_and_erased)
 {
@@ -277,8 +293,7 @@ FIBER_TEST(write_protected_sectors_are_not_erased)
         return 0;
 }
 
-/* --- where the core runs, reset
- * ------------------------------------------------------------------------ */
+/* --- where the core runs, reset -------------------------------------------------------------- */
 
 FIBER_TEST(a_high_boot_pin_shows_without_halting_the_core)
 {
@@ -378,6 +393,7 @@ int main(void)
                 cmocka_unit_test(memory_is_written_and_read_at_ragged_addresses),
                 cmocka_unit_test(option_bytes_are_written_once_and_read_back),
                 cmocka_unit_test(a_refused_change_of_option_bytes_is_told_and_locked_again),
+                cmocka_unit_test(registers_that_are_unlocked_already_get_no_second_keys),
                 cmocka_unit_test(protected_areas_are_named_with_their_bounds),
                 cmocka_unit_test(read_out_protection_shows_in_the_option_bytes),
                 cmocka_unit_test(one_byte_that_is_not_erased_is_found_and_erased),
