@@ -64,7 +64,8 @@ LONG SCardEstablishContext(DWORD scope, LPCVOID reserved1, LPCVOID reserved2,
         assert_int_equal(scope, SCARD_SCOPE_SYSTEM);
         if (pcsc.establish)
                 return pcsc.establish;
-        *context = (SCARDCONTEXT)(pcsc.context = 100 + ++pcsc.contexts);
+        pcsc.context = 100 + ++pcsc.contexts;
+        *context = (SCARDCONTEXT)pcsc.context;
         return SCARD_S_SUCCESS;
 }
 
@@ -132,7 +133,8 @@ LONG SCardConnect(SCARDCONTEXT context, LPCSTR name, DWORD share, DWORD protocol
         pcsc.share = share;
         if (pcsc.connect)
                 return pcsc.connect;
-        *card = (SCARDHANDLE)(pcsc.session = 500 + ++pcsc.sessions);
+        pcsc.session = 500 + ++pcsc.sessions;
+        *card = (SCARDHANDLE)pcsc.session;
         *protocol = pcsc.protocol;
         return SCARD_S_SUCCESS;
 }
