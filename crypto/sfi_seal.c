@@ -8,9 +8,11 @@
  * the bytes are the same for any number of workers. One area stays with one thread: GCM's tag is a
  * chain.
  *
- * Fresh pages cost more than the cipher (limits.md), so a large image gets huge pages where the
- * system gives them, which measured 6 ms against 20 to 24 for 64 MiB; where it does not, all pages
- * are asked for in one call. The memory still comes from aligned_alloc, so bytes_free() fits.
+ * Fresh pages cost more than the cipher (limits.md), so a large image asks for huge pages: 64 MiB
+ * came in 6 ms instead of 20 to 24. They are left to be touched by whoever first writes there, so
+ * that the workers share that too (9.0 against 7.2 GB/s for asking in one call first, two workers,
+ * same machine). A kernel without huge pages is asked for all pages in one call. The memory comes
+ * from aligned_alloc, so bytes_free() fits.
  */
 #include "crypto/sfi_seal.h"
 
@@ -165,9 +167,8 @@ static struct bytes output_new(size_t length)
         } else {
                 bytes.data = aligned_alloc(HUGE_PAGE, room);
                 INSIST(bytes.data);
-                /* Both are only advice: without them the pages come one by one, as ever. */
-                (void)madvise(bytes.data, room, MADV_HUGEPAGE);
-                (void)madvise(bytes.data, length + 1, MADV_POPULATE_WRITE);
+                if (madvise(bytes.data, room, MADV_HUGEPAGE) != 0)
+                        (void)madvise(bytes.data, length + 1, MADV_POPULATE_WRITE); /* advice */
         }
         bytes.data[length] = 0;
         return bytes;

@@ -1,0 +1,179 @@
+/*
+ * family.c - read configs/targets/NAME.conf, then see that its numbers fit together.
+ */
+#include "drivers/family.h"
+
+#include "drivers/form.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#define FIELD(name_, kind_, low_, high_, multiple_)                                                \
+        {                                                                                          \
+                .key = #name_, .kind = kind_, .offset = offsetof(struct family, name_),            \
+                .low = low_, .high = high_, .multiple = multiple_                                  \
+        }
+#define TEXT_FIELD(name_)                                                                          \
+        {                                                                                          \
+                .key = #name_, .kind = FORM_TEXT, .offset = offsetof(struct family, name_),        \
+                .capacity = sizeof(((struct family *)0)->name_)                                    \
+        }
+#define ANY UINT32_MAX
+
+/* `bank_address` and `options` are lists and read by hand. */
+static const struct form_field family_fields[] = {
+        TEXT_FIELD(name),
+        FIELD(device_id, FORM_U16, 1, 0xFFF, 0),
+        TEXT_FIELD(product_id),
+        FIELD(dpidr, FORM_U32, 1, ANY, 0),
+        FIELD(access_port, FORM_UNSIGNED, 0, 8, 0), /* stlink.md 4.3: the highest accepted */
+        FIELD(csw, FORM_U32, 0, ANY, 0x100),        /* bits 7..0 belong to the probe firmware */
+        FIELD(idcode_address, FORM_U32, 0, ANY, 4),
+        FIELD(uid_address, FORM_U32, 0, ANY, 4),
+        FIELD(flash_size_address, FORM_U32, 0, ANY, 2),
+        FIELD(system_memory, FORM_U32, 0, ANY, 4),
+        FIELD(system_memory_length, FORM_U32, 4, 1u << 24, 4),
+        FIELD(bank_length, FORM_U32, 1024, 1u << 28, 0),
+        FIELD(sector_length, FORM_U32, 256, 1u << 24, 0),
+        FIELD(word_length, FORM_U32, 4, 256, 4),
+        FIELD(ram_address, FORM_U32, 0, ANY, 4),
+        FIELD(ram_length, FORM_U32, 1024, 1u << 28, 4),
+        FIELD(image_ram, FORM_U32, 256, 1u << 28, 4),
+        FIELD(flash_registers, FORM_U32, 0, ANY, 4),
+        FIELD(word_program_us, FORM_UNSIGNED, 1, 1000000, 0),
+        FIELD(sector_erase_ms, FORM_UNSIGNED, 1, 60000, 0),
+        FIELD(option_program_ms, FORM_UNSIGNED, 1, 60000, 0),
+        FIELD(reset_ms, FORM_UNSIGNED, 1, 60000, 0),
+        FIELD(rss_boot_ms, FORM_UNSIGNED, 1, 60000, 0),
+        { .key = "bank_address", .kind = FORM_OWN },
+        { .key = "options", .kind = FORM_OWN },
+};
+
+#define OPTION_FIELD(name_, multiple_)                                                             \
+        {                                                                                          \
+                .key = #name_, .kind = FORM_U32, .offset = offsetof(struct family_option, name_),  \
+                .high = ANY, .multiple = multiple_                                                 \
+        }
+
+static const struct form_field option_fields[] = {
+        { .key = "name",
+          .kind = FORM_TEXT,
+          .offset = offsetof(struct family_option, name),
+          .capacity = sizeof(((struct family_option *)0)->name) },
+        OPTION_FIELD(current, 4),
+        OPTION_FIELD(program, 4),
+        OPTION_FIELD(mask, 0),
+        OPTION_FIELD(factory, 0),
+};
+
+static int read_banks(const struct form *form, struct family *family)
+{
+        config_setting_t *list = config_lookup(&form->config, "bank_address");
+        unsigned count = list ? (unsigned)config_setting_length(list) : 0;
+
+        if (!list || !config_setting_is_array(list) || !count || count > FAMILY_BANKS_MAX)
+                return form_fault(form, list, "bank_address: expected [ address, ... ], 1 to %u",
+                                  FAMILY_BANKS_MAX);
+        for (unsigned i = 0; i < count; i++) {
+                config_setting_t *element = config_setting_get_elem(list, i);
+
+                if (config_setting_type(element) != CONFIG_TYPE_INT)
+                        return form_fault(form, list, "bank_address: expected 32-bit numbers");
+                family->bank_address[i] = (uint32_t)config_setting_get_int(element);
+        }
+        family->banks = count;
+        return 0;
+}
+
+static int read_options(const struct form *form, struct family *family)
+{
+        config_setting_t *list = config_lookup(&form->config, "options");
+        unsigned count = list ? (unsigned)config_setting_length(list) : 0;
+
+        if (!list || !config_setting_is_list(list) || !count || count > OPTION_ROWS_MAX)
+                return form_fault(form, list, "options: expected ( { ... }, ... ), 1 to %u rows",
+                                  OPTION_ROWS_MAX);
+        for (unsigned i = 0; i < count; i++) {
+                config_setting_t *group = config_setting_get_elem(list, i);
+                struct family_option *row = &family->options[i];
+                int r;
+
+                if (!config_setting_is_group(group))
+                        return form_fault(form, group, "options: row %u is not a group", i + 1);
+                r = form_read(form, group, option_fields, LENGTH_OF(option_fields), row);
+                if (r < 0)
+                        return r;
+                if ((row->program || row->mask) && !row->current)
+                        return form_fault(form, group, "row %s: nothing shows what was programmed",
+                                          row->name);
+        }
+        family->option_count = count;
+        return 0;
+}
+
+static bool runs_over(uint32_t address, uint32_t length)
+{
+        return length - 1 > UINT32_MAX - address;
+}
+
+/* What the code that uses a family takes for granted. */
+static int check(const struct form *form, const struct family *family)
+{
+        config_setting_t *root = config_root_setting(&form->config);
+
+        if (strlen(family->product_id) != PRODUCT_ID_LENGTH)
+                return form_fault(form, config_lookup(&form->config, "product_id"),
+                                  "product_id \"%s\" has not %d characters", family->product_id,
+                                  PRODUCT_ID_LENGTH);
+        if (family->bank_length % family->sector_length ||
+            family->sector_length % family->word_length)
+                return form_fault(form, root,
+                                  "bank_length 0x%X, sector_length 0x%X and word_length %u do not "
+                                  "divide",
+                                  family->bank_length, family->sector_length, family->word_length);
+        for (unsigned i = 0; i < family->banks; i++)
+                if (family->bank_address[i] % family->sector_length ||
+                    runs_over(family->bank_address[i], family->bank_length))
+                        return form_fault(
+                                form, config_lookup(&form->config, "bank_address"),
+                                "bank %u at 0x%08X is not aligned to a sector or too long", i + 1,
+                                family->bank_address[i]);
+        if (family->banks == 2 &&
+            (family->bank_address[1] < family->bank_address[0] ||
+             family->bank_address[1] - family->bank_address[0] < family->bank_length))
+                return form_fault(form, config_lookup(&form->config, "bank_address"),
+                                  "the banks overlap or are not in order");
+        if (runs_over(family->ram_address, family->ram_length) ||
+            runs_over(family->system_memory, family->system_memory_length) ||
+            family->image_ram > family->ram_length)
+                return form_fault(form, root,
+                                  "image_ram 0x%X exceeds the RAM of 0x%X bytes, or a "
+                                  "region leaves the address space",
+                                  family->image_ram, family->ram_length);
+        return 0;
+}
+
+int family_load(const char *path, struct family *ret_family)
+{
+        CLEANUP(form_close) struct form form;
+        struct family family = { 0 };
+        int r = form_open(path, &form);
+
+        if (r < 0)
+                return r;
+        r = form_read(&form, config_root_setting(&form.config), family_fields,
+                      LENGTH_OF(family_fields), &family);
+        if (r < 0)
+                return r;
+        r = read_banks(&form, &family);
+        if (r < 0)
+                return r;
+        r = read_options(&form, &family);
+        if (r < 0)
+                return r;
+        r = check(&form, &family);
+        if (r < 0)
+                return r;
+        *ret_family = family;
+        return 0;
+}

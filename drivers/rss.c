@@ -1,0 +1,371 @@
+/*
+ * rss.c - talk to the root security services through their mailbox in RAM (rss.h has its layout).
+ *
+ * The certificate is a question and an answer. An install is: license, header and areas of one part
+ * into RAM, the mailbox with the command word last, a reset. From then on the part is on its own:
+ * the debug port stays closed while the RSS decrypts and programs, so we knock every 50 ms. When it
+ * opens, the mailbox says how far the RSS got and, in the end, what became of it.
+ *
+ * No answer is never taken for success. After the last part the new option bytes may have closed
+ * the part for good, rightly; then the verdict is that nothing proves the install.
+ */
+#include "drivers/rss.h"
+
+#include "scheduler/bytes.h"
+#include "scheduler/fiber.h"
+#include "scheduler/loop.h"
+
+#include <stdio.h>
+
+/* Offsets in the mailbox and its words: rss.h. */
+#define AT_MAGIC       0x00u
+#define AT_COMMAND     0x04u
+#define AT_LENGTH      0x08u
+#define AT_COUNT       0x0Cu
+#define AT_LAST        0x10u
+#define AT_STATE       0x20u
+#define AT_VALUE       0x24u
+#define AT_AREA        0x28u
+#define AT_CERTIFICATE 0x40u
+
+#define MAGIC         0x53525747u /* "GWRS" in memory order */
+#define STATE_RUNNING 0x52554E52u
+#define STATE_DONE    0x454E4F44u
+
+#define CERTIFICATE_POLL_MS 2u
+#define INSTALL_POLL_MS     50u
+#define WORK_FACTOR         3u /* worst program time is twice the typical (targets.md 10.1) */
+
+static const struct code {
+        enum fault fault;
+        const char *meaning;
+} codes[] = {
+        [RSS_OK] = { FAULT_NONE, "good" },
+        [RSS_ERROR_COMMAND] = { FAULT_RSS, "unknown command or lengths that do not fit" },
+        [RSS_ERROR_SECURITY] = { FAULT_PROTECTED,
+                                 "SECURITY or ST_RAM_SIZE is not set, or the part is read-out "
+                                 "protected" },
+        [RSS_ERROR_LICENSE] = { FAULT_BAD_LICENSE, "the license is not for this chip" },
+        [RSS_ERROR_HEADER] = { FAULT_BAD_IMAGE, "the image header's tag: wrong key or nonce" },
+        [RSS_ERROR_AREA] = { FAULT_BAD_AREA, "the area's tag" },
+        [RSS_ERROR_OVERLAP] = { FAULT_BAD_IMAGE, "the area overlaps an earlier one" },
+        [RSS_ERROR_RANGE] = { FAULT_BAD_IMAGE, "the area's destination is not in flash" },
+        [RSS_ERROR_NOT_BLANK] = { FAULT_NOT_BLANK, "the area's destination is not erased" },
+        [RSS_ERROR_FLASH] = { FAULT_FLASH, "a flash word did not take its value" },
+        [RSS_ERROR_ORDER] = { FAULT_RSS, "part or area out of order" },
+        [RSS_ERROR_OPTION] = { FAULT_OPTION_BYTES, "the option bytes were refused" },
+};
+
+static bool names_an_area(uint32_t value)
+{
+        return value == RSS_ERROR_AREA || value == RSS_ERROR_OVERLAP || value == RSS_ERROR_RANGE ||
+               value == RSS_ERROR_NOT_BLANK || value == RSS_ERROR_FLASH ||
+               value == RSS_ERROR_ORDER || value == RSS_ERROR_OPTION;
+}
+
+static const struct sfi_area *find_area(const struct sfi *sfi, uint32_t index)
+{
+        for (unsigned i = 0; sfi && i < sfi->count; i++)
+                if (sfi->areas[i].index == index)
+                        return &sfi->areas[i];
+        return NULL;
+}
+
+/* What the complete value means to us. `sfi` NULL: no area to name. */
+static int judge(uint32_t value, uint32_t area_index, const struct sfi *sfi)
+{
+        const struct sfi_area *area = find_area(sfi, area_index);
+        const struct code *code = value < LENGTH_OF(codes) ? &codes[value] : NULL;
+
+        if (value == RSS_OK)
+                return 0;
+        if (!code)
+                return fault(FAULT_RSS, "the RSS complete value is 0x%X, which is in no table",
+                             value);
+        if (names_an_area(value) && area)
+                return fault(code->fault,
+                             "the RSS complete value is %u at area %u (type %c, %u bytes at "
+                             "0x%08X): %s",
+                             value, area_index, area->type, area->length, area->address,
+                             code->meaning);
+        return fault(code->fault, "the RSS complete value is %u: %s", value, code->meaning);
+}
+
+/* --- mailbox
+ * ---------------------------------------------------------------------------------------- */
+
+static int put(struct target *target, const struct rss_profile *profile, uint32_t at,
+               uint32_t value)
+{
+        return target_write_word(target, profile->mailbox + at, value);
+}
+
+static int get(struct target *target, const struct rss_profile *profile, uint32_t at,
+               uint32_t *ret_value)
+{
+        return target_read_word(target, profile->mailbox + at, ret_value);
+}
+
+/* Answer fields to zero and the arguments first, the command word last: the RSS looks at that one.
+ */
+static int post(struct target *target, const struct rss_profile *profile, uint32_t command,
+                uint32_t length, uint32_t count, bool is_last)
+{
+        const struct {
+                uint32_t at, value;
+        } words[] = {
+                { AT_COMMAND, 0 },    { AT_STATE, 0 },       { AT_VALUE, 0 },
+                { AT_AREA, 0 },       { AT_LENGTH, length }, { AT_COUNT, count },
+                { AT_LAST, is_last }, { AT_MAGIC, MAGIC },   { AT_COMMAND, command },
+        };
+        int r = 0;
+
+        for (size_t i = 0; i < LENGTH_OF(words) && !r; i++)
+                r = put(target, profile, words[i].at, words[i].value);
+        return r < 0 ? fault_prefix(r, "RSS mailbox") : 0;
+}
+
+/* --- certificate
+ * ------------------------------------------------------------------------------------ */
+
+static int await_certificate(struct target *target, const struct rss_profile *profile)
+{
+        uint64_t deadline_ns = clock_now_ns() + profile->certificate_timeout_ms * NS_PER_MS;
+        uint32_t state, value;
+        int r;
+
+        for (;;) {
+                r = get(target, profile, AT_STATE, &state);
+                if (r < 0)
+                        return r;
+                if (state == STATE_DONE)
+                        break;
+                if (clock_now_ns() > deadline_ns)
+                        return fault(FAULT_RSS_SILENT,
+                                     "no certificate within %u ms, the state is 0x%08X; parts "
+                                     "without the security feature never answer",
+                                     profile->certificate_timeout_ms, state);
+                r = fiber_sleep_ns(CERTIFICATE_POLL_MS * NS_PER_MS);
+                if (r < 0)
+                        return r;
+        }
+        r = get(target, profile, AT_VALUE, &value);
+        if (r < 0)
+                return r;
+        if (value != RSS_OK)
+                return fault_prefix(judge(value, 0, NULL), "certificate");
+        return 0;
+}
+
+int rss_read_certificate(struct target *target, const struct rss_profile *profile,
+                         struct certificate *ret_certificate)
+{
+        uint8_t bytes[CERTIFICATE_LENGTH];
+        int r = post(target, profile, profile->command_certificate, 0, 0, false);
+
+        if (!r)
+                r = await_certificate(target, profile);
+        if (!r)
+                r = target_read(target, profile->mailbox + AT_CERTIFICATE, bytes, sizeof(bytes));
+        if (r < 0)
+                return r;
+        return certificate_parse(bytes, sizeof(bytes), target->family->product_id, ret_certificate);
+}
+
+/* --- install
+ * ---------------------------------------------------------------------------------------- */
+
+struct install {
+        struct target *target;
+        const struct rss_profile *profile;
+        const struct sfi *sfi;
+        const struct sfi_part *part;
+        bool is_last;
+        uint32_t length; /* of the part's area headers and payloads */
+        struct rss_progress *progress;
+};
+
+/* Areas follow each other in the file as they must in RAM. */
+static uint32_t part_length(const struct sfi *sfi, const struct sfi_part *part)
+{
+        uint32_t length = 0;
+
+        for (unsigned i = 0; i < part->count; i++)
+                length += SFI_AREA_HEADER_LENGTH + sfi->areas[part->first + i].length;
+        return length;
+}
+
+static int check_fits(const struct install *install)
+{
+        const struct family *family = install->target->family;
+
+        if (install->length > install->profile->areas_capacity)
+                return fault(FAULT_NO_ROOM,
+                             "the part needs %u bytes, the RSS profile %s has room for %u; create "
+                             "the image with a smaller RAM size",
+                             install->length, install->profile->name,
+                             install->profile->areas_capacity);
+        if (install->length > family->image_ram)
+                return fault(FAULT_NO_ROOM,
+                             "the part needs %u bytes, a %s takes %u at a time; create the image "
+                             "with a smaller RAM size",
+                             install->length, family->name, family->image_ram);
+        return 0;
+}
+
+static int send(struct install *install, const uint8_t *license)
+{
+        const struct rss_profile *profile = install->profile;
+        struct target *target = install->target;
+        const uint8_t *areas = install->sfi->areas[install->part->first].header;
+        int r = target_write(target, profile->license, license, LICENSE_LENGTH, NULL);
+
+        if (r < 0)
+                return fault_prefix(r, "license to 0x%08X", profile->license);
+        r = target_write(target, profile->header, install->sfi->file.data, SFI_HEADER_LENGTH, NULL);
+        if (r < 0)
+                return fault_prefix(r, "image header to 0x%08X", profile->header);
+        r = target_write(target, profile->areas, areas, install->length,
+                         &install->progress->bytes_sent);
+        if (r < 0)
+                return fault_prefix(r, "areas to 0x%08X", profile->areas);
+        return post(target, profile, profile->command_install, install->length,
+                    install->part->count, install->is_last);
+}
+
+/* The longest an RSS in good health may take. */
+static uint64_t patience_ms(const struct install *install)
+{
+        const struct family *family = install->target->family;
+        uint64_t words = install->length / family->word_length + install->part->count;
+        uint64_t work_us = words * family->word_program_us * WORK_FACTOR;
+
+        return install->profile->install_timeout_ms + work_us / 1000 + family->reset_ms +
+               family->rss_boot_ms + WORK_FACTOR * family->option_program_ms;
+}
+
+/* What one look at the mailbox found. */
+enum look { LOOK_CLOSED, LOOK_WAITING, LOOK_RUNNING, LOOK_DONE };
+
+struct result {
+        uint32_t state, value, area;
+};
+
+/* Faults that mean "closed for now": the RSS runs, or the target is on its way through a reset. */
+static bool is_closed(int r)
+{
+        return r == -FAULT_TARGET_LOST || r == -FAULT_NO_TARGET || r == -FAULT_TARGET_ACCESS ||
+               r == -FAULT_PROBE;
+}
+
+static int read_result(struct install *install, struct result *result)
+{
+        struct target *target = install->target;
+        int r = get(target, install->profile, AT_STATE, &result->state);
+
+        if (!r)
+                r = get(target, install->profile, AT_AREA, &result->area);
+        if (!r)
+                r = get(target, install->profile, AT_VALUE, &result->value);
+        return r;
+}
+
+/* One look (waits). Attaches first when the port was closed at the last one. */
+static int look(struct install *install, bool *is_attached, struct result *result,
+                enum look *ret_look)
+{
+        int r = *is_attached ? 0 : target_reattach(install->target, 0);
+
+        if (!r)
+                r = read_result(install, result);
+        *is_attached = !r;
+        if (r < 0) {
+                *ret_look = LOOK_CLOSED;
+                return is_closed(r) ? 0 : r;
+        }
+        *ret_look = result->state == STATE_DONE      ? LOOK_DONE
+                    : result->state == STATE_RUNNING ? LOOK_RUNNING
+                                                     : LOOK_WAITING;
+        if (*ret_look != LOOK_WAITING)
+                install->progress->area_reached = (uint16_t)result->area;
+        return 0;
+}
+
+static int out_of_time(const struct install *install, enum look seen, const struct result *result,
+                       uint64_t waited_ms)
+{
+        if (seen != LOOK_CLOSED)
+                return fault(FAULT_RSS_SILENT,
+                             "the RSS is not done after %llu ms: state 0x%08X at area %u",
+                             (unsigned long long)waited_ms, result->state, result->area);
+        if (install->is_last)
+                return fault(FAULT_NOT_PROVABLE,
+                             "debug access did not come back within %llu ms after the last part, "
+                             "so its complete value could not be read",
+                             (unsigned long long)waited_ms);
+        return fault(FAULT_RSS_SILENT,
+                     "debug access did not come back within %llu ms, though parts are still to "
+                     "come",
+                     (unsigned long long)waited_ms);
+}
+
+static int await_done(struct install *install)
+{
+        uint64_t waited_ms = patience_ms(install);
+        uint64_t deadline_ns = clock_now_ns() + waited_ms * NS_PER_MS;
+        struct result result = { 0 };
+        bool is_attached = false;
+
+        for (;;) {
+                enum look seen;
+                int r = look(install, &is_attached, &result, &seen);
+
+                if (r < 0)
+                        return r;
+                if (seen == LOOK_DONE)
+                        return judge(result.value, result.area, install->sfi);
+                if (clock_now_ns() > deadline_ns)
+                        return out_of_time(install, seen, &result, waited_ms);
+                r = fiber_sleep_ns(INSTALL_POLL_MS * NS_PER_MS);
+                if (r < 0)
+                        return r;
+        }
+}
+
+/* Start the RSS. The access that resets may end in an error; what comes later will show. */
+static int start(struct install *install)
+{
+        const uint32_t aircr = 0xE000ED0Cu, vectkey_sysresetreq = 0x05FA0004u;
+        int r = target_write_word(install->target, aircr, vectkey_sysresetreq);
+
+        if (r < 0 && !is_closed(r))
+                return r;
+        return fiber_sleep_ns(install->target->family->reset_ms * NS_PER_MS);
+}
+
+int rss_install_part(struct target *target, const struct rss_profile *profile,
+                     const struct sfi *sfi, const struct sfi_part *part, bool is_last,
+                     const uint8_t license[static LICENSE_LENGTH], struct rss_progress *progress)
+{
+        struct rss_progress unseen = { 0 };
+        struct install install = { .target = target,
+                                   .profile = profile,
+                                   .sfi = sfi,
+                                   .part = part,
+                                   .is_last = is_last,
+                                   .length = part_length(sfi, part),
+                                   .progress = progress ? progress : &unseen };
+        int r;
+
+        INSIST(part->count && part->first + part->count <= sfi->count);
+        r = check_fits(&install);
+        if (r < 0)
+                return r;
+        install.progress->bytes_sent = 0;
+        install.progress->bytes_total = install.length;
+        install.progress->area_count = sfi->count;
+        r = send(&install, license);
+        if (!r)
+                r = start(&install);
+        return r < 0 ? r : await_done(&install);
+}

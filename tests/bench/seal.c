@@ -1,0 +1,421 @@
+/*
+ * seal.c - AES-128-GCM over an image of 64 KiB areas: the libraries' own calls beside sfi_seal().
+ *
+ * 1023 areas of 64 KiB make the largest image that is allowed (64 MiB with its headers). Two
+ * questions are asked apart, because fresh pages cost more than the cipher (limits.md):
+ *
+ *   sealing     everyone writes from the same source to the same buffer, both touched before: no
+ * page fault is in any figure. sfi_seal_into() writes headers and tags besides. whole call everyone
+ * also gets fresh memory for the result and gives it back: sfi_seal() as the station calls it, the
+ * library with plain malloc().
+ *
+ * All contestants run once in each of five rounds, so the neighbours' load hits all; medians are
+ * shown.
+ */
+#include "crypto/sfi_seal.h"
+#include "scheduler/loop.h"
+#include "scheduler/workers.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#if defined(__x86_64__) && __has_include(<intel-ipsec-mb.h>)
+#include <dlfcn.h>
+#include <intel-ipsec-mb.h>
+#define WITH_IPSEC 1
+#else
+#define WITH_IPSEC 0
+#endif
+
+#define ROUNDS      5
+#define AREA_LENGTH ((size_t)64 << 10)
+#define AREAS       1023u
+#define HUGE_PAGE   ((size_t)2 << 20)
+#define STRIDE      (SFI_AREA_HEADER_LENGTH + AREA_LENGTH)
+
+static const uint8_t key[GCM_KEY_LENGTH] = "sixteen key byte";
+static const uint8_t nonce[SFI_NONCE_LENGTH] = "twelve nonce";
+
+struct bench {
+        struct sfi_plain_area areas[AREAS];
+        struct sfi_recipe recipe;
+        size_t length;
+        uint8_t *source, *out;
+        EVP_CIPHER_CTX *evp;
+        struct workers *one, *two;
+};
+
+/* Seals the whole image once; false when the contestant is not on this machine. */
+typedef bool contestant(struct bench *bench);
+
+static uint64_t now_ns(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* Huge pages where there are any, all of them touched. */
+static uint8_t *touched(size_t length)
+{
+        size_t room = (length + HUGE_PAGE) / HUGE_PAGE * HUGE_PAGE;
+        uint8_t *memory = aligned_alloc(HUGE_PAGE, room);
+
+        INSIST(memory);
+        (void)madvise(memory, room, MADV_HUGEPAGE);
+        memset(memory, 0x5A, room);
+        return memory;
+}
+
+/* --- the libraries' own calls: payloads and tags at the places they have in an image ---------- */
+
+static void iv_next(uint8_t iv[static GCM_IV_LENGTH])
+{
+        for (unsigned i = GCM_IV_LENGTH; i-- > 0 && ++iv[i] == 0;)
+                ;
+}
+
+static void evp_direct(struct bench *bench, uint8_t *out)
+{
+        uint8_t iv[GCM_IV_LENGTH], none[16];
+
+        memcpy(iv, nonce, sizeof(iv));
+        for (size_t i = 0; i < AREAS; i++) {
+                uint8_t *header = out + SFI_HEADER_LENGTH + i * STRIDE;
+                int done;
+
+                iv_next(iv);
+                INSIST(EVP_EncryptInit_ex(bench->evp, NULL, NULL, NULL, iv) == 1);
+                INSIST(EVP_EncryptUpdate(bench->evp, NULL, &done, header, 14) == 1);
+                INSIST(EVP_EncryptUpdate(bench->evp, header + 30, &done,
+                                         bench->source + i * AREA_LENGTH, (int)AREA_LENGTH) == 1);
+                INSIST(EVP_EncryptFinal_ex(bench->evp, none, &done) == 1);
+                INSIST(EVP_CIPHER_CTX_ctrl(bench->evp, EVP_CTRL_AEAD_GET_TAG, 16, header + 14) ==
+                       1);
+        }
+}
+
+static bool run_evp(struct bench *bench)
+{
+        evp_direct(bench, bench->out);
+        return true;
+}
+
+#if WITH_IPSEC
+static IMB_MGR *ipsec_manager(void)
+{
+        static IMB_MGR *manager;
+        IMB_MGR *(*allocate)(uint64_t flags) = NULL;
+        void (*initialize)(IMB_MGR * mgr, IMB_ARCH * arch) = NULL;
+        void *library = manager ? NULL : dlopen("libIPSec_MB.so.1", RTLD_NOW), *found;
+
+        if (!library)
+                return manager;
+        found = dlsym(library, "alloc_mb_mgr");
+        memcpy(&allocate, &found, sizeof(found));
+        found = dlsym(library, "init_mb_mgr_auto");
+        memcpy(&initialize, &found, sizeof(found));
+        if (!allocate || !initialize)
+                return NULL;
+        manager = allocate(0);
+        initialize(manager, NULL);
+        return manager;
+}
+
+/* Areas `first` up to `end`. The IV only has to differ, so it starts anew for each half. */
+static bool ipsec_direct(struct bench *bench, uint8_t *out, size_t first, size_t end)
+{
+        struct gcm_key_data expanded;
+        struct gcm_context_data scratch;
+        uint8_t iv[GCM_IV_LENGTH];
+        IMB_MGR *manager = ipsec_manager();
+
+        if (!manager)
+                return false;
+        manager->gcm128_pre(key, &expanded);
+        memcpy(iv, nonce, sizeof(iv));
+        iv[0] ^= (uint8_t)(first != 0);
+        for (size_t i = first; i < end; i++) {
+                uint8_t *header = out + SFI_HEADER_LENGTH + i * STRIDE;
+
+                iv_next(iv);
+                manager->gcm128_enc(&expanded, &scratch, header + 30,
+                                    bench->source + i * AREA_LENGTH, AREA_LENGTH, iv, header, 14,
+                                    header + 14, 16);
+        }
+        return true;
+}
+#else
+static bool ipsec_direct(struct bench *bench, uint8_t *out, size_t first, size_t end)
+{
+        (void)bench;
+        (void)out;
+        (void)first;
+        (void)end;
+        return false;
+}
+#endif
+
+static bool run_ipsec(struct bench *bench)
+{
+        return ipsec_direct(bench, bench->out, 0, AREAS);
+}
+
+static int ipsec_half(void *argument, size_t half)
+{
+        struct bench *bench = argument;
+
+        (void)ipsec_direct(bench, bench->out, half ? AREAS / 2 : 0, half ? AREAS : AREAS / 2);
+        return 0;
+}
+
+/* What two threads can do at best here: the library alone, each on its half. */
+static bool run_ipsec_two(struct bench *bench)
+{
+        INSIST(workers_each(bench->two, 2, ipsec_half, bench) == 0);
+        return ipsec_direct(bench, bench->out, 0, 0);
+}
+
+/* The best library, into memory nobody has touched; the headers' AAD is zeroes then. */
+static bool run_library_fresh(struct bench *bench)
+{
+        uint8_t *fresh = calloc(1, bench->length);
+
+        INSIST(fresh);
+        if (!ipsec_direct(bench, fresh, 0, AREAS))
+                evp_direct(bench, fresh);
+        free(fresh);
+        return true;
+}
+
+/* --- ours ---------------------------------------------------------------------------------------
+ */
+
+static bool seal_into(struct bench *bench, struct workers *workers)
+{
+        INSIST(sfi_seal_into(&bench->recipe, key, nonce, workers, bench->out) == 0);
+        return true;
+}
+
+static bool run_in_place(struct bench *bench)
+{
+        return seal_into(bench, NULL);
+}
+
+static bool run_one(struct bench *bench)
+{
+        return seal_into(bench, bench->one);
+}
+
+static bool run_two(struct bench *bench)
+{
+        return seal_into(bench, bench->two);
+}
+
+/* The engine that always is there is bound by the processor, not by memory. */
+static bool seal_with_openssl(struct bench *bench, struct workers *workers)
+{
+        INSIST(gcm_engine_select("openssl") == 0);
+        (void)seal_into(bench, workers);
+        INSIST(gcm_engine_select(NULL) == 0);
+        return true;
+}
+
+static bool run_openssl_one(struct bench *bench)
+{
+        return seal_with_openssl(bench, bench->one);
+}
+
+static bool run_openssl_two(struct bench *bench)
+{
+        return seal_with_openssl(bench, bench->two);
+}
+
+static bool seal_whole(struct bench *bench, struct workers *workers)
+{
+        struct bytes file;
+
+        INSIST(sfi_seal(&bench->recipe, key, nonce, workers, &file) == 0);
+        bytes_free(&file);
+        return true;
+}
+
+static bool run_whole_one(struct bench *bench)
+{
+        return seal_whole(bench, bench->one);
+}
+
+static bool run_whole_two(struct bench *bench)
+{
+        return seal_whole(bench, bench->two);
+}
+
+/* --- the table ----------------------------------------------------------------------------------
+ */
+
+enum row {
+        IPSEC,
+        IPSEC_TWO,
+        EVP,
+        IN_PLACE,
+        ONE,
+        TWO,
+        OPENSSL_ONE,
+        OPENSSL_TWO,
+        LIBRARY_FRESH,
+        WHOLE_ONE,
+        WHOLE_TWO,
+        ROWS
+};
+
+static const struct {
+        const char *name;
+        contestant *run;
+} rows[ROWS] = {
+        [IPSEC] = { "sealing: ipsec-mb direct call, 1 thread", run_ipsec },
+        [IPSEC_TWO] = { "sealing: ipsec-mb direct call, 2 threads", run_ipsec_two },
+        [EVP] = { "sealing: OpenSSL EVP, context kept, 1 thread", run_evp },
+        [IN_PLACE] = { "sealing: sfi_seal, in place", run_in_place },
+        [ONE] = { "sealing: sfi_seal, 1 worker", run_one },
+        [TWO] = { "sealing: sfi_seal, 2 workers", run_two },
+        [OPENSSL_ONE] = { "sealing: sfi_seal on OpenSSL, 1 worker", run_openssl_one },
+        [OPENSSL_TWO] = { "sealing: sfi_seal on OpenSSL, 2 workers", run_openssl_two },
+        [LIBRARY_FRESH] = { "whole call: best library, fresh memory", run_library_fresh },
+        [WHOLE_ONE] = { "whole call: sfi_seal, 1 worker", run_whole_one },
+        [WHOLE_TWO] = { "whole call: sfi_seal, 2 workers", run_whole_two },
+};
+
+static int by_value(const void *a, const void *b)
+{
+        const double *x = a, *y = b;
+
+        return (*x > *y) - (*x < *y);
+}
+
+/* GB/s, or 0 for a contestant that is not here. */
+static void measure(struct bench *bench, double ret_rates[static ROWS])
+{
+        double rates[ROWS][ROUNDS];
+
+        for (unsigned row = 0; row < ROWS; row++)
+                (void)rows[row].run(bench); /* once unmeasured: caches, page tables, threads */
+        for (unsigned round = 0; round < ROUNDS; round++) {
+                for (unsigned row = 0; row < ROWS; row++) {
+                        uint64_t start = now_ns();
+                        bool is_here = rows[row].run(bench);
+                        double ns = (double)(now_ns() - start);
+
+                        rates[row][round] = is_here ? (double)AREAS * AREA_LENGTH / ns : 0;
+                }
+        }
+        for (unsigned row = 0; row < ROWS; row++) {
+                qsort(rates[row], ROUNDS, sizeof(double), by_value);
+                ret_rates[row] = rates[row][ROUNDS / 2];
+        }
+}
+
+/* "+F:n:AES-128-GCM:bytes per second" (openssl speed -mr). */
+static double openssl_speed(void)
+{
+        FILE *speed = popen(
+                "openssl speed -mr -evp aes-128-gcm -bytes 65536 -seconds 1 2>/dev/null", "r");
+        double rate = 0;
+        char line[256];
+
+        while (speed && fgets(line, sizeof(line), speed)) {
+                const char *last = strrchr(line, ':');
+
+                if (strncmp(line, "+F:", 3) == 0 && last)
+                        rate = strtod(last + 1, NULL) / 1e9;
+        }
+        if (speed)
+                pclose(speed);
+        return rate;
+}
+
+static void print_table(const double rates[static ROWS])
+{
+        double best = rates[IPSEC] > rates[EVP] ? rates[IPSEC] : rates[EVP];
+        double speed = openssl_speed();
+
+        printf("seal: %u areas of 64 KiB, engine %s, medians of %d rounds\n", AREAS,
+               gcm_engine_name(), ROUNDS);
+        for (unsigned row = 0; row < ROWS; row++) {
+                double reference = row < LIBRARY_FRESH ? best : rates[LIBRARY_FRESH];
+
+                if (rates[row] > 0)
+                        printf("seal: %-46s %6.2f GB/s  %5.2f x\n", rows[row].name, rates[row],
+                               rates[row] / reference);
+        }
+        if (speed > 0)
+                printf("seal: %-46s %6.2f GB/s  %5.2f x\n", "openssl speed, 64 KiB, cached", speed,
+                       speed / best);
+        printf("seal: 1 worker to best library %.2f (target 0.95); 2 workers to 1: %.2f, on "
+               "OpenSSL "
+               "%.2f (target 1.8)\n",
+               rates[ONE] / best, rates[TWO] / rates[ONE], rates[OPENSSL_TWO] / rates[OPENSSL_ONE]);
+        if (rates[IPSEC_TWO] > 0)
+                printf("seal: 2 workers to 2 threads of the library alone %.2f; those to its one "
+                       "thread %.2f: what this machine allows\n",
+                       rates[TWO] / rates[IPSEC_TWO], rates[IPSEC_TWO] / rates[IPSEC]);
+}
+
+static void bench_prepare(struct bench *bench)
+{
+        static const int cpus[] = { 0, 1 };
+
+        bench->source = touched(AREAS * AREA_LENGTH);
+        for (unsigned i = 0; i < AREAS; i++)
+                bench->areas[i] = (struct sfi_plain_area){
+                        .type = SFI_FIRMWARE,
+                        .address = 0x08000000 + i * (uint32_t)AREA_LENGTH,
+                        .data = bench->source + i * AREA_LENGTH,
+                        .length = AREA_LENGTH,
+                };
+        bench->recipe = (struct sfi_recipe){
+                .protocol = 1, .version = 1, .areas = bench->areas, .count = AREAS
+        };
+        INSIST(sfi_seal_length(&bench->recipe, &bench->length) == 0);
+        bench->out = touched(bench->length);
+        bench->evp = EVP_CIPHER_CTX_new();
+        INSIST(bench->evp);
+        INSIST(EVP_EncryptInit_ex(bench->evp, EVP_aes_128_gcm(), NULL, key, NULL) == 1);
+        INSIST(workers_create("seal-1", 1, cpus, &bench->one) == 0);
+        INSIST(workers_create("seal-2", 2, cpus, &bench->two) == 0);
+}
+
+static int run(void *subject)
+{
+        struct bench *bench = subject;
+        double rates[ROWS];
+
+        bench_prepare(bench);
+        measure(bench, rates);
+        print_table(rates);
+        workers_destroy(bench->one);
+        workers_destroy(bench->two);
+        EVP_CIPHER_CTX_free(bench->evp);
+        free(bench->source);
+        free(bench->out);
+        return 0;
+}
+
+int main(void)
+{
+        static struct bench bench;
+        const struct loop_settings settings = { .time = LOOP_TIME_REAL };
+        struct loop *loop;
+        int r = loop_create(&settings, &loop);
+
+        if (r < 0) {
+                fprintf(stderr, "seal: %s\n", fault_sentence(r));
+                return 1;
+        }
+        r = loop_run(loop, "bench", run, &bench);
+        loop_destroy(loop);
+        return r < 0;
+}
