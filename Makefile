@@ -82,7 +82,7 @@ $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libsupport.a $(ROOM_LIBS)
 
 # Rigs: programs that stand between real clients and our simulator (tests/rigs).
 $(BUILD)/tests/rigs/%.o: ALL_CFLAGS += $(shell pkg-config --cflags fuse3 2>/dev/null)
-$(BUILD)/librigs.a: $(call objects,$(wildcard tests/rigs/usbfs/*.c))
+$(BUILD)/librigs.a: $(call objects,$(wildcard tests/rigs/parts/*.c))
 	@rm -f $@
 	@ar rcs $@ $^
 $(RIGS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/librigs.a $(BUILD)/libsupport.a $(ROOM_LIBS)
