@@ -74,15 +74,15 @@ static int install_parts(struct target *target, const struct sfi *sfi, const uin
         return 0;
 }
 
-static int install_target(struct target *target, struct reader *reader, const struct sfi *sfi)
+static int install_target(struct target *target, struct reader *reader, const struct sfi *sfi,
+                          struct target_identity *identity)
 {
-        struct target_identity identity;
         struct certificate certificate;
         uint8_t license[LICENSE_LENGTH];
         int r = target_attach(target, CLOCK_KHZ);
 
         if (!r)
-                r = target_identify(target, &identity);
+                r = target_identify(target, identity);
         if (!r)
                 r = rss_check_allowed(target, simulated_rss());
         if (!r)
@@ -103,6 +103,7 @@ int bench_rig_install(struct bench *bench, unsigned site, struct reader *reader,
 {
         struct stlink probe = { 0 };
         struct target target = { .probe = &probe, .family = simulated_family() };
+        struct target_identity identity;
         struct wire *wire;
         char path[32];
         int r;
@@ -113,9 +114,78 @@ int bench_rig_install(struct bench *bench, unsigned site, struct reader *reader,
                 r = stlink_open(wire, &probe);
         if (r < 0)
                 return r;
-        r = install_target(&target, reader, sfi);
+        r = install_target(&target, reader, sfi, &identity);
         stlink_close(&probe);
         return r;
+}
+
+/* --- the smallest station -----------------------------------------------------------------------
+ */
+
+#define POLL_MS   20u
+#define SETTLE_MS 100u
+#define BOARD_MV  3000u
+
+/* Until a board is there, or gone. */
+static int await_board(struct stlink *probe, bool wanted)
+{
+        for (;;) {
+                unsigned mv;
+                int r = stlink_voltage_mv(probe, &mv);
+
+                if (r < 0 && r != -FAULT_PROBE && r != -FAULT_TIMEOUT)
+                        return r;
+                if (r >= 0 && (mv >= BOARD_MV) == wanted)
+                        return 0;
+                r = fiber_sleep_ns(POLL_MS * NS_PER_MS);
+                if (r < 0)
+                        return r;
+        }
+}
+
+static int serve_board(struct bench_rig_station *station, struct stlink *probe)
+{
+        struct target target = { .probe = probe, .family = simulated_family() };
+        struct target_identity identity = { 0 };
+        struct fixture *fixture = bench_fixture(station->bench, station->site);
+        int r = await_board(probe, true), result;
+
+        if (!r)
+                r = fiber_sleep_ns(SETTLE_MS * NS_PER_MS);
+        if (r < 0)
+                return r;
+        fixture_signal(fixture, FIXTURE_BUSY);
+        result = install_target(&target, NULL, station->sfi, &identity);
+        if (result == -FAULT_CANCELLED)
+                return result;
+        station->note(station, identity.unique_id_text, result);
+        fixture_signal(fixture, result < 0 ? FIXTURE_FAIL : FIXTURE_PASS);
+        return result == -FAULT_UNPLUGGED ? result : await_board(probe, false);
+}
+
+int bench_rig_station(void *subject)
+{
+        struct bench_rig_station *station = subject;
+        struct bus *bus = bench_bus(station->bench);
+        char path[32];
+
+        snprintf(path, sizeof(path), "sim-%u", station->site);
+        for (;;) {
+                struct stlink probe = { 0 };
+                struct wire *wire;
+                int r = bus_wait(bus, path, WAIT_FOREVER);
+
+                if (r < 0)
+                        return r;
+                r = bus_open(bus, path, &wire);
+                if (!r)
+                        r = stlink_open(wire, &probe);
+                while (!r)
+                        r = serve_board(station, &probe);
+                stlink_close(&probe);
+                if (r == -FAULT_CANCELLED)
+                        return r;
+        }
 }
 
 struct sfi *bench_rig_image(size_t length)

@@ -21,3 +21,14 @@ struct sfi *bench_rig_image(size_t length);
 
 /* Does the flash in `site` hold that image's firmware? */
 bool bench_rig_is_installed(struct bench *bench, unsigned site, size_t length);
+
+/* A station of the smallest kind: wait for a board in `site`, install it, tell the fixture, wait
+ * until it is gone, and again. `note` hears of every attempt. Ends with -FAULT_CANCELLED. */
+struct bench_rig_station {
+        struct bench *bench;
+        unsigned site;
+        const struct sfi *sfi;
+        void (*note)(struct bench_rig_station *, const char *unique_id, int result);
+        void *context;
+};
+int bench_rig_station(void *station);
