@@ -100,8 +100,8 @@ void site_power_board(struct site *site, bool on)
 
         part_power(site->part, clock_now_ns(), on);
         probe_set_part(site->probe, on ? site->part : NULL);
-        if (on)
-                site->ready_ns = clock_now_ns();
+        if (on) /* 0 means no board, also for one put in at the very start */
+                site->ready_ns = clock_now_ns() ? clock_now_ns() : 1;
         bench_leave(site->bench, entered);
 }
 
@@ -120,9 +120,12 @@ void site_remove_board(struct site *site)
         waitlist_wake(&site->handler_changed);
 }
 
-/* What was in the sites when the process ended is in them again, without power until now. */
+/* What was in the sites when the process ended is in them again, without power until now; but a
+ * board with a verdict was taken out meanwhile: the handler does not die with the station. */
 static void find_board(struct site *site)
 {
+        if (site->board->state == BOARD_IN && site->board->verdict != 0)
+                site->board->state = BOARD_NONE;
         if (site->board->state == BOARD_TAKEN)
                 finish_taking(site);
         else if (site->board->state == BOARD_IN)
