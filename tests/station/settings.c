@@ -268,7 +268,11 @@ static const struct {
           7, "the serial \"S\" of site b", "leave it empty", 0 },
         /* forms */
         { USB "poll_ms 5;", 7, "syntax error", "name = value", FAULT_BAD_FILE },
-        { USB "sites = (", 7, "error", "name = value", FAULT_BAD_FILE },
+        { BASE "sites = (", 5, "syntax error", "name = value", FAULT_BAD_FILE },
+        { USB "family_file = \"abc;\n", 7, "the text that opens here never closes", "double quote",
+          0 },
+        { USB "family_file = \"abc\\\"", 7, "the text that opens here never closes", "quote", 0 },
+        { USB "/* abc\n\n*", 7, "the comment that opens here never closes", "*/", 0 },
         { "# caf\xE9\n", 1, "byte 0xE9 at offset 5 is not UTF-8", "UTF-8", FAULT_BAD_FILE },
         { USB "@include \"/etc/passwd\"", 7, "@include is not followed", "one file", 0 },
         { USB "a = ((((((((((1))))))))));", 7, "nested more than 8 deep", "three levels", 0 },
@@ -323,6 +327,7 @@ static void paths_too_long_are_refused(void **state)
         memcpy(path, "/", 1);
         strcpy(path + 240, "/line.conf");
         assert_fault(settings_parse(path, USB, strlen(USB), &settings), BAD_VALUE, "shorter path");
+        memset(path + 240, 'p', 30);
         strcpy(path + 270, "/line.conf");
         assert_fault(settings_parse(path, USB, strlen(USB), &settings), BAD_VALUE, "move the file");
         strcpy(path + 250, "");
