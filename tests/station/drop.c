@@ -397,6 +397,32 @@ TEST(two_readers_of_one_folder_never_both_take_an_order)
         return 0;
 }
 
+/* Stopped between claiming and reading, it is in work/ and offered at the next call. */
+TEST(an_order_claimed_when_the_reader_is_cancelled_is_offered_again)
+{
+        unsigned hits = 0;
+
+        (void)subject;
+        for (unsigned round = 0; round < 5; round++) {
+                struct reader reader = { .drop = open_drop() };
+                struct fiber *fiber = fiber_spawn("reader", read_next, &reader);
+
+                put("in/a.yaml", TEXT);
+                while (!is_there("work/a.yaml"))
+                        assert_int_equal(fiber_yield(), 0);
+                fiber_cancel(fiber);
+                hits += fiber_join(fiber) == -FAULT_CANCELLED;
+                if (!reader.order)
+                        reader.order = next(reader.drop);
+                assert_text(reader.order, "a.yaml", TEXT);
+                assert_int_equal(unlink(reader.order->path), 0);
+                drop_order_free(reader.order);
+                drop_close(reader.drop);
+        }
+        assert_true(hits > 0);
+        return 0;
+}
+
 /* ---- starting again ------------------------------------------------------------------------ */
 
 TEST(what_lies_in_work_is_offered_again_first)
@@ -958,6 +984,7 @@ int main(void)
                 cmocka_unit_test(orders_are_taken_in_the_order_of_their_names),
                 cmocka_unit_test(a_backlog_is_worked_off_a_thousand_at_a_time),
                 cmocka_unit_test(two_readers_of_one_folder_never_both_take_an_order),
+                cmocka_unit_test(an_order_claimed_when_the_reader_is_cancelled_is_offered_again),
                 cmocka_unit_test(what_lies_in_work_is_offered_again_first),
                 cmocka_unit_test(a_second_station_leaves_the_work_of_the_first_alone),
                 cmocka_unit_test(a_name_taken_in_work_gets_a_number),

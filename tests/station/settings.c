@@ -138,6 +138,27 @@ static void readers_are_named_or_counted(void **state)
         assert_string_equal(settings.sites[0].serial, "00");
 }
 
+static void a_seed_may_have_all_its_64_bits(void **state)
+{
+        static const struct {
+                const char *text;
+                uint64_t seed;
+        } cases[] = { { "seed = 7;", 7 },
+                      { "seed = 5000000000;", 5000000000 },
+                      { "seed = 999999999999999999L;", 999999999999999999 },
+                      { "seed = 0xFFFFFFFF;", 0xFFFFFFFF },
+                      { "seed = 0x8000000000000001L;", 0x8000000000000001 } };
+        char text[512];
+
+        (void)state;
+        for (size_t i = 0; i < LENGTH_OF(cases); i++) {
+                snprintf(text, sizeof(text), USB "%s", cases[i].text);
+                assert_int_equal(parse(text), 0);
+                assert_true(settings.seed == cases[i].seed);
+        }
+        assert_fault(parse(USB "seed = -7L;"), BAD_VALUE, "from 0");
+}
+
 static void the_page_can_be_switched_off(void **state)
 {
         (void)state;
@@ -404,6 +425,7 @@ int main(void)
                 cmocka_unit_test(every_key_reaches_its_place),
                 cmocka_unit_test(simulated_sites_may_be_listed_by_name),
                 cmocka_unit_test(readers_are_named_or_counted),
+                cmocka_unit_test(a_seed_may_have_all_its_64_bits),
                 cmocka_unit_test(the_page_can_be_switched_off),
                 cmocka_unit_test(paths_beside_a_file_without_directory_stay_as_they_are),
                 cmocka_unit_test(bad_files_are_refused_with_line_and_remedy),
