@@ -9,7 +9,9 @@
 #include "station/text.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DEPTH_MAX   8u  /* ours has 3; libconfig recurses when it frees */
@@ -96,20 +98,21 @@ static int skip_quiet(const struct tree *tree, const char *text, size_t length, 
         return (int)(end + 1 - at);
 }
 
-/* libconfig 1.5 cuts long numbers short without a word. */
+/* libconfig 1.5 cuts numbers without an L to 32 bits, and longer ones to 64, without a word. */
 static bool number_fits(const char *word, size_t length)
 {
-        size_t sign = word[0] == '-' || word[0] == '+', digits = 0, suffix;
+        size_t sign = word[0] == '-' || word[0] == '+', digits = 0;
 
         if (length > 2 && word[0] == '0' && (word[1] == 'x' || word[1] == 'X')) {
                 while (2 + digits < length && isxdigit((uint8_t)word[2 + digits]))
                         digits++;
-                suffix = length - 2 - digits;
-                return digits <= (suffix ? 16u : 8u);
+                return digits <= (2 + digits < length ? 16u : 8u);
         }
         while (sign + digits < length && isdigit((uint8_t)word[sign + digits]))
                 digits++;
-        return digits <= DECIMAL_MAX;
+        if (sign + digits < length || digits > DECIMAL_MAX) /* an L, or a fraction */
+                return digits <= DECIMAL_MAX;
+        return strtoull(word + sign, NULL, 10) <= INT_MAX;
 }
 
 static size_t word_length(const char *text, size_t length, size_t at)
@@ -132,8 +135,8 @@ static int skip_word(const struct tree *tree, const char *text, size_t length, s
                                    "@include");
         if (step && !isalpha((uint8_t)text[at]) && !number_fits(text + at, step))
                 return tree_refuse(tree, text_line(text, at),
-                                   "the number %.*s is too long; write at most %u decimal digits, "
-                                   "8 hexadecimal ones, or 16 with an L behind",
+                                   "the number %.*s is too long; write an L behind numbers above "
+                                   "2147483647, and at most %u decimal or 16 hexadecimal digits",
                                    (int)(step < 40 ? step : 40), text + at, DECIMAL_MAX);
         return step ? (int)step : 1;
 }

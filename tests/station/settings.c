@@ -144,7 +144,7 @@ static void a_seed_may_have_all_its_64_bits(void **state)
                 const char *text;
                 uint64_t seed;
         } cases[] = { { "seed = 7;", 7 },
-                      { "seed = 5000000000;", 5000000000 },
+                      { "seed = 5000000000L;", 5000000000 },
                       { "seed = 999999999999999999L;", 999999999999999999 },
                       { "seed = 0xFFFFFFFF;", 0xFFFFFFFF },
                       { "seed = 0x8000000000000001L;", 0x8000000000000001 } };
@@ -231,10 +231,12 @@ static const struct {
         { SIMULATED "simulated = { sites = 1; license_ms_low = 3000; " CARDS " };", 4,
           "license_ms_low is 3000", "swap them", 0 },
         /* numbers libconfig would cut short */
-        { USB "workers = 0x100000002;", 7, "0x100000002 is too long", "with an L", 0 },
+        { USB "workers = 0x100000002;", 7, "0x100000002 is too long", "an L behind", 0 },
+        { USB "workers = 4294967298;", 7, "4294967298 is too long", "an L behind", 0 },
+        { USB "seed = 2147483648;", 7, "2147483648 is too long", "an L behind", 0 },
         { USB "seed = 12345678901234567890L;", 7, "12345678901234567890L is too long", "18 decimal",
           0 },
-        { USB "seed = 0x123456789ABCDEF01L;", 7, "too long", "16 with an L", 0 },
+        { USB "seed = 0x123456789ABCDEF01L;", 7, "too long", "16 hexadecimal", 0 },
         /* texts */
         { "station = \"line 1\";", 1, "station is \"line 1\"", "31 characters", 0 },
         { "station = \"..\";", 1, "station is \"..\"", "31 characters", 0 },
