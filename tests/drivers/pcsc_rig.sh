@@ -23,6 +23,7 @@ fi
 if [ -z "${RIG:-}" ]; then
         command -v pcscd >/dev/null || skip "pcscd is not installed"
         [ -e $driver ] || skip "vsmartcard-vpcd is not installed"
+        [ -x "$build/tests/rigs/pcsc_station" ] || skip "the rig is not built for $build"
         [ "$(id -u)" = 0 ] || skip "needs root for namespaces"
         unshare -m -n true 2>/dev/null || skip "namespaces are not allowed here"
         export RIG=/tmp/rig # on a file system of the namespace
@@ -42,7 +43,7 @@ PY
 ports=
 for i in $(seq 0 $((drivers - 1))); do
         port=$((35963 + 2 * i)) ports="$ports $port $((port + 1))"
-        # the driver keeps its slots in statics: each reader needs a copy of its own
+        # the driver keeps its slots in static variables: each reader needs a copy of its own
         cp -L $driver "$RIG/lib/vpcd$i.so"
         printf 'FRIENDLYNAME "HSM %02d"\nDEVICENAME /dev/null:0x%X\nLIBPATH %s/lib/vpcd%d.so\nCHANNELID 0x%X\n\n' \
                 "$i" $port "$RIG" "$i" $port
