@@ -54,7 +54,8 @@ int records_close_lot(struct records *records, const char *order) MUST_USE;
 /* Open an attempt; sets id and started_us. */
 int records_open_attempt(struct records *records, struct record *record) MUST_USE;
 
-/* The unit is known now: fills `attempt` and the unit's history in this order. */
+/* The unit is known now, before its attempt is opened (id 0) or while it is open: fills `attempt` and
+ * the unit's history in this order. */
 struct unit_history {
         unsigned attempts; /* closed before this one */
         enum result last_result;
