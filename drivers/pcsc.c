@@ -308,8 +308,10 @@ static int look_job(void *argument)
 {
         const struct look *look = argument;
         struct pcsc_reader *reader = look->reader;
-        int r = ensure_context(reader);
+        int r;
 
+        end_session(reader); /* one still open would keep the card from the new one */
+        r = ensure_context(reader);
         if (r >= 0)
                 r = look_for_card(reader, look->slice_ms);
         if (r > 0)
@@ -343,6 +345,9 @@ static int exchange(void *context, const uint8_t *command, size_t length, uint8_
 
         if (r != SCARD_S_SUCCESS)
                 return pcsc_fault(reader, r);
+        if (received < 2 || received > APDU_ANSWER_MAX) /* vpcd does so when its card is pulled */
+                return fault(FAULT_CARD_DEAD, "reader %s: an answer of %lu byte(s), a status has 2",
+                             reader->reader.name, (unsigned long)received);
         return (int)received;
 }
 

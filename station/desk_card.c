@@ -158,11 +158,14 @@ static void card_delivered(struct card *card, struct request *request)
                 set_state(card, CARD_EMPTY, "no licenses are left on it");
 }
 
-/* No license, and perhaps one lost: the card must show its counter before it is asked again. */
+/* No license, and perhaps one lost: the card must show its counter before it is asked again. A card
+ * that was pulled says nothing about the chip, one that fell silent might. */
 static void request_after_death(struct card *card, struct request *request, int result,
                                 const char *sentence)
 {
-        if (++request->deaths < DEATHS_MAX)
+        if (result != -FAULT_NO_CARD)
+                request->deaths++;
+        if (request->deaths < DEATHS_MAX)
                 desk_give_back(card->desk, request);
         else
                 desk_answer(card->desk, request,

@@ -59,7 +59,7 @@ int records_open_attempt(struct records *records, struct record *record) MUST_US
 struct unit_history {
         unsigned attempts; /* closed before this one */
         enum result last_result;
-        bool was_interrupted; /* the last one was, or failed after the license was offered */
+        bool was_interrupted; /* since its last pass one was, or failed after the license was offered */
 };
 int records_identify(struct records *records, struct record *record,
                      struct unit_history *ret_history) MUST_USE;
