@@ -53,12 +53,12 @@ all: $(PROGRAMS)
 
 define room_rule
 $(BUILD)/lib$(1).a: $(call objects,$(call sources,$(1)))
-	@rm -f $$@
+	@mkdir -p $$(@D) && rm -f $$@
 	@ar rcs $$@ $$^
 endef
 $(foreach room,$(ROOMS),$(eval $(call room_rule,$(room))))
 $(BUILD)/libsupport.a: $(call objects,$(filter-out %/replay.c,$(wildcard tests/support/*.c)))
-	@rm -f $@
+	@mkdir -p $(@D) && rm -f $@
 	@ar rcs $@ $^
 
 $(BUILD)/%.o: %.c | packages
@@ -83,7 +83,7 @@ $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libsupport.a $(ROOM_LIBS)
 # Rigs: programs that stand between real clients and our simulator (tests/rigs).
 $(BUILD)/tests/rigs/%.o: ALL_CFLAGS += $(shell pkg-config --cflags fuse3 2>/dev/null)
 $(BUILD)/librigs.a: $(call objects,$(wildcard tests/rigs/parts/*.c))
-	@rm -f $@
+	@mkdir -p $(@D) && rm -f $@
 	@ar rcs $@ $^
 $(RIGS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/librigs.a $(BUILD)/libsupport.a $(ROOM_LIBS)
 	@echo "  LINK  $@"

@@ -8,7 +8,7 @@
 
 #include "scheduler/fiber.h"
 #include "scheduler/loop.h"
-#include "tests/support/line.h"
+#include "tests/support/snapshot_example.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
