@@ -103,7 +103,7 @@ demo: all
 	@configs/examples/demo.sh $(BUILD) $(DATA)
 
 test: test-packages
-	@$(MAKE) --no-print-directory all $(TESTS) $(REPLAYS) $(RIGS)
+	@$(MAKE) --no-print-directory -j$$(nproc) all $(TESTS) $(REPLAYS) $(RIGS)
 	@GANGWAY_BUILD=$(abspath $(BUILD)) GANGWAY_DATA=$(DATA) tests/run $(TESTS) $(REPLAYS) $(TEST_SCRIPTS)
 
 bench: all $(BENCHES)
@@ -119,7 +119,8 @@ sanitize: lint-packages test-packages
 sanitize-run: all $(TESTS) $(REPLAYS)
 	@GANGWAY_BUILD=$(abspath $(BUILD)) GANGWAY_DATA=$(DATA) GANGWAY_SANITIZE=1 \
 		tests/run $(TESTS) $(REPLAYS) $(TEST_SCRIPTS)
-THREADED := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/scheduler/workers.c tests/crypto/sfi.c tests/station/store.c))
+THREADED := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/scheduler/workers.c \
+	tests/crypto/gcm.c tests/crypto/sfi.c tests/drivers/pcsc.c tests/station/store.c tests/station/desk.c))
 sanitize-threads: $(THREADED)
 	@GANGWAY_BUILD=$(abspath $(BUILD)) GANGWAY_DATA=$(DATA) GANGWAY_SANITIZE=1 tests/run $(THREADED)
 
