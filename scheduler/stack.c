@@ -154,9 +154,12 @@ static void tell_made(struct stack *stack)
 {
         (void)stack;
 #ifdef PR_SET_VMA
-        /* A name in /proc/PID/maps. A kernel without it says EINVAL, which is fine. */
-        (void)prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, stack->mapping + getpagesize(), STACK_LENGTH,
-                    "gangway fiber");
+        /* A name in /proc/PID/maps, for whoever debugs; not every kernel keeps it. */
+        static bool is_useless;
+
+        is_useless = is_useless ||
+                     prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, stack->mapping + getpagesize(),
+                           STACK_LENGTH, "gangway fiber") < 0;
 #endif
 #if WITH_TSAN
         stack->fiber = __tsan_create_fiber(0);

@@ -67,8 +67,11 @@ int wait_result(int outcome)
 
 uint64_t wait_deadline(uint64_t duration_ns)
 {
-        uint64_t now = clock_now_ns();
+        uint64_t now;
 
+        if (duration_ns == WAIT_FOREVER)
+                return WAIT_FOREVER;
+        now = clock_now_ns();
         return duration_ns < WAIT_FOREVER - now ? now + duration_ns : WAIT_FOREVER;
 }
 

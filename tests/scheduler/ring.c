@@ -316,27 +316,49 @@ static void data_that_comes_with_the_cancel_is_not_lost(void **state)
 
 /* --- virtual time ----------------------------------------------------------------------------- */
 
+/* Another process, which writes to the pipe in its own time. */
+static pid_t write_later(int descriptor)
+{
+        pid_t child = fork();
+
+        assert_true(child >= 0);
+        if (child == 0) {
+                (void)usleep(50000);
+                _exit(write(descriptor, "x", 1) == 1 ? 0 : 1);
+        }
+        return child;
+}
+
+static void reap(pid_t child)
+{
+        int status;
+
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+}
+
 static int read_holds_the_clock(void *subject)
 {
-        struct fiber *reader;
-        int pair[2];
+        struct fiber *reader = fiber_spawn("reader", read_one_byte, subject);
 
-        (void)subject;
-        assert_int_equal(pipe(pair), 0);
-        assert_int_equal(write(pair[1], "x", 1), 1);
-        reader = fiber_spawn("reader", read_one_byte, &pair[0]);
         /* the read is outstanding when everybody waits: it ends before the clock moves */
         assert_int_equal(fiber_sleep_ns(1), 0);
         assert_true(fiber_has_ended(reader));
-        (void)close(pair[0]);
-        (void)close(pair[1]);
         return fiber_join(reader) == 'x' ? 0 : 1;
 }
 
 static void a_read_holds_virtual_time(void **state)
 {
+        int pair[2];
+        pid_t child;
+
         (void)state;
-        assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, read_holds_the_clock, NULL), 0);
+        assert_int_equal(pipe(pair), 0);
+        child = write_later(pair[1]);
+        assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, read_holds_the_clock, &pair[0]), 0);
+        reap(child);
+        (void)close(pair[0]);
+        (void)close(pair[1]);
 }
 
 static int poll_for_ever(void *subject)
@@ -377,20 +399,14 @@ static int wait_for_the_outside(void *subject)
 
 static void without_a_deadline_virtual_time_waits_for_the_outside(void **state)
 {
-        int pair[2], status;
+        int pair[2];
         pid_t child;
 
         (void)state;
         assert_int_equal(pipe(pair), 0);
-        child = fork();
-        if (child == 0) {
-                /* another process, which writes in its own time */
-                (void)usleep(50000);
-                _exit(write(pair[1], "x", 1) == 1 ? 0 : 1);
-        }
+        child = write_later(pair[1]);
         assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, wait_for_the_outside, &pair[0]), 0);
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_int_equal(status, 0);
+        reap(child);
         (void)close(pair[0]);
         (void)close(pair[1]);
 }
