@@ -203,6 +203,7 @@ static void run_lot(struct station *station, struct lot *lot)
         r = lot_recount(station, lot);
         if (r == 0 && !lot->is_made_already)
                 lot->state = LOT_RUNNING;
+        lot->opened_ns = clock_now_ns();
         if (!lot->is_made_already)
                 log_line(about(lot), "started, %u of %u good", lot->counts.good, lot->order.quantity);
         waitlist_wake(&lots->changed);

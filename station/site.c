@@ -220,15 +220,18 @@ static bool may_retry(const struct site *site, const struct lot *lot, int outcom
                !site->station->is_stopping;
 }
 
-static void note_start(struct site *site)
+/* From a board ready, or a lot open for it, whichever was later, to the first step. */
+static void note_start(struct site *site, const struct lot *lot)
 {
         struct bench *bench = site->station->bench;
         unsigned index = (unsigned)(site - site->station->sites);
-        uint64_t ready_ns = bench ? bench_ready_ns(bench, index) : site->board_seen_ns;
+        uint64_t from_ns = bench ? bench_ready_ns(bench, index) : site->board_seen_ns;
         uint64_t now_ns = clock_now_ns();
 
-        if (ready_ns && now_ns > ready_ns && now_ns - ready_ns > site->longest_start_ns)
-                site->longest_start_ns = now_ns - ready_ns;
+        if (from_ns < lot->opened_ns)
+                from_ns = lot->opened_ns;
+        if (now_ns - from_ns > site->longest_start_ns)
+                site->longest_start_ns = now_ns - from_ns;
 }
 
 /* All attempts on the board in the site. Returns the last outcome. */
@@ -238,7 +241,7 @@ static int work_on_unit(struct site *site, struct lot *lot)
         unsigned attempts = 0;
         int identified, outcome;
 
-        note_start(site);
+        note_start(site, lot);
         do {
                 identified = install_identify(install, site->station, site, lot);
                 if (identified == 0 && attempts == 0 && is_finished_unit(install, lot)) {

@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-#define UNITS_PER_SITE 4u
+#define UNITS_PER_SITE 6u
 
 static double run(unsigned sites, double single)
 {
