@@ -100,13 +100,14 @@ static uint32_t apb_read(const struct simulated_part *part, uint32_t offset)
 /* --- registers ----------------------------------------------------------------------------------
  */
 
-/* DBGMCU seen from AXI is the page of APB-D seen from AP 2. False: not a place of this kind. */
+/* AXI has a window on APB-D: DBGMCU at 0x5C001000 is that at 0xE00E1000 of AP 2 (targets.md 1.1;
+ * OpenOCD reaches the trace funnel the same way). False: not a place of this kind. */
 static bool apb_offset(unsigned ap, uint32_t address, uint32_t *ret_offset)
 {
         if (ap == AP_APB && holds(APB_ADDRESS, APB_LENGTH, address, 4))
                 *ret_offset = address - APB_ADDRESS;
-        else if (ap == AP_CORE && holds(DBGMCU_ADDRESS, 0x400, address, 4))
-                *ret_offset = address - DBGMCU_ADDRESS + (DBGMCU_APB_ADDRESS - APB_ADDRESS);
+        else if (ap == AP_CORE && holds(APB_WINDOW, APB_LENGTH, address, 4))
+                *ret_offset = address - APB_WINDOW;
         else
                 return false;
         return true;

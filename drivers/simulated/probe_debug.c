@@ -145,6 +145,15 @@ static void open_ap(struct simulated_probe *probe, unsigned ap)
                 probe->is_open[ap] = true, probe_answer_status(probe, STATUS_OK);
 }
 
+/* Q5: from V2J37 and V3J7 an AP must be opened before it is used; before, AP 0 was open from the
+ * start, which is what clients that never open one still rely on (stlink-tools 1.7). */
+bool probe_may_use_ap(const struct simulated_probe *probe, unsigned ap)
+{
+        if (ap == 0 && probe->settings.jtag_version < (probe->is_v3 ? 7 : 37))
+                return true;
+        return ap < PROBE_APS && probe->is_open[ap];
+}
+
 static void close_ap(struct simulated_probe *probe, unsigned ap)
 {
         bool was_open = ap < PROBE_APS && probe->is_open[ap];
@@ -180,7 +189,8 @@ static bool port_is_open(const struct simulated_probe *probe, unsigned port, uns
 {
         if (port == DP_PORT)
                 return true;
-        return port < PROBE_APS && (probe->is_open[port] || (!is_write && address == 0xFC));
+        return port < PROBE_APS &&
+               (probe_may_use_ap(probe, port) || (!is_write && address == 0xFC));
 }
 
 static void read_dap(struct simulated_probe *probe, unsigned port, unsigned address)

@@ -458,7 +458,11 @@ static void lists_that_do_not_fit_are_refused(void **state)
                 assert_int_equal(run(rig), RSS_ERROR_COMMAND);
                 rig_power_cycle(rig);
         }
+        load_part(rig, &file, 0, 2, true);
+        wr(rig, box(8), rd(rig, box(8)) + 4); /* bytes behind the last area */
+        assert_int_equal(run(rig), RSS_ERROR_COMMAND);
         bytes_free(&file);
+        rig_fresh(rig);
         assert_int_equal(install_areas(rig, &(struct sfi_plain_area){ 'K', FLASH, blob, 8 }, 1),
                          RSS_ERROR_COMMAND); /* a letter it does not know */
 }

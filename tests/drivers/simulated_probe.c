@@ -324,6 +324,22 @@ static void an_access_port_must_be_opened(void **state)
         assert_int_equal(ask(top, "F2 36 00 00 00 24", 8), 0x1D);
 }
 
+/* Q5: the duty to open came with V3J7 and V2J37. */
+static void older_firmware_has_port_0_open(void **state)
+{
+        struct bench_top *top = *state;
+        uint8_t data[4];
+
+        use_probe(top, 0x374F, 6);
+        assert_int_equal(ask(top, "F2 30 A3", 2), 0x80);
+        assert_int_equal(ask(top, "F2 36 00 00 00 24", 8), 0x80);
+        assert_int_equal(read_memory(top, 0x07, RAM, 4, data), 0x80);
+        assert_int_equal(ask(top, "F2 36 00 10 0E E0 02", 8), 0x1D);
+        use_probe(top, 0x374B, 36);
+        assert_int_equal(ask(top, "F2 30 A3", 2), 0x80);
+        assert_int_equal(ask(top, "F2 36 00 00 00 24", 8), 0x80);
+}
+
 static void apb_d_is_reached_through_port_2(void **state)
 {
         struct bench_top *top = *state;
@@ -637,6 +653,7 @@ int main(void)
                 T(enter_says_05_without_supply_and_09_when_nothing_answers),
                 T(a_target_lost_in_debug_is_16),
                 T(an_access_port_must_be_opened),
+                T(older_firmware_has_port_0_open),
                 T(apb_d_is_reached_through_port_2),
                 T(memory_moves_in_all_widths),
                 T(without_increment_all_words_meet_one_address),
