@@ -312,6 +312,10 @@ static void with_read_out_protection_the_rss_refuses(void **state)
         prepare(rig);
         part_set_protection(rig->part, 0x55);
         assert_int_equal(install(rig, &file), RSS_ERROR_SECURITY);
+        rig_fresh(rig);
+        prepare(rig);
+        rig_set_option(rig, OPTSR_PRG, (rig_optsr(rig) & ~0xFF00u) | 0x5500); /* not in force yet */
+        assert_int_equal(install(rig, &file), RSS_ERROR_SECURITY);
         bytes_free(&file);
 }
 
