@@ -15,8 +15,9 @@
 struct firmware_segment {
         uint32_t address;
         struct bytes data;
-        unsigned file; /* which of the files added it, from 0 */
-        unsigned line; /* where it begins: line of a text file, segment number of an ELF */
+        unsigned file;    /* which of the files added it, from 0 */
+        unsigned line;    /* where it begins: line of a text file, segment number of an ELF */
+        const char *unit; /* what `line` counts: "line", "segment"; NULL: BIN, line is 0 */
 };
 
 struct firmware {
@@ -31,6 +32,11 @@ struct firmware {
         {                                                                                          \
                 0                                                                                  \
         }
+
+enum firmware_form { FIRMWARE_BIN, FIRMWARE_HEX, FIRMWARE_SRECORD, FIRMWARE_ELF };
+
+/* What firmware_add will take it for: a caller must know when an address is needed. */
+enum firmware_form firmware_form(const void *data, size_t length);
 
 /* Read `data` (borrowed) into `firmware` by its form: ELF by magic, ':' or 'S' lines by content,
  * anything else is BIN and lies at `bin_address`. `name` is copied. Touching records become one
@@ -51,7 +57,9 @@ int firmware_add_srecord(struct firmware *, const char *name, const void *data,
 int firmware_add_elf(struct firmware *, const char *name, const void *data, size_t length) MUST_USE;
 
 /* Fill gaps of at most `gap` bytes between neighbours with `padding` so that they merge, and bring
- * every segment's length up to a multiple of `unit` the same way (1: leave). */
+ * both ends of every segment, and so its length, out to a multiple of `unit` the same way (1:
+ * leave); segments that share a unit merge. On failure `firmware` is unchanged.
+ *      -FAULT_TOO_LARGE */
 int firmware_merge(struct firmware *firmware, uint32_t gap, uint8_t padding,
                    uint32_t unit) MUST_USE;
 

@@ -6,11 +6,11 @@
  *   family: STM32H75x
  *   quantity: 64                # good units wanted, 1..1000000
  *   image:
- *     file: blinky.sfi          # beside the order, or absolute
+ *     file: blinky.sfi          # from the order's directory, or absolute; no ".."
  *     sha256: 64 hex digits
  *   firmware_id: BLINKY_1       # identifier on the card
- *   retries: 1                  # further attempts on the same unit, 0..5
- *   erase: interrupted          # never | interrupted | always
+ *   retries: 1                  # further attempts on the same unit, 0..5; 1 when left out
+ *   erase: interrupted          # never | interrupted (when left out) | always
  *   due: 2026-12-01             # optional
  *   operator: line 3            # optional
  */
@@ -41,7 +41,8 @@ struct order {
         enum erase_rule erase;
         char due[32];
         char operator_name[64];
-        uint8_t digest[32]; /* SHA-256 of the order's text */
+        uint8_t digest[32];                           /* SHA-256 of the order's text */
+        unsigned family_line, file_line, digest_line; /* where they stand, for later refusals */
 };
 
 /* Where an order is wrong, as the .err file says it. */
@@ -51,6 +52,10 @@ struct order_error {
         char sentence[256];
         char remedy[256];
 };
+
+/* Fill `ret_error` and report the fault as "line N: sentence; remedy". */
+int order_refuse(struct order_error *ret_error, enum fault code, unsigned line, const char *remedy,
+                 const char *format, ...) PRINTF_LIKE(5, 6);
 
 /* Read the text. `directory` resolves relative file names. Never opens the image.
  *      -FAULT_BAD_FILE, -FAULT_BAD_VALUE, -FAULT_TOO_LARGE; `ret_error` is filled */

@@ -7,6 +7,7 @@
 #include "scheduler/base.h"
 #include "scheduler/fault.h"
 
+#define SETTINGS_FILE_MAX    (64u << 10)
 #define SETTINGS_SITES_MAX   128u
 #define SETTINGS_READERS_MAX 32u
 #define SETTINGS_WORKERS_MAX 16u
@@ -68,3 +69,7 @@ struct settings {
  * refused.
  *      -FAULT_NOT_FOUND, -FAULT_BAD_FILE, -FAULT_BAD_VALUE  file, line and remedy */
 int settings_load(const char *path, struct settings *ret_settings) MUST_USE;
+
+/* The same from memory, touching no file; `path` names the text and gives the directory. */
+int settings_parse(const char *path, const void *text, size_t length,
+                   struct settings *ret_settings) MUST_USE;

@@ -100,14 +100,14 @@ static uint32_t apb_read(const struct simulated_part *part, uint32_t offset)
 /* --- registers ----------------------------------------------------------------------------------
  */
 
-/* AXI has a window on APB-D: DBGMCU at 0x5C001000 is that at 0xE00E1000 of AP 2 (targets.md 1.1;
- * OpenOCD reaches the trace funnel the same way). False: not a place of this kind. */
+/* APB-D is seen twice: from AP 2, and from AXI at 0x5C000000 (DBGMCU of both: targets.md 1.1, 1.2; the
+ * trace funnel at + 0x4000 of both: OpenOCD target/stm32h7x.cfg). False: not a place of this kind. */
 static bool apb_offset(unsigned ap, uint32_t address, uint32_t *ret_offset)
 {
         if (ap == AP_APB && holds(APB_ADDRESS, APB_LENGTH, address, 4))
                 *ret_offset = address - APB_ADDRESS;
-        else if (ap == AP_CORE && holds(APB_WINDOW, APB_LENGTH, address, 4))
-                *ret_offset = address - APB_WINDOW;
+        else if (ap == AP_CORE && holds(APB_AXI_ADDRESS, APB_LENGTH, address, 4))
+                *ret_offset = address - APB_AXI_ADDRESS;
         else
                 return false;
         return true;

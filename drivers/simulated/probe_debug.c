@@ -98,14 +98,17 @@ static uint8_t enter_swd(struct simulated_probe *probe)
 }
 
 /* ENTER may be repeated (stlink.md 5.6); access ports must be opened again after it, the stricter
- * of what is reported (18, point 8). */
+ * of what is reported (18, point 8) - but AP 0: stlink-org's usb.c never sends INIT_AP and works with
+ * current firmware, so ENTER must open that one itself. Our driver does not count on it. */
 static void enter(struct simulated_probe *probe, uint8_t parameter)
 {
         uint8_t status = parameter == 0xA3 ? enter_swd(probe) : STATUS_JTAG_CHAIN;
 
         memset(probe->is_open, 0, sizeof(probe->is_open));
-        if (status == STATUS_OK)
+        if (status == STATUS_OK) {
                 probe->mode = MODE_DEBUG;
+                probe->is_open[0] = true;
+        }
         probe_answer_status(probe, status);
 }
 
@@ -145,12 +148,9 @@ static void open_ap(struct simulated_probe *probe, unsigned ap)
                 probe->is_open[ap] = true, probe_answer_status(probe, STATUS_OK);
 }
 
-/* Q5: from V2J37 and V3J7 an AP must be opened before it is used; before, AP 0 was open from the
- * start, which is what clients that never open one still rely on (stlink-tools 1.7). */
+/* Q5: anything but the IDR of an AP that was not opened is 1D. */
 bool probe_may_use_ap(const struct simulated_probe *probe, unsigned ap)
 {
-        if (ap == 0 && probe->settings.jtag_version < (probe->is_v3 ? 7 : 37))
-                return true;
         return ap < PROBE_APS && probe->is_open[ap];
 }
 

@@ -306,38 +306,23 @@ static void an_access_port_must_be_opened(void **state)
         struct bench_top *top = *state;
         uint8_t data[4] = { 0 };
 
-        assert_int_equal(ask(top, "F2 30 A3", 2), 0x80);
+        assert_int_equal(ask(top, "F2 30 A3", 2), 0x80); /* opens AP 0, no other */
+        assert_int_equal(ask(top, "F2 36 00 00 00 24", 8), 0x80);
+        assert_int_equal(ask(top, "F2 45 0200 0400", 8), 0x1D);
+        assert_int_equal(ask(top, "F2 45 0200 FC00", 8), 0x80); /* IDR may be read */
+        assert_int_equal(ask(top, "F2 4B 02", 2), 0x80);
+        assert_int_equal(ask(top, "F2 45 0200 0400", 8), 0x80);
+        assert_int_equal(ask(top, "F2 4C 00", 2), 0x80);
         assert_int_equal(ask(top, "F2 36 00 00 00 24", 8), 0x1D);
         assert_int_equal(read_memory(top, 0x07, RAM, 4, data), 0x1D);
         assert_int_equal(write_memory(top, 0x08, RAM, data, 4), 0x1D);
         assert_int_equal(ask(top, "F2 45 0000 0400", 8), 0x1D);
-        assert_int_equal(ask(top, "F2 45 0000 FC00", 8), 0x80); /* IDR may be read */
-        assert_int_equal(ask(top, "F2 4B 00", 2), 0x80);
-        assert_int_equal(ask(top, "F2 36 00 00 00 24", 8), 0x80);
-        assert_int_equal(ask(top, "F2 4C 00", 2), 0x80);
-        assert_int_equal(ask(top, "F2 36 00 00 00 24", 8), 0x1D);
         assert_int_equal(ask(top, "F2 4B 01", 2), 0x1D); /* not on this part */
         assert_int_equal(ask(top, "F2 4B 09", 2), 0x1D); /* beyond the firmware */
         assert_int_equal(ask(top, "F2 4B FF", 2), 0x1D);
         assert_int_equal(ask(top, "F2 4B 00", 2), 0x80);
-        assert_int_equal(ask(top, "F2 30 A3", 2), 0x80); /* ENTER closes it */
-        assert_int_equal(ask(top, "F2 36 00 00 00 24", 8), 0x1D);
-}
-
-/* Q5: the duty to open came with V3J7 and V2J37. */
-static void older_firmware_has_port_0_open(void **state)
-{
-        struct bench_top *top = *state;
-        uint8_t data[4];
-
-        use_probe(top, 0x374F, 6);
-        assert_int_equal(ask(top, "F2 30 A3", 2), 0x80);
-        assert_int_equal(ask(top, "F2 36 00 00 00 24", 8), 0x80);
-        assert_int_equal(read_memory(top, 0x07, RAM, 4, data), 0x80);
-        assert_int_equal(ask(top, "F2 36 00 10 0E E0 02", 8), 0x1D);
-        use_probe(top, 0x374B, 36);
-        assert_int_equal(ask(top, "F2 30 A3", 2), 0x80);
-        assert_int_equal(ask(top, "F2 36 00 00 00 24", 8), 0x80);
+        assert_int_equal(ask(top, "F2 30 A3", 2), 0x80); /* ENTER closes the others */
+        assert_int_equal(ask(top, "F2 45 0200 0400", 8), 0x1D);
 }
 
 static void apb_d_is_reached_through_port_2(void **state)
@@ -653,7 +638,6 @@ int main(void)
                 T(enter_says_05_without_supply_and_09_when_nothing_answers),
                 T(a_target_lost_in_debug_is_16),
                 T(an_access_port_must_be_opened),
-                T(older_firmware_has_port_0_open),
                 T(apb_d_is_reached_through_port_2),
                 T(memory_moves_in_all_widths),
                 T(without_increment_all_words_meet_one_address),

@@ -1,0 +1,164 @@
+/*
+ * The container of firmware: which form a file has, BIN, merging over gaps, freeing.
+ *
+ * The readers of the other forms are firmware_hex.c, firmware_srecord.c and firmware_elf.c; what
+ * they share, and how a file enters the container, is firmware_reader.c.
+ */
+#include "crypto/firmware.h"
+
+#include "crypto/firmware_reader.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+/* How much of a file is looked at to tell text from BIN. */
+#define TEXT_PROBE_LENGTH 256u
+
+/* --- by form -----------------------------------------------------------------------------------*/
+
+int firmware_add_bin(struct firmware *firmware, const char *name, const void *data, size_t length,
+                     uint32_t address)
+{
+        struct firmware_reader reader CLEANUP(firmware_reader_free) = { .name = name };
+        int r;
+
+        r = firmware_reader_put(&reader, 0, address, data, length);
+        if (r < 0)
+                return r;
+        return firmware_reader_finish(&reader, firmware);
+}
+
+static bool is_text(const uint8_t *data, size_t length)
+{
+        for (size_t i = 0; i < length && i < TEXT_PROBE_LENGTH; i++)
+                if (data[i] >= 0x7F || (data[i] < 0x20 && !strchr("\t\r\n", data[i])) || !data[i])
+                        return false;
+        return true;
+}
+
+enum firmware_form firmware_form(const void *data, size_t length)
+{
+        const uint8_t *bytes = data;
+        size_t at = 0;
+
+        if (length >= 4 && memcmp(bytes, "\177ELF", 4) == 0)
+                return FIRMWARE_ELF;
+        if (!is_text(bytes, length))
+                return FIRMWARE_BIN;
+        while (at < length && isspace(bytes[at]))
+                at++;
+        if (at < length && bytes[at] == ':')
+                return FIRMWARE_HEX;
+        if (at + 1 < length && bytes[at] == 'S' && isdigit(bytes[at + 1]))
+                return FIRMWARE_SRECORD;
+        return FIRMWARE_BIN;
+}
+
+int firmware_add(struct firmware *firmware, const char *name, const void *data, size_t length,
+                 uint32_t bin_address)
+{
+        if (length > FIRMWARE_FILE_MAX)
+                return fault(FAULT_TOO_LARGE, "%s: %zu bytes, at most %u are read", name, length,
+                             FIRMWARE_FILE_MAX);
+        switch (firmware_form(data, length)) {
+        case FIRMWARE_ELF:
+                return firmware_add_elf(firmware, name, data, length);
+        case FIRMWARE_HEX:
+                return firmware_add_hex(firmware, name, data, length);
+        case FIRMWARE_SRECORD:
+                return firmware_add_srecord(firmware, name, data, length);
+        case FIRMWARE_BIN:
+                break;
+        }
+        return firmware_add_bin(firmware, name, data, length, bin_address);
+}
+
+/* --- merging and freeing -----------------------------------------------------------------------*/
+
+/* What one or more neighbours become. */
+struct group {
+        uint64_t begin, end; /* on multiples of the unit */
+        size_t first, count;
+};
+
+static size_t make_groups(const struct firmware *firmware, uint32_t gap, uint32_t unit,
+                          struct group *groups)
+{
+        uint64_t raw_end = 0;
+        size_t count = 0;
+
+        for (size_t i = 0; i < firmware->count; i++) {
+                const struct firmware_segment *segment = &firmware->segments[i];
+                struct group *last = count ? &groups[count - 1] : NULL;
+                uint64_t begin = segment->address - segment->address % unit;
+                uint64_t raw_begin = segment->address;
+
+                if (!last || (begin > last->end && raw_begin - raw_end > gap)) {
+                        last = &groups[count++];
+                        *last = (struct group){ .begin = begin, .first = i };
+                }
+                raw_end = raw_begin + segment->data.length;
+                last->end = (raw_end + unit - 1) / unit * unit;
+                last->count++;
+        }
+        return count;
+}
+
+static struct firmware_segment make_merged(const struct firmware *firmware,
+                                           const struct group *group, uint8_t padding)
+{
+        struct firmware_segment merged = firmware->segments[group->first];
+
+        merged.address = (uint32_t)group->begin;
+        merged.data = bytes_new((size_t)(group->end - group->begin));
+        memset(merged.data.data, padding, merged.data.length);
+        for (size_t i = group->first; i < group->first + group->count; i++) {
+                const struct firmware_segment *segment = &firmware->segments[i];
+
+                memcpy(merged.data.data + (segment->address - group->begin), segment->data.data,
+                       segment->data.length);
+        }
+        return merged;
+}
+
+int firmware_merge(struct firmware *firmware, uint32_t gap, uint8_t padding, uint32_t unit)
+{
+        struct firmware_segment *merged;
+        struct group *groups;
+        uint64_t length = 0;
+        size_t count;
+
+        INSIST(unit > 0);
+        if (!firmware->count)
+                return 0;
+        groups = calloc(firmware->count, sizeof(*groups));
+        INSIST(groups);
+        count = make_groups(firmware, gap, unit, groups);
+        for (size_t i = 0; i < count; i++)
+                length += groups[i].end - groups[i].begin;
+        if (length > FIRMWARE_FILE_MAX || groups[count - 1].end > (uint64_t)UINT32_MAX + 1) {
+                free(groups);
+                return fault(FAULT_TOO_LARGE,
+                             "with gaps of %u bytes filled the firmware has %llu bytes, at most %u "
+                             "are possible",
+                             gap, (unsigned long long)length, FIRMWARE_FILE_MAX);
+        }
+        merged = calloc(count, sizeof(*merged));
+        INSIST(merged);
+        for (size_t i = 0; i < count; i++)
+                merged[i] = make_merged(firmware, &groups[i], padding);
+        free(groups);
+        firmware_segments_free(firmware->segments, firmware->count);
+        firmware->segments = merged;
+        firmware->count = count;
+        return 0;
+}
+
+void firmware_free(struct firmware *firmware)
+{
+        firmware_segments_free(firmware->segments, firmware->count);
+        for (unsigned i = 0; i < firmware->files; i++)
+                free((void *)(uintptr_t)firmware->names[i]);
+        free((void *)(uintptr_t)firmware->names);
+        *firmware = (struct firmware)FIRMWARE_EMPTY;
+}

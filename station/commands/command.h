@@ -1,0 +1,31 @@
+/*
+ * command.h - one command of `gangway`, and what all of them share.
+ */
+#pragma once
+
+#include "scheduler/base.h"
+#include "scheduler/fault.h"
+
+#include <stdbool.h>
+
+/* Told in `gangway --help`; scripts depend on them. */
+enum exit_code {
+        EXIT_OK = 0,
+        EXIT_NO = 1,          /* the answer is no: not proven, order rejected, lot stopped */
+        EXIT_INPUT = 2,       /* usage or bad input */
+        EXIT_UNREACHABLE = 3, /* no station answers */
+};
+
+/* Runs on a fiber. `argv[0]` is the last word of the command. Returns an exit code, or a negative
+ * fault which the main prints (waits). */
+typedef int command_function(int argc, char **argv);
+
+struct command {
+        const char *words;   /* "sfi create" */
+        const char *summary; /* half a line */
+        const char *help;    /* a screen, with one real example */
+        command_function *run;
+};
+
+extern const struct command sfi_create_command, sfi_show_command, sfi_verify_command;
+extern const struct command order_check_command, status_command, watch_command;

@@ -1,0 +1,176 @@
+/*
+ * gangway order check: what the station would answer to an order, without dropping it.
+ *
+ * Uses the very functions of the drop folder: the form, then the image it names, checked against
+ * the family and RSS profile of the station file.
+ */
+#include "station/commands/command.h"
+
+#include "drivers/family.h"
+#include "drivers/rss.h"
+#include "scheduler/file.h"
+#include "station/commands/image_view.h"
+#include "station/commands/options.h"
+#include "station/commands/places.h"
+#include "station/order.h"
+#include "station/settings.h"
+
+#include <libgen.h>
+#include <stdlib.h>
+
+enum { KEY_STATION = OPTIONS_KEYS, KEY_JSON };
+
+static const struct option_name names[] = {
+        { "station", NULL, true, false, KEY_STATION },
+        { "json", NULL, false, false, KEY_JSON },
+};
+
+struct request {
+        const char *path, *station_file;
+        bool is_json;
+};
+
+/* What the check knows of the station. Settings are large: on the heap. */
+struct surroundings {
+        struct settings settings;
+        struct family family;
+        struct rss_profile rss;
+};
+
+static int read_request(int argc, char **argv, struct request *ret_request)
+{
+        struct options options;
+        int r;
+
+        options_init(&options, argc, argv, names, LENGTH_OF(names));
+        while ((r = options_next(&options)) > 0) {
+                if (r == KEY_STATION)
+                        ret_request->station_file = options.value;
+                else if (r == KEY_JSON)
+                        ret_request->is_json = true;
+                else if (ret_request->path)
+                        return fault(FAULT_BAD_VALUE, "one order at a time, not %.80s too",
+                                     options.value);
+                else
+                        ret_request->path = options.value;
+        }
+        if (r == 0 && !ret_request->path)
+                return fault(FAULT_BAD_VALUE, "no order file given");
+        return r;
+}
+
+static int load_surroundings(const struct request *request, struct surroundings *ret_around)
+{
+        char path[PLACE_LENGTH_MAX];
+        int r = 0;
+
+        if (request->station_file)
+                snprintf(path, sizeof(path), "%s", request->station_file);
+        else
+                r = place_find("gangway.conf", path);
+        if (r >= 0)
+                r = settings_load(path, &ret_around->settings);
+        if (r >= 0)
+                r = family_load(ret_around->settings.family_file, &ret_around->family);
+        if (r >= 0)
+                r = rss_profile_load(ret_around->settings.rss_profile_file, &ret_around->rss);
+        return r;
+}
+
+static int check(const struct request *request, const struct surroundings *around,
+                 struct order *ret_order, struct order_error *ret_error)
+{
+        struct sfi *sfi CLEANUP(image_release) = NULL;
+        struct bytes file CLEANUP(bytes_free) = { 0 };
+        char *copy = strdup(request->path);
+        int r;
+
+        INSIST(copy);
+        r = file_read(request->path, ORDER_FILE_MAX, &file);
+        if (r == -FAULT_TOO_LARGE)
+                snprintf(ret_error->sentence, sizeof(ret_error->sentence), "%s", fault_sentence(r));
+        if (r >= 0)
+                r = order_parse(file.data, file.length, dirname(copy), ret_order, ret_error);
+        if (r >= 0)
+                r = order_load_image(ret_order, &around->family, &around->rss, &sfi, ret_error);
+        free(copy);
+        return r;
+}
+
+static int answer_json(const struct order *order, const struct order_error *error, bool is_accepted)
+{
+        json_t *answer;
+
+        if (is_accepted)
+                answer = json_pack("{s:b, s:s, s:I}", "accepted", 1, "order", order->id, "quantity",
+                                   (json_int_t)order->quantity);
+        else
+                answer = json_pack("{s:b, s:s, s:i, s:s, s:s}", "accepted", 0, "code", error->code,
+                                   "line", (int)error->line, "reason", error->sentence, "remedy",
+                                   error->remedy);
+        if (!json_print(stdout, answer))
+                return fault(FAULT_SYSTEM, "no memory for the answer");
+        return is_accepted ? EXIT_OK : EXIT_NO;
+}
+
+static int answer(const struct request *request, const struct order *order,
+                  const struct order_error *error, bool is_accepted)
+{
+        if (request->is_json)
+                return answer_json(order, error, is_accepted);
+        if (is_accepted) {
+                printf("order accepted: %s, %u units of %s with %s\n", order->id, order->quantity,
+                       order->part, order->image_file);
+                return EXIT_OK;
+        }
+        printf("order rejected: %s", request->path);
+        if (error->line)
+                printf(" line %u", error->line);
+        printf(": %s: %s\n", error->code, error->sentence);
+        if (error->remedy[0])
+                printf("remedy: %s\n", error->remedy);
+        return EXIT_NO;
+}
+
+static int run(int argc, char **argv)
+{
+        struct request request = { 0 };
+        struct order_error error = { .code = "" };
+        struct order order = { .id = "" };
+        struct surroundings *around;
+        int r;
+
+        r = read_request(argc, argv, &request);
+        if (r < 0)
+                return r;
+        around = calloc(1, sizeof(*around));
+        INSIST(around);
+        r = load_surroundings(&request, around);
+        if (r >= 0)
+                r = check(&request, around, &order, &error);
+        free(around);
+        if (r < 0 && !error.sentence[0])
+                return r; /* not about the order: the file itself, the station file */
+        if (r < 0 && !error.code[0])
+                snprintf(error.code, sizeof(error.code), "%s", fault_name(r));
+        return answer(&request, &order, &error, r >= 0);
+}
+
+const struct command order_check_command = {
+        .words = "order check",
+        .summary = "what the station would answer to an order",
+        .help = "usage: gangway order check FILE [--station FILE] [--json]\n"
+                "\n"
+                "Reads the order and the image it names as the drop folder does, and says \"order\n"
+                "accepted\", or the line, the reason and the remedy. Nothing is dropped or moved.\n"
+                "\n"
+                "  --station FILE  the station file, for family and RSS profile; default\n"
+                "                  configs/gangway.conf\n"
+                "  --json          the answer as JSON\n"
+                "\n"
+                "Exit 0 accepted, 1 rejected, 2 no such file or a bad station file.\n"
+                "\n"
+                "example: gangway order check orders/DEMO-0001.yaml --station "
+                "configs/gangway.conf\n",
+        .run = run,
+};

@@ -1,0 +1,19 @@
+/*
+ * secrets.h - key and nonce files of the OEM (AN5054 section 2.5.1): 16 and 12 bytes, binary.
+ */
+#pragma once
+
+#include "crypto/sfi.h"
+
+struct secrets {
+        uint8_t key[GCM_KEY_LENGTH];
+        uint8_t nonce[SFI_NONCE_LENGTH];
+};
+
+/* Read both (waits). A file that others can read is used, with a warning on stderr.
+ *      -FAULT_BAD_FILE  wrong length, found and wanted */
+int secrets_read(const char *key_file, const char *nonce_file,
+                 struct secrets *ret_secrets) MUST_USE;
+
+/* For CLEANUP(secrets_wipe). */
+void secrets_wipe(struct secrets *secrets);

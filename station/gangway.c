@@ -1,0 +1,184 @@
+/*
+ * gangway - the command beside the daemon: seals and checks images, checks orders, watches a line.
+ *
+ * main finds the command by its words, answers --help, and runs the command on a fiber, because
+ * files are read through the ring. A command returns an exit code or a fault; the fault's sentence
+ * is printed here, once, and the exit code follows from the fault.
+ */
+#include "scheduler/loop.h"
+#include "station/commands/command.h"
+#include "station/text.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct command *const commands[] = {
+        &sfi_create_command,  &sfi_show_command, &sfi_verify_command,
+        &order_check_command, &status_command,   &watch_command,
+};
+
+static const char usage_end[] =
+        "\n"
+        "gangway COMMAND --help shows one command; gangway --version the version.\n"
+        "Exit codes: 0 ok, 1 the answer is no (not verified, order rejected, lot\n"
+        "stopped), 2 usage or bad input, 3 no station answers.\n";
+
+static void print_usage(FILE *out, const char *beginning)
+{
+        size_t length = strlen(beginning);
+
+        fprintf(out, "usage: gangway COMMAND [options]\n\n");
+        for (size_t i = 0; i < LENGTH_OF(commands); i++)
+                if (strncmp(commands[i]->words, beginning, length) == 0)
+                        fprintf(out, "  %-12s  %s\n", commands[i]->words, commands[i]->summary);
+        fputs(usage_end, out);
+}
+
+/* How many of argv[1..] the words of `command` are; 0 when they differ. */
+static int words_matched(const struct command *command, int argc, char **argv)
+{
+        const char *at = command->words;
+        int word;
+
+        for (word = 1; word < argc; word++) {
+                size_t length = strlen(argv[word]);
+
+                if (strncmp(at, argv[word], length) != 0 || (at[length] && at[length] != ' '))
+                        return 0;
+                at += length;
+                if (!*at)
+                        return word;
+                at++;
+        }
+        return 0;
+}
+
+static const struct command *find_command(int argc, char **argv, int *ret_words)
+{
+        for (size_t i = 0; i < LENGTH_OF(commands); i++) {
+                *ret_words = words_matched(commands[i], argc, argv);
+                if (*ret_words)
+                        return commands[i];
+        }
+        return NULL;
+}
+
+static bool is_one_of(const char *word, const char *a, const char *b, const char *c)
+{
+        return strcmp(word, a) == 0 || strcmp(word, b) == 0 || (c && strcmp(word, c) == 0);
+}
+
+static bool wants_help(int argc, char **argv)
+{
+        for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+                if (is_one_of(argv[i], "--help", "-h", "-help"))
+                        return true;
+        return false;
+}
+
+/* "sfi" alone lists its family; a misspelled command is told the nearest. */
+static int unknown_command(int argc, char **argv)
+{
+        const char *nearest = NULL, *words[LENGTH_OF(commands)];
+        char family[64], typed[128];
+
+        snprintf(family, sizeof(family), "%.60s ", argv[1]);
+        for (size_t i = 0; i < LENGTH_OF(commands); i++) {
+                words[i] = commands[i]->words;
+                if (argc == 2 && strncmp(words[i], family, strlen(family)) == 0) {
+                        print_usage(stderr, family);
+                        return EXIT_INPUT;
+                }
+        }
+        snprintf(typed, sizeof(typed), "%.60s%s%.60s", argv[1], argc > 2 ? " " : "",
+                 argc > 2 ? argv[2] : "");
+        nearest = text_nearest(typed, words, sizeof(*words), LENGTH_OF(words));
+        if (!nearest)
+                nearest = text_nearest(argv[1], words, sizeof(*words), LENGTH_OF(words));
+        fprintf(stderr, "gangway: unknown command '%s'", typed);
+        if (nearest)
+                fprintf(stderr, "; did you mean 'gangway %s'?", nearest);
+        fprintf(stderr, "\n(gangway --help lists the commands)\n");
+        return EXIT_INPUT;
+}
+
+struct call {
+        const struct command *command;
+        int argc;
+        char **argv;
+};
+
+static int exit_code_of(int result)
+{
+        if (result >= 0)
+                return result;
+        return result == -FAULT_TIMEOUT ? EXIT_UNREACHABLE : EXIT_INPUT;
+}
+
+static int run_command(void *subject)
+{
+        const struct call *call = subject;
+        int r;
+
+        r = call->command->run(call->argc, call->argv);
+        if (r < 0)
+                fprintf(stderr, "gangway %s: %s\n", call->command->words, fault_sentence(r));
+        return exit_code_of(r);
+}
+
+static int run(struct call *call)
+{
+        struct loop_settings settings = { .time = LOOP_TIME_REAL };
+        struct loop *loop;
+        int r;
+
+        r = loop_create(&settings, &loop);
+        if (r < 0) {
+                fprintf(stderr, "gangway: %s\n", fault_sentence(r));
+                return EXIT_INPUT;
+        }
+        r = loop_run(loop, "command", run_command, call);
+        (void)loop_destroy(loop);
+        return r;
+}
+
+int main(int argc, char **argv)
+{
+        struct call call;
+        int words, code;
+
+        if (argc < 2) {
+                print_usage(stderr, "");
+                return EXIT_INPUT;
+        }
+        if (strcmp(argv[1], "help") == 0 && argc > 2) { /* gangway help sfi show */
+                argv++;
+                argc--;
+                call.command = find_command(argc, argv, &words);
+                if (!call.command)
+                        return unknown_command(argc, argv);
+                fputs(call.command->help, stdout);
+                return EXIT_OK;
+        }
+        if (is_one_of(argv[1], "--help", "-h", "help")) {
+                print_usage(stdout, "");
+                return EXIT_OK;
+        }
+        if (is_one_of(argv[1], "--version", "-V", NULL)) {
+                printf("gangway %s\n", GANGWAY_VERSION);
+                return EXIT_OK;
+        }
+        call.command = find_command(argc, argv, &words);
+        if (!call.command)
+                return unknown_command(argc, argv);
+        call.argc = argc - words;
+        call.argv = argv + words;
+        if (wants_help(call.argc, call.argv)) {
+                fputs(call.command->help, stdout);
+                return EXIT_OK;
+        }
+        signal(SIGPIPE, SIG_DFL);
+        code = run(&call);
+        return fflush(stdout) == 0 ? code : EXIT_INPUT;
+}

@@ -1,0 +1,250 @@
+/*
+ * The image an order names, checked as far as a file can be before a board is touched.
+ *
+ * Digest first: a wrong file should be called the wrong file, not a broken one. Then the image is
+ * taken apart, and every area is held against the family (where flash is, how many option rows,
+ * how much RAM takes one part) and against what this station installs. Tags are left to the target:
+ * the key is in the cards and in the part, never here.
+ */
+#include "crypto/digest.h"
+#include "drivers/family.h"
+#include "drivers/rss.h"
+#include "scheduler/file.h"
+#include "station/order.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REMEDY_RESEAL "seal the image for this family, or correct family"
+
+struct check {
+        const struct order *order;
+        const struct family *family;
+        const struct rss_profile *rss;
+        const struct sfi *sfi;
+        struct order_error *error;
+};
+
+static const char *file_name(const struct order *order)
+{
+        const char *slash = strrchr(order->image_file, '/');
+
+        return slash ? slash + 1 : order->image_file;
+}
+
+/* Pass on a fault of a lower room, with the order's line. */
+static int refuse_fault(const struct order *order, int result, const char *remedy,
+                        struct order_error *ret_error)
+{
+        char sentence[256];
+
+        snprintf(sentence, sizeof(sentence), "%s", fault_sentence(result));
+        return order_refuse(ret_error, (enum fault) - result, order->file_line, remedy, "%s",
+                            sentence);
+}
+
+static int read_image(const struct order *order, struct bytes *ret_file,
+                      struct order_error *ret_error)
+{
+        int r;
+
+        r = file_read(order->image_file, SFI_FILE_MAX, ret_file);
+        if (r == -FAULT_NOT_FOUND)
+                return refuse_fault(order, r,
+                                    "copy the image there before the order, or correct image.file",
+                                    ret_error);
+        if (r == -FAULT_TOO_LARGE)
+                return refuse_fault(order, r, "name the .sfi image in image.file", ret_error);
+        if (r < 0)
+                return refuse_fault(order, r, "make it a readable regular file", ret_error);
+        return 0;
+}
+
+static int check_digest(const struct order *order, const struct bytes *file,
+                        struct order_error *ret_error)
+{
+        uint8_t digest[DIGEST_LENGTH];
+        char found[2 * DIGEST_LENGTH + 1];
+
+        digest_sha256(file->data, file->length, digest);
+        if (!memcmp(digest, order->image_digest, sizeof(digest)))
+                return 0;
+        hex_encode(digest, sizeof(digest), found);
+        return order_refuse(ret_error, FAULT_BAD_TAG, order->digest_line,
+                            "deliver the file the order means, complete, or correct image.sha256",
+                            "the SHA-256 of %.100s (%zu bytes) is %s, not what image.sha256 says",
+                            file_name(order), file->length, found);
+}
+
+static int refuse_area(const struct check *check, const struct sfi_area *area, const char *remedy,
+                       const char *sentence)
+{
+        return order_refuse(check->error, FAULT_BAD_VALUE, check->order->file_line, remedy,
+                            "area %u of %.100s, type %c, %u bytes at 0x%08X: %s", area->index,
+                            file_name(check->order),
+                            area->type >= 'A' && area->type <= 'Z' ? area->type : '?', area->length,
+                            area->address, sentence);
+}
+
+/* Every byte of the range lies in a flash bank; banks may follow each other. */
+static bool is_in_flash(const struct family *family, uint64_t address, uint64_t length)
+{
+        bool has_moved = true;
+        uint64_t end = address + length;
+
+        while (address < end && has_moved) {
+                has_moved = false;
+                for (unsigned i = 0; i < family->banks; i++) {
+                        uint64_t start = family->bank_address[i];
+
+                        if (address >= start && address - start < family->bank_length) {
+                                address = start + family->bank_length;
+                                has_moved = true;
+                        }
+                }
+        }
+        return address >= end;
+}
+
+static int check_firmware(const struct check *check, const struct sfi_area *area)
+{
+        const struct sfi *sfi = check->sfi;
+
+        if (!area->length)
+                return refuse_area(check, area, "seal the image again", "it is empty");
+        if (!is_in_flash(check->family, area->address, area->length))
+                return refuse_area(check, area, REMEDY_RESEAL,
+                                   "its destination is not in the flash of this family");
+        if (check->family->word_length && area->address % check->family->word_length)
+                return refuse_area(check, area, REMEDY_RESEAL,
+                                   "its destination is not on a flash word of this family");
+        /* overlap of any two segments is an error: AN5054 section 2.2 */
+        for (const struct sfi_area *other = sfi->areas; other < area; other++)
+                if (other->type == SFI_FIRMWARE &&
+                    area->address < (uint64_t)other->address + other->length &&
+                    other->address < (uint64_t)area->address + area->length)
+                        return refuse_area(check, area, "seal the image again without overlaps",
+                                           "it overlaps an earlier area");
+        return 0;
+}
+
+static int check_configuration(const struct check *check, const struct sfi_area *area)
+{
+        char sentence[96];
+        size_t wanted = 4 * check->family->option_count; /* one word a row: AN5054 2.5.1 */
+
+        if (area->length != wanted) {
+                snprintf(sentence, sizeof(sentence), "the option bytes of this family are %zu",
+                         wanted);
+                return refuse_area(check, area, REMEDY_RESEAL, sentence);
+        }
+        for (const struct sfi_area *other = check->sfi->areas; other < area; other++)
+                if (other->type == SFI_CONFIGURATION)
+                        return refuse_area(check, area, "seal the image with one option-byte file",
+                                           "there is an option-byte area already");
+        return 0;
+}
+
+static int check_area(const struct check *check, const struct sfi_area *area)
+{
+        switch (area->type) {
+        case SFI_FIRMWARE:
+                return check_firmware(check, area);
+        case SFI_CONFIGURATION:
+                return check_configuration(check, area);
+        case SFI_PAUSE:
+        case SFI_RESUME:
+                return 0;
+        case SFI_MODULE:
+                return refuse_area(check, area, "seal the image without modules",
+                                   "a module is not installed by this station");
+        case SFI_EXTERNAL:
+                return refuse_area(check, area, "seal an image for internal flash",
+                                   "external flash is not installed by this station");
+        case SFI_KEYS:
+                return refuse_area(check, area, "seal an image without a key area",
+                                   "random keys are not installed by this station");
+        default: /* letters from outside: any byte */
+                return refuse_area(check, area, "seal the image with areas F, C, P and R",
+                                   "its type is unknown, so it is not installed");
+        }
+}
+
+static void free_parts(struct sfi_part **parts)
+{
+        free(*parts);
+}
+
+/* Each part must fit the RAM that takes it and the place the RSS reads it from. */
+static int check_parts(const struct check *check)
+{
+        CLEANUP(free_parts) struct sfi_part *parts = calloc(SFI_AREAS_MAX, sizeof(*parts));
+        uint32_t room = check->family->image_ram < check->rss->areas_capacity
+                                ? check->family->image_ram
+                                : check->rss->areas_capacity;
+        int count;
+
+        INSIST(parts);
+        count = sfi_parts(check->sfi, parts, SFI_AREAS_MAX);
+        if (count < 0)
+                return refuse_fault(check->order, count, "seal the image again", check->error);
+        for (int i = 0; i < count; i++)
+                if (parts[i].length > room)
+                        return order_refuse(check->error, FAULT_NO_ROOM, check->order->file_line,
+                                            "seal the image with a smaller RAM size, so that it is "
+                                            "cut into more parts",
+                                            "part %d of %.100s has %zu bytes, the RAM of %s takes "
+                                            "%u",
+                                            i + 1, file_name(check->order), parts[i].length,
+                                            check->family->name, room);
+        return 0;
+}
+
+static int check_image(const struct check *check)
+{
+        int r = 0;
+
+        if (!check->sfi->count)
+                return order_refuse(check->error, FAULT_BAD_VALUE, check->order->file_line,
+                                    "seal the image again", "%.100s has no areas",
+                                    file_name(check->order));
+        for (unsigned i = 0; i < check->sfi->count && r >= 0; i++)
+                r = check_area(check, &check->sfi->areas[i]);
+        return r < 0 ? r : check_parts(check);
+}
+
+int order_load_image(const struct order *order, const struct family *family,
+                     const struct rss_profile *rss, struct sfi **ret_sfi,
+                     struct order_error *ret_error)
+{
+        struct check check = { .order = order, .family = family, .rss = rss, .error = ret_error };
+        struct bytes file = { NULL, 0 };
+        struct sfi *sfi = NULL;
+        int r;
+
+        if (strcmp(order->family, family->name) != 0)
+                return order_refuse(
+                        ret_error, FAULT_BAD_VALUE, order->family_line,
+                        "give the order to a station for that family, or correct family",
+                        "family is %s, this station installs %s", order->family, family->name);
+        r = read_image(order, &file, ret_error);
+        if (r < 0)
+                return r;
+        r = check_digest(order, &file, ret_error);
+        if (r < 0) {
+                bytes_free(&file);
+                return r;
+        }
+        r = sfi_parse(file_name(order), file, &sfi); /* takes the bytes */
+        if (r < 0)
+                return refuse_fault(order, r, "name the .sfi image in image.file", ret_error);
+        check.sfi = sfi;
+        r = check_image(&check);
+        if (r < 0) {
+                (void)sfi_free(sfi);
+                return r;
+        }
+        *ret_sfi = sfi;
+        return 0;
+}
