@@ -148,6 +148,12 @@ static void open_ap(struct simulated_probe *probe, unsigned ap)
                 probe->is_open[ap] = true, probe_answer_status(probe, STATUS_OK);
 }
 
+/* Q5: anything but the IDR of an AP that was not opened is 1D. */
+bool probe_may_use_ap(const struct simulated_probe *probe, unsigned ap)
+{
+        return ap < PROBE_APS && probe->is_open[ap];
+}
+
 static void close_ap(struct simulated_probe *probe, unsigned ap)
 {
         bool was_open = ap < PROBE_APS && probe->is_open[ap];
@@ -183,7 +189,8 @@ static bool port_is_open(const struct simulated_probe *probe, unsigned port, uns
 {
         if (port == DP_PORT)
                 return true;
-        return port < PROBE_APS && (probe->is_open[port] || (!is_write && address == 0xFC));
+        return port < PROBE_APS &&
+               (probe_may_use_ap(probe, port) || (!is_write && address == 0xFC));
 }
 
 static void read_dap(struct simulated_probe *probe, unsigned port, unsigned address)

@@ -267,12 +267,14 @@ static int body_late(void *subject)
         struct bench *bench;
         struct wire *wire;
         uint8_t answer[8];
+        uint64_t start = clock_now_ns();
 
         (void)subject;
         settings.misfortune.late_answer = 1;
         bench = make_bench(&settings);
         wire = open_wire(bench);
         assert_fault(exchange(wire, 0xF7, 0, 0, answer, 8), TIMEOUT, NULL);
+        assert_int_equal(clock_now_ns() - start, 6000 * MS);
         wire_close(wire);
         bench_destroy(bench);
 

@@ -312,6 +312,10 @@ static void with_read_out_protection_the_rss_refuses(void **state)
         prepare(rig);
         part_set_protection(rig->part, 0x55);
         assert_int_equal(install(rig, &file), RSS_ERROR_SECURITY);
+        rig_fresh(rig);
+        prepare(rig);
+        rig_set_option(rig, OPTSR_PRG, (rig_optsr(rig) & ~0xFF00u) | 0x5500); /* not in force yet */
+        assert_int_equal(install(rig, &file), RSS_ERROR_SECURITY);
         bytes_free(&file);
 }
 
@@ -458,7 +462,11 @@ static void lists_that_do_not_fit_are_refused(void **state)
                 assert_int_equal(run(rig), RSS_ERROR_COMMAND);
                 rig_power_cycle(rig);
         }
+        load_part(rig, &file, 0, 2, true);
+        wr(rig, box(8), rd(rig, box(8)) + 4); /* bytes behind the last area */
+        assert_int_equal(run(rig), RSS_ERROR_COMMAND);
         bytes_free(&file);
+        rig_fresh(rig);
         assert_int_equal(install_areas(rig, &(struct sfi_plain_area){ 'K', FLASH, blob, 8 }, 1),
                          RSS_ERROR_COMMAND); /* a letter it does not know */
 }

@@ -39,6 +39,14 @@ void rig_power_cycle(struct rig *rig)
         rig_power_up(rig);
 }
 
+void rig_fresh(struct rig *rig)
+{
+        rig->part = part_destroy(rig->part);
+        memset(rig->store, 0, 8);
+        rig_make_part(rig);
+        rig_power_up(rig);
+}
+
 int rig_setup(void **state)
 {
         struct rig *rig = calloc(1, sizeof(*rig));

@@ -45,6 +45,7 @@ void rig_make_part(struct rig *rig);
 void rig_enter(struct rig *rig);
 void rig_power_up(struct rig *rig);
 void rig_power_cycle(struct rig *rig);
+void rig_fresh(struct rig *rig); /* another part, never used */
 int rig_setup(void **state);
 int rig_teardown(void **state);
 enum part_answer rig_try_read(struct rig *rig, uint32_t address, uint32_t *ret_value);
