@@ -118,7 +118,8 @@ static void take_in(struct station *station, struct drop_order *file)
         if (r < 0)
                 station_alarm(station, "order %s: %s", lot->order.id, fault_sentence(r));
         log_line(about(lot), "accepted: %u x %s, %u areas in %u parts%s", lot->order.quantity,
-                 lot->order.part, lot->sfi->count, lot->part_count, is_done ? ", made already" : "");
+                 lot->order.part, lot->sfi->count, lot->part_count,
+                 is_done ? ", made already" : "");
         if (is_done)
                 lot->is_made_already = true;
         enqueue(&station->lots, lot);
@@ -196,7 +197,8 @@ static void run_lot(struct station *station, struct lot *lot)
         struct lots *lots = &station->lots;
         int r;
 
-        lot->state = LOT_ENDING; /* it is the running one, but gives no places before it is counted */
+        lot->state =
+                LOT_ENDING; /* it is the running one, but gives no places before it is counted */
         lot_free(lots->last);
         lots->last = NULL;
         lots->running = lot;
@@ -205,7 +207,8 @@ static void run_lot(struct station *station, struct lot *lot)
                 lot->state = LOT_RUNNING;
         lot->opened_ns = clock_now_ns();
         if (!lot->is_made_already)
-                log_line(about(lot), "started, %u of %u good", lot->counts.good, lot->order.quantity);
+                log_line(about(lot), "started, %u of %u good", lot->counts.good,
+                         lot->order.quantity);
         waitlist_wake(&lots->changed);
         station_changed(station);
         if (r == 0)

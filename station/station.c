@@ -165,7 +165,8 @@ static int open_desk(struct station *station)
 {
         const struct settings *settings = &station->settings;
         struct reader *readers[SETTINGS_READERS_MAX];
-        unsigned count = 0, wanted = station->bench ? settings->bench.cards : settings->reader_count;
+        unsigned count = 0,
+                 wanted = station->bench ? settings->bench.cards : settings->reader_count;
         int r = 0;
 
         for (; count < wanted && r == 0; count++)
@@ -185,8 +186,8 @@ static int open_hardware(struct station *station)
 {
         int r;
 
-        r = station->settings.hardware == HARDWARE_SIMULATED ? open_bench(station) :
-                                                               usb_bus_open(&station->bus);
+        r = station->settings.hardware == HARDWARE_SIMULATED ? open_bench(station)
+                                                             : usb_bus_open(&station->bus);
         if (r == 0)
                 r = open_desk(station);
         return r;

@@ -36,7 +36,7 @@ struct station {
         struct desk *desk;
         struct drop *drop;
         char drop_directory[300]; /* where orders and the files they name are put: orders/in */
-        struct web *web; /* NULL without a page */
+        struct web *web;          /* NULL without a page */
 
         struct site *sites; /* settings.site_count of them */
         struct lots lots;
@@ -44,9 +44,9 @@ struct station {
         char alarms[STATION_ALARMS_MAX][160]; /* newest last */
         unsigned alarm_count;
 
-        bool is_stopping;   /* no unit starts any more */
+        bool is_stopping;    /* no unit starts any more */
         bool exit_when_done; /* stop by itself once the drop folder holds no order */
-        int outcome;        /* what station_run returns */
+        int outcome;         /* what station_run returns */
 };
 
 /* Start, run until station_stop() or, with exit_when_done, until all orders are done; then stop

@@ -282,7 +282,7 @@ static void the_annotated_example_is_a_good_order(void **state)
         assert_string_equal(order.operator_name, "line 3");
 }
 
-/* ---- images ------------------------------------------------------------------------------- */
+/* --- images -------------------------------------------------------------------------------- */
 
 static const struct family family = {
         .name = "STM32H75x",
