@@ -311,6 +311,7 @@ static void close_all(struct station *station)
         station->records = records_close(station->records);
         station->ledger = ledger_close(station->ledger);
         station->store = store_close(station->store);
+        station->workers = workers_destroy(station->workers);
         free(station->sites);
         station->sites = NULL;
 }
@@ -322,6 +323,9 @@ int station_run(struct station *station)
         station->sites = calloc(station->settings.site_count, sizeof(*station->sites));
         INSIST(station->sites || !station->settings.site_count);
         r = load_profiles(station);
+        if (r == 0)
+                r = workers_create("image", station->settings.workers,
+                                   station->settings.worker_cpus, &station->workers);
         if (r == 0)
                 r = open_records(station);
         if (r == 0)

@@ -10,6 +10,7 @@
 #include "drivers/simulated/bench.h"
 #include "drivers/wire.h"
 #include "scheduler/fiber.h"
+#include "scheduler/workers.h"
 #include "station/desk.h"
 #include "station/drop.h"
 #include "station/ledger.h"
@@ -28,6 +29,7 @@ struct station {
         struct rss_profile rss;
         struct card_profile card_profile;
 
+        struct workers *workers; /* for images: hashing, taking apart */
         struct store *store;
         struct ledger *ledger;
         struct records *records;
