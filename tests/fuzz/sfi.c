@@ -5,7 +5,6 @@
  */
 #include "tests/support/fuzz.h"
 
-#include "crypto/digest.h"
 #include "crypto/sfi.h"
 
 #include <stdlib.h>

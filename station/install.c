@@ -1,0 +1,454 @@
+/*
+ * install.c - the steps of a secure install, in their order, and what always follows them.
+ *
+ * perform() runs the table and stops at the first fault; put_back() then always runs: it ends the
+ * license request, takes back what can be taken back, and tells the ledger what became of the license.
+ * The order is the safety argument: read everything; then the certificate; only then ask for a license
+ * and begin to change the part; make the license durable as offered; only then hand it over.
+ */
+#include "station/install.h"
+
+#include "scheduler/fiber.h"
+#include "scheduler/loop.h"
+#include "station/log.h"
+#include "station/lot.h"
+#include "station/site.h"
+#include "station/station.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct step {
+        const char *name;
+        int (*perform)(struct install *install);
+};
+
+static const char *site_about(const struct install *install)
+{
+        static char about[32];
+
+        snprintf(about, sizeof(about), "site %s", install->site->settings->name);
+        return about;
+}
+
+static void begin_step(struct install *install, const char *name)
+{
+        install->step = name;
+        install->step_started_ns = clock_now_ns();
+        install->work_done = install->work_total = 0;
+        install->progress = (struct rss_progress){ 0 };
+        log_line(site_about(install), "%s", name);
+        station_changed(install->station);
+}
+
+/* Keep what went wrong where it was first seen; later waits may overwrite the fiber's sentence. */
+static void note_fault(struct install *install, int fault)
+{
+        struct record *record = &install->record;
+
+        snprintf(record->fault, sizeof(record->fault), "%s", fault_name(fault));
+        snprintf(record->step, sizeof(record->step), "%s", install->step);
+        snprintf(record->sentence, sizeof(record->sentence), "%s", fault_sentence(fault));
+}
+
+/* --- sectors the image touches ------------------------------------------------------------- */
+
+static bool area_is_in_flash(const struct sfi_area *area)
+{
+        return area->type == SFI_FIRMWARE || area->type == SFI_MODULE;
+}
+
+static bool image_touches(const struct sfi *sfi, uint32_t address, uint32_t length)
+{
+        for (unsigned i = 0; i < sfi->count; i++) {
+                const struct sfi_area *area = &sfi->areas[i];
+
+                if (area_is_in_flash(area) && area->address < address + length &&
+                    address < area->address + area->length)
+                        return true;
+        }
+        return false;
+}
+
+/* Call `act` for each sector of the part that the image touches; the first fault ends it. */
+static int each_touched_sector(struct install *install,
+                               int (*act)(struct install *install, uint32_t address))
+{
+        const struct family *family = install->target.family;
+        int r;
+
+        for (unsigned bank = 0; bank < family->banks; bank++)
+                for (uint32_t at = 0; at < family->bank_length; at += family->sector_length) {
+                        uint32_t address = family->bank_address[bank] + at;
+
+                        if (!image_touches(install->lot->sfi, address, family->sector_length))
+                                continue;
+                        r = act(install, address);
+                        if (r < 0)
+                                return r;
+                }
+        return 0;
+}
+
+static int count_sector(struct install *install, uint32_t address)
+{
+        (void)address;
+        install->work_total += install->target.family->sector_length;
+        return 0;
+}
+
+static int check_sector_blank(struct install *install, uint32_t address)
+{
+        uint32_t length = install->target.family->sector_length;
+        int r = target_check_blank(&install->target, address, length);
+
+        install->work_done += length;
+        return r;
+}
+
+static int erase_sector(struct install *install, uint32_t address)
+{
+        uint32_t length = install->target.family->sector_length;
+        int r = target_erase(&install->target, address, length, NULL);
+
+        install->work_done += length;
+        return r;
+}
+
+/* --- preflight: reads only ----------------------------------------------------------------- */
+
+/* A part that is closed already was either never ours, or closed by an install whose end we missed. */
+static int check_open(struct install *install)
+{
+        uint8_t level = target_protection_level(install->options);
+
+        if (level == 0xAA)
+                return 0;
+        if (install->history.was_interrupted)
+                return fault(FAULT_NOT_PROVABLE,
+                             "the part is closed (RDP 0x%02X) after an interrupted install of this order",
+                             level);
+        return fault(FAULT_LOCKED, "read-out protection is 0x%02X, wanted 0xAA (level 0)", level);
+}
+
+static int check_size(struct install *install)
+{
+        const struct sfi *sfi = install->lot->sfi;
+        const struct family *family = install->target.family;
+        uint32_t bank = family->banks > 1 ? family->bank_length : install->identity.flash_kib << 10;
+
+        /* Smaller parts of a two-bank line keep the bank addresses and halve the banks. */
+        if (family->banks > 1 && install->identity.flash_kib < family->banks * bank >> 10)
+                bank = (install->identity.flash_kib << 10) / family->banks;
+        for (unsigned i = 0; i < sfi->count; i++) {
+                const struct sfi_area *area = &sfi->areas[i];
+                bool fits = !area_is_in_flash(area);
+
+                for (unsigned b = 0; b < family->banks && !fits; b++)
+                        fits = area->address >= family->bank_address[b] &&
+                               area->address - family->bank_address[b] + area->length <= bank;
+                /* An area may run from the end of a full bank into the next one. */
+                if (!fits && bank == family->bank_length)
+                        fits = area->address >= family->bank_address[0] &&
+                               area->address - family->bank_address[0] + area->length <=
+                                       family->banks * family->bank_length;
+                if (!fits)
+                        return fault(FAULT_WRONG_PART,
+                                     "area %u needs 0x%08X..0x%08X, the part has %u KiB of flash",
+                                     area->index, area->address, area->address + area->length - 1,
+                                     install->identity.flash_kib);
+        }
+        return 0;
+}
+
+static int check_blank(struct install *install)
+{
+        enum erase_rule rule = install->lot->order.erase;
+        int r;
+
+        (void)each_touched_sector(install, count_sector);
+        r = each_touched_sector(install, check_sector_blank);
+        if (r != -FAULT_NOT_BLANK)
+                return r;
+        if (rule == ERASE_ALWAYS || (rule == ERASE_INTERRUPTED && install->history.was_interrupted)) {
+                install->must_erase = true;
+                return 0;
+        }
+        return r;
+}
+
+static int check_part(struct install *install)
+{
+        struct target *target = &install->target;
+        int r;
+
+        r = target_read_options(target, install->options);
+        if (r < 0)
+                return r;
+        r = check_open(install);
+        if (r < 0)
+                return r;
+        r = target_check_unprotected(target, install->options);
+        if (r < 0)
+                return r;
+        r = check_size(install);
+        if (r < 0)
+                return r;
+        r = target_check_boot(target);
+        if (r < 0)
+                return r;
+        r = rss_check_allowed(target, &install->station->rss);
+        if (r < 0)
+                return r;
+        return check_blank(install);
+}
+
+/* --- certificate and license --------------------------------------------------------------- */
+
+/* Runs beside the preparation: a card needs 1-2 s. */
+static int ask_for_license(void *subject)
+{
+        struct install *install = subject;
+        struct ledger_request request = {
+                .certificate = &install->certificate,
+                .firmware_id = install->lot->order.firmware_id,
+                .order = install->lot->order.id,
+                .site = install->site->settings->name,
+        };
+        int r = desk_license(install->station->desk, &request, &install->license);
+
+        if (r < 0)
+                snprintf(install->license_sentence, sizeof(install->license_sentence), "%s",
+                         fault_sentence(r));
+        return r;
+}
+
+static int read_certificate(struct install *install)
+{
+        int r = rss_read_certificate(&install->target, &install->station->rss,
+                                     &install->certificate);
+
+        if (r < 0)
+                return r;
+        memcpy(install->record.certificate, install->certificate.fingerprint,
+               sizeof(install->record.certificate));
+        install->license_fiber = fiber_spawn("license", ask_for_license, install);
+        return 0;
+}
+
+static int join_license(struct install *install)
+{
+        int r = fiber_join(install->license_fiber);
+
+        install->license_fiber = NULL;
+        return r;
+}
+
+static int obtain_license(struct install *install)
+{
+        int r = join_license(install);
+
+        if (r < 0)
+                return fault((enum fault) - r, "%s", install->license_sentence);
+        install->record.license_was_in_hand = install->license.was_in_hand;
+        return 0;
+}
+
+/* --- changing the part --------------------------------------------------------------------- */
+
+static int erase_flash(struct install *install)
+{
+        if (!install->must_erase)
+                return 0;
+        (void)each_touched_sector(install, count_sector);
+        return each_touched_sector(install, erase_sector);
+}
+
+/* SECURITY = 1 and ST_RAM_SIZE = 3, written only where they differ (AN5054 figure 65). */
+static int activate_security(struct install *install)
+{
+        uint32_t options[OPTION_ROWS_MAX];
+
+        memcpy(options, install->options, sizeof(options));
+        options[0] |= TARGET_SECURITY | TARGET_ST_RAM_SIZE_3;
+        install->security_changed = options[0] != install->options[0];
+        return target_write_options(&install->target, options);
+}
+
+static int install_parts(struct install *install)
+{
+        struct lot *lot = install->lot;
+        int r;
+
+        r = ledger_offer(install->station->ledger, install->license.id);
+        if (r < 0)
+                return r;
+        install->was_offered = true;
+        install->is_past_return = true;
+        for (unsigned i = 0; i < lot->part_count; i++) {
+                r = rss_install_part(&install->target, &install->station->rss, lot->sfi,
+                                     &lot->parts[i], i + 1 == lot->part_count,
+                                     install->license.license, &install->progress);
+                if (r < 0)
+                        return lot->part_count == 1 ? r :
+                                                      fault_prefix(r, "part %u of %u", i + 1,
+                                                                   lot->part_count);
+        }
+        return 0;
+}
+
+/* --- evidence ------------------------------------------------------------------------------ */
+
+/* The RSS reported complete value 0 (rss_install_part), and the part itself must show that it is secure.
+ * Its other option bytes cannot be compared: the image's configuration area is encrypted. */
+static int prove_result(struct install *install)
+{
+        int r = target_read_options(&install->target, install->options);
+
+        if (r < 0)
+                return r;
+        if (!target_is_secure(install->options))
+                return fault(FAULT_OPTION_BYTES, "SECURITY reads 0 after the install");
+        return 0;
+}
+
+static const struct step steps[] = {
+        { "check the part", check_part },
+        { "read the certificate", read_certificate },
+        { "erase", erase_flash },
+        { "activate security", activate_security },
+        { "obtain the license", obtain_license },
+        { "install", install_parts },
+        { "prove the result", prove_result },
+};
+
+static int perform(struct install *install)
+{
+        for (unsigned i = 0; i < LENGTH_OF(steps); i++) {
+                int r;
+
+                begin_step(install, steps[i].name);
+                r = steps[i].perform(install);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* --- what always follows ------------------------------------------------------------------- */
+
+/* Nothing irreversible has happened yet: give the part back as it came, or say how it was left. */
+static void restore_options(struct install *install)
+{
+        struct record *record = &install->record;
+        size_t end = strlen(record->sentence);
+
+        if (!install->security_changed || install->is_past_return)
+                return;
+        if (target_write_options(&install->target, install->options) < 0)
+                snprintf(record->sentence + end, sizeof(record->sentence) - end,
+                         "; the part is left with SECURITY set");
+}
+
+static int settle_license(struct install *install, int outcome)
+{
+        struct ledger *ledger = install->station->ledger;
+
+        if (!install->was_offered)
+                return 0;
+        if (outcome == 0)
+                return ledger_settle(ledger, install->license.id, true, "installed");
+        if (outcome == -FAULT_BAD_LICENSE)
+                return ledger_settle(ledger, install->license.id, false, install->record.sentence);
+        return 0; /* it stays offered: in hand for the next attempt on this chip */
+}
+
+static int put_back(struct install *install, int outcome)
+{
+        int r;
+
+        if (install->license_fiber) {
+                fiber_cancel(install->license_fiber);
+                (void)join_license(install); /* stored all the same if a card was at it */
+        }
+        if (outcome < 0 && outcome != -FAULT_UNPLUGGED)
+                restore_options(install);
+        r = settle_license(install, outcome);
+        wipe(&install->license, sizeof(install->license));
+        return r;
+}
+
+/* --- the attempt --------------------------------------------------------------------------- */
+
+int install_identify(struct install *install, struct station *station, struct site *site,
+                     struct lot *lot)
+{
+        struct record *record = &install->record;
+        int r;
+
+        *install = (struct install){
+                .station = station,
+                .site = site,
+                .lot = lot,
+                .target = { .probe = &site->probe, .family = &station->family },
+                .started_ns = clock_now_ns(),
+        };
+        snprintf(record->order, sizeof(record->order), "%s", lot->order.id);
+        snprintf(record->site, sizeof(record->site), "%s", site->settings->name);
+        snprintf(record->probe, sizeof(record->probe), "%s",
+                 wire_identity(site->probe.wire)->serial);
+        begin_step(install, "connect");
+        r = target_attach(&install->target, station->settings.clock_khz);
+        if (r == 0)
+                r = target_identify(&install->target, &install->identity);
+        if (r < 0) {
+                note_fault(install, r);
+                return r;
+        }
+        memcpy(record->unit, install->identity.unique_id_text, sizeof(record->unit));
+        r = records_identify(station->records, record, &install->history);
+        if (r < 0)
+                note_fault(install, r);
+        return r;
+}
+
+int install_attempt(struct install *install, int identified)
+{
+        struct records *records = install->station->records;
+        struct record *record = &install->record;
+        int r, outcome = identified;
+
+        r = records_open_attempt(records, record);
+        if (r < 0)
+                return r;
+        if (outcome == 0) {
+                outcome = perform(install);
+                if (outcome < 0)
+                        note_fault(install, outcome);
+        }
+        r = put_back(install, outcome);
+        if (r < 0 && outcome == 0) {
+                outcome = r;
+                note_fault(install, outcome);
+        }
+        record->result = result_of(outcome);
+        r = records_close_attempt(records, record);
+        log_line(site_about(install), "unit %s attempt %u: %s%s%s%s%s", record->unit, record->attempt,
+                 result_name(record->result), outcome < 0 ? " " : "", record->fault,
+                 outcome < 0 ? ": " : "", record->sentence);
+        install->step = "";
+        return r < 0 ? r : outcome;
+}
+
+unsigned install_progress(const struct install *install)
+{
+        const struct rss_progress *rss = &install->progress;
+
+        if (install->work_total)
+                return (unsigned)(1000ull * install->work_done / install->work_total);
+        if (rss->bytes_total)
+                /* sending is the first tenth; the rest is the RSS at work, area by area */
+                return (unsigned)(100ull * rss->bytes_sent / rss->bytes_total) +
+                       (rss->area_count ? 900u * rss->area_reached / rss->area_count : 0);
+        return 0;
+}

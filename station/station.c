@@ -1,0 +1,342 @@
+/*
+ * station.c - open everything in order, let it run, close everything in reverse.
+ */
+#include "station/station.h"
+
+#include "drivers/pcsc.h"
+#include "drivers/usb.h"
+#include "scheduler/file.h"
+#include "scheduler/loop.h"
+#include "station/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+void station_changed(void *subject)
+{
+        struct station *station = subject;
+
+        if (station->web)
+                web_notify(station->web);
+}
+
+void station_alarm(struct station *station, const char *format, ...)
+{
+        char text[160];
+        va_list arguments;
+
+        va_start(arguments, format);
+        vsnprintf(text, sizeof(text), format, arguments);
+        va_end(arguments);
+        log_line("alarm", "%s", text);
+        if (station->alarm_count == STATION_ALARMS_MAX) {
+                memmove(station->alarms[0], station->alarms[1],
+                        sizeof(station->alarms) - sizeof(station->alarms[0]));
+                station->alarm_count--;
+        }
+        memcpy(station->alarms[station->alarm_count++], text, sizeof(text));
+        station_changed(station);
+}
+
+int station_act(void *subject, enum web_verb verb, const char *name)
+{
+        struct station *station = subject;
+
+        switch (verb) {
+        case WEB_CLEAR_SITE:
+                for (unsigned i = 0; i < station->settings.site_count; i++)
+                        if (strcmp(station->sites[i].settings->name, name) == 0)
+                                return site_clear(&station->sites[i]);
+                return fault(FAULT_NOT_FOUND, "there is no site %s", name);
+        case WEB_STOP_LOT:
+                if (!station->lots.running)
+                        return fault(FAULT_BAD_VALUE, "no lot is running");
+                lot_end(station);
+                return 0;
+        }
+        return 0;
+}
+
+/* --- opening ------------------------------------------------------------------------------- */
+
+static int load_profiles(struct station *station)
+{
+        const struct settings *settings = &station->settings;
+        int r;
+
+        r = family_load(settings->family_file, &station->family);
+        if (r == 0)
+                r = rss_profile_load(settings->rss_profile_file, &station->rss);
+        if (r == 0)
+                r = card_profile_load(settings->card_profile_file, &station->card_profile);
+        return r;
+}
+
+static int open_records(struct station *station)
+{
+        const char *directory = station->settings.data_directory;
+        int r, recovered;
+
+        if (mkdir(directory, 0700) < 0 && errno != EEXIST)
+                return fault_errno(errno, "%s", directory);
+        r = store_open(directory, &station->store);
+        if (r == 0)
+                r = ledger_open(station->store, directory, &station->ledger);
+        if (r == 0)
+                r = records_open(station->store, station->settings.station, &station->records);
+        if (r < 0)
+                return r;
+        recovered = records_recover(station->records);
+        if (recovered > 0)
+                station_alarm(station, "%d attempts were interrupted by the last stop", recovered);
+        return recovered < 0 ? recovered : 0;
+}
+
+static int read_secret(const char *path, uint8_t *secret, size_t length)
+{
+        CLEANUP(bytes_wipe_free) struct bytes bytes = { 0 };
+        int r = file_read(path, 4096, &bytes);
+
+        if (r < 0)
+                return r;
+        if (bytes.length != length)
+                return fault(FAULT_BAD_VALUE, "%s holds %zu bytes, wanted %zu", path, bytes.length,
+                             length);
+        memcpy(secret, bytes.data, length);
+        return 0;
+}
+
+static int fill_cards(const struct settings_bench *from, struct bench_card_settings *cards)
+{
+        struct bench_card_settings card = {
+                .counter = from->card_counter,
+                .state = HSM_STATE_OPERATIONAL,
+                .license_ms_low = from->license_ms_low,
+                .license_ms_high = from->license_ms_high,
+        };
+        int r;
+
+        r = read_secret(from->key_file, card.key, sizeof(card.key));
+        if (r == 0)
+                r = read_secret(from->nonce_file, card.nonce, sizeof(card.nonce));
+        memcpy(card.firmware_id, from->firmware_id, sizeof(card.firmware_id));
+        for (unsigned i = 0; i < from->cards && r == 0; i++)
+                cards[i] = card;
+        wipe(&card, sizeof(card));
+        return r;
+}
+
+static int open_bench(struct station *station)
+{
+        const struct settings *settings = &station->settings;
+        const struct settings_bench *from = &settings->bench;
+        struct bench_card_settings cards[SETTINGS_READERS_MAX] = { 0 };
+        struct bench_settings bench = {
+                .seed = loop_seed(),
+                .family = &station->family,
+                .rss = &station->rss,
+                .card_profile = &station->card_profile,
+                .sites = settings->site_count,
+                .cards = cards,
+                .card_count = from->cards,
+                .boards = from->boards,
+                .handling_ms = from->handling_ms,
+                .has_handler = true,
+                .speed = from->speed,
+                .misfortune = from->misfortune,
+                .directory = from->directory[0] ? from->directory : NULL,
+        };
+        int r = fill_cards(from, cards);
+
+        if (r == 0)
+                r = bench_create(&bench, &station->bench);
+        wipe(cards, sizeof(cards));
+        if (r == 0)
+                station->bus = bench_bus(station->bench);
+        return r;
+}
+
+/* The desk takes the readers; on failure those opened are closed here. */
+static int open_desk(struct station *station)
+{
+        const struct settings *settings = &station->settings;
+        struct reader *readers[SETTINGS_READERS_MAX];
+        unsigned count = 0, wanted = station->bench ? settings->bench.cards : settings->reader_count;
+        int r = 0;
+
+        for (; count < wanted && r == 0; count++)
+                if (station->bench)
+                        readers[count] = bench_reader(station->bench, count);
+                else if ((r = pcsc_reader_open(settings->readers[count], &readers[count])) < 0)
+                        break;
+        if (r == 0)
+                return desk_open(station->ledger, &station->card_profile, readers, count,
+                                 station_changed, station, &station->desk);
+        while (count)
+                reader_close(readers[--count]);
+        return r;
+}
+
+static int open_hardware(struct station *station)
+{
+        int r;
+
+        r = station->settings.hardware == HARDWARE_SIMULATED ? open_bench(station) :
+                                                               usb_bus_open(&station->bus);
+        if (r == 0)
+                r = open_desk(station);
+        return r;
+}
+
+static int open_page(struct station *station)
+{
+        const struct web_station web = { station, station_fill, station_act };
+        int r;
+
+        if (!station->settings.web_address[0])
+                return 0;
+        r = web_start(station->settings.web_address, &web, &station->web);
+        if (r == 0)
+                log_line("page", "%s", web_url(station->web));
+        return r;
+}
+
+static int open_drop(struct station *station)
+{
+        const struct settings *settings = &station->settings;
+
+        snprintf(station->drop_directory, sizeof(station->drop_directory), "%s/in",
+                 settings->orders_directory);
+        return drop_open(settings->orders_directory, settings->scan_s, &station->drop);
+}
+
+static void start_sites(struct station *station)
+{
+        const struct settings *settings = &station->settings;
+
+        for (unsigned i = 0; i < settings->site_count; i++)
+                site_start(&station->sites[i], station, &settings->sites[i],
+                           station->bench ? bench_fixture(station->bench, i) : NULL);
+}
+
+/* --- running ------------------------------------------------------------------------------- */
+
+static bool has_nothing_to_do(const struct station *station)
+{
+        const struct lots *lots = &station->lots;
+
+        return lots->done && !lots->running && !lots->waiting && !drop_waiting(station->drop);
+}
+
+/* Cards near their end are worth an alarm each time they pass the limit. */
+static void watch_cards(struct station *station, uint32_t *last_left)
+{
+        struct desk_card cards[SETTINGS_READERS_MAX];
+        unsigned count = desk_cards(station->desk, cards, SETTINGS_READERS_MAX);
+
+        for (unsigned i = 0; i < count; i++) {
+                uint32_t limit = station->settings.license_alarm;
+
+                if (cards[i].serial[0] && cards[i].left < limit && last_left[i] >= limit)
+                        station_alarm(station, "card %s has %u licenses left", cards[i].serial,
+                                      cards[i].left);
+                if (cards[i].serial[0])
+                        last_left[i] = cards[i].left;
+        }
+}
+
+static void run(struct station *station)
+{
+        uint32_t last_left[SETTINGS_READERS_MAX];
+
+        memset(last_left, 0xFF, sizeof(last_left));
+        while (!station->is_stopping) {
+                watch_cards(station, last_left);
+                if (station->exit_when_done && has_nothing_to_do(station))
+                        station_stop(station);
+                else if (waitlist_wait(&station->lots.changed, NS_PER_S) == -FAULT_CANCELLED)
+                        station_stop(station);
+        }
+}
+
+void station_stop(struct station *station)
+{
+        bool at_once = station->is_stopping;
+
+        station->is_stopping = true;
+        for (unsigned i = 0; station->sites && i < station->settings.site_count; i++)
+                if (station->sites[i].fiber)
+                        site_stop(&station->sites[i], at_once);
+        waitlist_wake(&station->lots.changed);
+        station_changed(station);
+}
+
+/* --- closing ------------------------------------------------------------------------------- */
+
+/* Units in install are finished first; then the fibers end. */
+static void stop_sites(struct station *station)
+{
+        for (unsigned i = 0; i < station->settings.site_count; i++) {
+                struct site *site = &station->sites[i];
+
+                if (!site->fiber)
+                        continue;
+                while (site->state == SITE_BUSY && site->install.is_past_return &&
+                       !fiber_has_ended(site->fiber))
+                        IGNORE(waitlist_wait(&station->lots.changed, NS_PER_S / 10));
+                fiber_cancel(site->fiber);
+                fiber_join(site->fiber);
+                site->fiber = NULL;
+        }
+}
+
+static void close_all(struct station *station)
+{
+        if (station->sites)
+                stop_sites(station);
+        if (station->drop)
+                lots_stop(station);
+        station->web = web_stop(station->web);
+        station->drop = drop_close(station->drop);
+        station->desk = desk_close(station->desk);
+        if (station->bench)
+                station->bench = bench_destroy(station->bench);
+        else
+                station->bus = bus_close(station->bus);
+        station->records = records_close(station->records);
+        station->ledger = ledger_close(station->ledger);
+        station->store = store_close(station->store);
+        free(station->sites);
+        station->sites = NULL;
+}
+
+int station_run(struct station *station)
+{
+        int r;
+
+        station->sites = calloc(station->settings.site_count, sizeof(*station->sites));
+        INSIST(station->sites || !station->settings.site_count);
+        r = load_profiles(station);
+        if (r == 0)
+                r = open_records(station);
+        if (r == 0)
+                r = open_hardware(station);
+        if (r == 0)
+                r = open_drop(station);
+        if (r == 0)
+                r = open_page(station);
+        if (r == 0) {
+                start_sites(station);
+                lots_start(station);
+                log_line("station", "%s: %u sites%s", station->settings.station,
+                         station->settings.site_count, station->bench ? ", simulated" : "");
+                run(station);
+                log_line("station", "stopping");
+        }
+        close_all(station);
+        return r;
+}

@@ -1,0 +1,303 @@
+#include "tests/support/line.h"
+
+#include "crypto/digest.h"
+#include "crypto/sfi.h"
+#include "scheduler/chance.h"
+#include "scheduler/loop.h"
+
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* AN5054 figure 15: SECURITY on, RDP level 0, nothing protected. */
+static const uint32_t option_rows[] = { 0x1026AAD0, 0x81000200, 0x81000200, 0x81000200, 0x81000200,
+                                        0xFFFFFFFF, 0xFFFFFFFF, 0x24000800, 0x10000810 };
+
+const char *line_path(const struct line *line, const char *name)
+{
+        static char path[256];
+
+        snprintf(path, sizeof(path), "%s/%s", line->directory, name);
+        return path;
+}
+
+static void write_file(const char *path, const void *data, size_t length, mode_t mode)
+{
+        FILE *file = fopen(path, "wb");
+
+        INSIST(file && fwrite(data, 1, length, file) == length);
+        fclose(file);
+        INSIST(chmod(path, mode) == 0);
+}
+
+static void seal_image(struct line *line, uint8_t digest[32])
+{
+        static uint8_t code[13000], more[116];
+        uint8_t words[sizeof(option_rows)];
+        struct chance chance = chance_fork(1, "firmware", 0);
+        struct bytes file;
+        struct sfi_plain_area areas[] = {
+                { SFI_FIRMWARE, 0x08000000, code, sizeof(code) / 32 * 32 },
+                { SFI_FIRMWARE, 0x08084000, more, 96 },
+                { SFI_CONFIGURATION, 0, words, sizeof(words) },
+        };
+        struct sfi_recipe recipe = { .protocol = 2, .version = 23, .areas = areas, .count = 3 };
+
+        chance_bytes(&chance, code, sizeof(code));
+        chance_bytes(&chance, more, sizeof(more));
+        for (unsigned i = 0; i < LENGTH_OF(option_rows); i++)
+                store_le32(words + 4 * i, option_rows[i]);
+        INSIST(sfi_seal(&recipe, line->key, line->nonce, NULL, &file) == 0);
+        write_file(line_path(line, "image.sfi"), file.data, file.length, 0644);
+        digest_sha256(file.data, file.length, digest);
+        bytes_free(&file);
+}
+
+static int prepare_image(void *subject)
+{
+        struct line *line = subject;
+        struct chance chance = chance_fork(2, "secrets", 0);
+        uint8_t digest[32];
+        char text[65];
+
+        chance_bytes(&chance, line->key, sizeof(line->key));
+        chance_bytes(&chance, line->nonce, sizeof(line->nonce));
+        write_file(line_path(line, "key.bin"), line->key, sizeof(line->key), 0600);
+        write_file(line_path(line, "nonce.bin"), line->nonce, sizeof(line->nonce), 0600);
+        seal_image(line, digest);
+        hex_encode(digest, sizeof(digest), text);
+        write_file(line_path(line, "image.sha256"), text, 64, 0644);
+        return 0;
+}
+
+static void fill_settings(struct line *line, unsigned sites, unsigned cards)
+{
+        struct settings *settings = &line->station.settings;
+
+        *settings = (struct settings){
+                .station = "test",
+                .hardware = HARDWARE_SIMULATED,
+                .family_file = "configs/targets/stm32h75x.conf",
+                .rss_profile_file = "configs/rss/reference-h7.conf",
+                .card_profile_file = "configs/cards/reference.conf",
+                .site_count = sites,
+                .clock_khz = 24000,
+                .poll_ms = 10,
+                .settle_ms = 20,
+                .minimum_mv = 1500,
+                .scan_s = 1,
+                .bench = { .handling_ms = 1000,
+                           .speed = 0.05,
+                           .cards = cards,
+                           .card_counter = 10000,
+                           .firmware_id = LINE_FIRMWARE_ID,
+                           .license_ms_low = 1000,
+                           .license_ms_high = 2000 },
+        };
+        for (unsigned i = 0; i < sites; i++) {
+                snprintf(settings->sites[i].name, sizeof(settings->sites[i].name), "%u", i + 1);
+                snprintf(settings->sites[i].path, sizeof(settings->sites[i].path), "sim-%u", i);
+        }
+        snprintf(settings->bench.key_file, sizeof(settings->bench.key_file), "%s",
+                 line_path(line, "key.bin"));
+        snprintf(settings->bench.nonce_file, sizeof(settings->bench.nonce_file), "%s",
+                 line_path(line, "nonce.bin"));
+        snprintf(settings->orders_directory, sizeof(settings->orders_directory), "%s",
+                 line_path(line, "orders"));
+        snprintf(settings->data_directory, sizeof(settings->data_directory), "%s",
+                 line_path(line, "data"));
+}
+
+static int run_procedure(struct line *line, enum loop_time time, uint64_t seed,
+                         int (*procedure)(void *subject))
+{
+        struct loop_settings settings = { .time = time, .seed = seed };
+        struct loop *loop;
+        int r;
+
+        INSIST(loop_create(&settings, &loop) == 0);
+        r = loop_run(loop, "line", procedure, line);
+        loop_destroy(loop);
+        return r;
+}
+
+struct line *line_create(unsigned sites, unsigned cards)
+{
+        struct line *line = calloc(1, sizeof(*line));
+
+        INSIST(line);
+        snprintf(line->directory, sizeof(line->directory), "/tmp/gangway-line-XXXXXX");
+        INSIST(mkdtemp(line->directory));
+        INSIST(mkdir(line_path(line, "orders"), 0755) == 0);
+        INSIST(mkdir(line_path(line, "orders/in"), 0755) == 0);
+        INSIST(run_procedure(line, LOOP_TIME_REAL, 1, prepare_image) == 0);
+        fill_settings(line, sites, cards);
+        return line;
+}
+
+struct line *line_destroy(struct line *line)
+{
+        char command[256];
+
+        snprintf(command, sizeof(command), "rm -rf '%s'", line->directory);
+        INSIST(system(command) == 0);
+        free(line);
+        return NULL;
+}
+
+void line_drop(struct line *line, const char *name, const void *text, size_t length)
+{
+        char hidden[300], seen[300];
+
+        snprintf(hidden, sizeof(hidden), "%s/orders/in/.%s", line->directory, name);
+        snprintf(seen, sizeof(seen), "%s/orders/in/%s", line->directory, name);
+        write_file(hidden, text, length, 0644);
+        INSIST(rename(hidden, seen) == 0);
+}
+
+void line_order(struct line *line, const char *id, unsigned quantity, const char *more)
+{
+        char text[2048], name[80], digest[65] = "";
+        char *read = line_read(line_path(line, "image.sha256"));
+
+        INSIST(read);
+        snprintf(digest, sizeof(digest), "%s", read);
+        free(read);
+        snprintf(text, sizeof(text),
+                 "order: %s\npart: STM32H753XI\nfamily: STM32H75x\nquantity: %u\n"
+                 "image:\n  file: %s/image.sfi\n  sha256: %s\nfirmware_id: %s\n%s",
+                 id, quantity, line->directory, digest, LINE_FIRMWARE_ID, more);
+        snprintf(name, sizeof(name), "%s.yaml", id);
+        line_drop(line, name, text, strlen(text));
+}
+
+/* --- running ------------------------------------------------------------------------------- */
+
+struct run {
+        struct line *line;
+        int (*script)(void *context);
+        void *context;
+};
+
+static struct run current;
+
+static uint64_t process_ns(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+        return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* What the station knows is gone when it has closed; take a copy as long as it is there. */
+static int observe(void *subject)
+{
+        struct line *line = subject;
+        struct station *station = &line->station;
+
+        while (fiber_sleep_ns(50 * NS_PER_MS) == 0) {
+                const struct lot *lot = station->lots.running ? station->lots.running :
+                                                                station->lots.last;
+
+                if (lot) {
+                        line->counts = lot->counts;
+                        line->balance = lot->balance;
+                }
+                if (station->bench)
+                        line->bench_ns = bench_cost_ns(station->bench);
+                for (unsigned i = 0; station->sites && i < station->settings.site_count; i++)
+                        if (station->sites[i].longest_start_ns > line->longest_start_ns)
+                                line->longest_start_ns = station->sites[i].longest_start_ns;
+        }
+        return 0;
+}
+
+static int run_station(void *subject)
+{
+        struct line *line = subject;
+        struct fiber *script = NULL, *observer;
+        uint64_t cpu_ns = process_ns(), start_ns = clock_now_ns();
+
+        line->station.exit_when_done = true;
+        observer = fiber_spawn("observer", observe, line);
+        if (current.script)
+                script = fiber_spawn("script", current.script, current.context);
+        line->outcome = station_run(&line->station);
+        if (line->outcome < 0)
+                printf("# station: %s\n", fault_sentence(line->outcome));
+        line->elapsed_ns = clock_now_ns() - start_ns;
+        line->cpu_ns = process_ns() - cpu_ns;
+        if (script) {
+                fiber_cancel(script);
+                fiber_join(script);
+        }
+        fiber_cancel(observer);
+        fiber_join(observer);
+        return line->outcome;
+}
+
+int line_run(struct line *line, enum loop_time time, uint64_t seed, int (*script)(void *context),
+             void *context)
+{
+        static struct settings settings; /* large */
+        int r;
+
+        settings = line->station.settings;
+        memset(&line->station, 0, sizeof(line->station));
+        line->station.settings = settings;
+        line->station.settings.is_virtual_time = time == LOOP_TIME_VIRTUAL;
+        current = (struct run){ line, script, context };
+        r = run_procedure(line, time, seed, run_station);
+        line->station.settings = settings;
+        return r;
+}
+
+bool line_wait_step(struct line *line, unsigned index, const char *step)
+{
+        uint64_t deadline_ns = clock_now_ns() + 600 * NS_PER_S;
+
+        while (clock_now_ns() < deadline_ns) {
+                const struct site *sites = line->station.sites;
+
+                if (sites && sites[index].state == SITE_BUSY &&
+                    strcmp(sites[index].install.step, step) == 0)
+                        return true;
+                if (fiber_sleep_ns(NS_PER_MS) < 0)
+                        return false;
+        }
+        return false;
+}
+
+const char *line_find(const struct line *line, const char *pattern)
+{
+        static char found[256];
+        glob_t matches;
+        bool is_there;
+
+        is_there = glob(line_path(line, pattern), 0, NULL, &matches) == 0;
+        if (is_there)
+                snprintf(found, sizeof(found), "%.255s", matches.gl_pathv[0]);
+        globfree(&matches);
+        return is_there ? found : NULL;
+}
+
+char *line_read(const char *path)
+{
+        FILE *file = path ? fopen(path, "rb") : NULL;
+        char *text;
+        size_t length;
+
+        if (!file)
+                return NULL;
+        text = calloc(1, 1 << 22);
+        INSIST(text);
+        length = fread(text, 1, (1 << 22) - 1, file);
+        text[length] = '\0';
+        fclose(file);
+        return text;
+}
