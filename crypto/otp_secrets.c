@@ -66,6 +66,7 @@ const char *otp_class_name(enum otp_class class)
                 return "upper, written once, secret";
         }
         INSIST(false);
+        return NULL;
 }
 
 const char *otp_word_name(unsigned word)

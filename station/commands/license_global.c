@@ -65,7 +65,7 @@ static int run(int argc, char **argv)
         wipe(license, sizeof(license));
         if (r < 0)
                 return r;
-        printf("%s: %u bytes, REFERENCE layout (crypto/license_global.h): for Gangway's\n"
+        printf("%s: %d bytes, REFERENCE layout (crypto/license_global.h): for Gangway's\n"
                "simulator only, no real chip takes it; ST's layout is not public.\n"
                "Whoever reads the file has the key: keep it as secret as the key.\n",
                request.output, LICENSE_GLOBAL_LENGTH);
