@@ -18,7 +18,6 @@ struct exchange {
         struct reader *reader;
         const struct apdu *apdu;
         uint8_t answer[APDU_ANSWER_MAX];
-        char sentence[512]; /* of a failure, carried over to the caller's fiber */
         bool is_done;
         struct waitlist done;
 };
@@ -29,8 +28,6 @@ static int exchange_procedure(void *subject)
         int r = reader_transmit(exchange->reader, exchange->apdu->bytes, exchange->apdu->length,
                                 exchange->answer);
 
-        if (r < 0)
-                snprintf(exchange->sentence, sizeof(exchange->sentence), "%s", fault_sentence(r));
         exchange->is_done = true;
         waitlist_wake(&exchange->done);
         return r;
@@ -69,7 +66,7 @@ static int exchange_run(struct exchange *exchange, unsigned timeout_ms)
         if (waited == -FAULT_TIMEOUT && r == -FAULT_CANCELLED)
                 return fault(FAULT_CARD_DEAD, "the card in %s gave no answer within %u ms",
                              reader_name(exchange->reader), timeout_ms);
-        return fault((enum fault) - r, "%s", exchange->sentence);
+        return r; /* its sentence came with the joining */
 }
 
 /* --- opening -----------------------------------------------------------------------------------
@@ -121,7 +118,7 @@ int hsm_open(struct reader *reader, const struct card_profile *profile, uint64_t
 
                 snprintf(sentence, sizeof(sentence), "%s", fault_sentence(r));
                 reader_disconnect(reader);
-                return fault((enum fault) - r, "%s", sentence);
+                return fault((enum fault)(-r), "%s", sentence);
         }
         return 0;
 }

@@ -68,7 +68,7 @@ static int read_piece(const struct block *block, uint32_t address, uint8_t *data
         struct stlink_command command =
                 compose(block, is_words ? OP_READ_32 : OP_READ_8,
                         is_words ? "READMEM_32BIT" : "READMEM_8BIT", address, length);
-        uint8_t two[2];
+        uint8_t two[2] = { 0 };
         int r;
 
         command.exchange.in = length == 1 ? two : data;

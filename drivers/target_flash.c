@@ -1,9 +1,9 @@
 /*
  * target_flash.c - the flash of the H7 line: is it blank, and erase it sector by sector.
  *
- * The sequence is targets.md 6.3 (H7): wait until the queue is empty, clear the error flags, SER
- * and sector and parallelism, START, wait for QW. Each bank has registers of its own, 0x100 apart.
- * The control register is locked again whatever happened before.
+ * The sequence is targets.md 6.3 (H7): wait until the queue is empty, clear the error flags, ask
+ * for one sector at full parallelism, start, wait for the queue again. Each bank has registers of
+ * its own, 0x100 apart. The control register is locked again whatever happened before.
  */
 #include "drivers/target.h"
 

@@ -183,7 +183,7 @@ int target_write_options(struct target *target, const uint32_t *values)
 {
         uint32_t registers = target->family->flash_registers;
         uint32_t found[OPTION_ROWS_MAX];
-        int r = target_read_options(target, found), locked;
+        int r = target_read_options(target, found);
 
         if (r < 0 || !any_differs(target->family, found, values))
                 return r;
@@ -195,16 +195,15 @@ int target_write_options(struct target *target, const uint32_t *values)
                 char sentence[512];
 
                 snprintf(sentence, sizeof(sentence), "%s", fault_sentence(r));
-                locked = target_write_word(target, registers + OPTCR, OPTCR_OPTLOCK);
-                (void)locked;
+                /* A reset locks it too, should this one fail as well. */
+                IGNORE(target_write_word(target, registers + OPTCR, OPTCR_OPTLOCK));
                 return fault((enum fault) - r, "%s", sentence);
         }
         r = target_write_word(target, registers + OPTCR, OPTCR_OPTLOCK);
         return r < 0 ? r : check_took(target, values);
 }
 
-/* --- protected areas
- * ------------------------------------------------------------------------------ */
+/* --- protected areas ------------------------------------------------------------------------- */
 
 /* Bank of a row by the last letter of its name: FPRAR_PRG_A, FPRAR_PRG_B (AN5054 figure 15). */
 static unsigned row_bank(const struct family_option *row)

@@ -288,7 +288,7 @@ static int request_wait(struct desk *desk, struct request *request)
                         fiber_cancel(fiber_self()); /* the answer is here; told at the next wait */
         }
         if (request->result < 0)
-                return fault((enum fault) - request->result, "%s", request->sentence);
+                return fault((enum fault)(-request->result), "%s", request->sentence);
         return 0;
 }
 
@@ -370,10 +370,8 @@ struct desk *desk_close(struct desk *desk)
         desk_changed(desk);
         for (unsigned i = 0; i < desk->card_count; i++)
                 (void)fiber_join(desk->cards[i].fiber); /* it has told its card's state */
-        while (desk->callers > 0) {
-                if (waitlist_wait(&desk->callers_gone, WAIT_FOREVER) < 0)
-                        continue; /* a cancel does not stop a closing */
-        }
+        while (desk->callers > 0)
+                IGNORE(waitlist_wait(&desk->callers_gone, WAIT_FOREVER)); /* looked at again */
         for (unsigned i = 0; i < desk->card_count; i++)
                 reader_close(desk->cards[i].reader);
         INSIST(!desk->requests);

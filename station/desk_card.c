@@ -165,7 +165,7 @@ static void request_after_death(struct card *card, struct request *request, int 
                 desk_give_back(card->desk, request);
         else
                 desk_answer(card->desk, request,
-                            fault((enum fault) - result, "%u cards fell silent over this chip; %s",
+                            fault((enum fault)(-result), "%u cards fell silent over this chip; %s",
                                   request->deaths, sentence));
 }
 
@@ -187,7 +187,7 @@ static int card_sort_out(struct card *card, struct request *request, int result)
                 set_state(card, CARD_EMPTY, sentence);
                 return result == -FAULT_STORE ? result : 0;
         case -FAULT_CARD_STATE:
-                (void)!ledger_cancel(desk->ledger, id, sentence); /* as above; it is set aside */
+                IGNORE(ledger_cancel(desk->ledger, id, sentence)); /* as above; it is set aside */
                 desk_give_back(desk, request);
                 break;
         case -FAULT_CARD_REFUSED:
@@ -199,7 +199,7 @@ static int card_sort_out(struct card *card, struct request *request, int result)
         default:
                 request_after_death(card, request, result, sentence);
         }
-        return fault((enum fault) - result, "%s", sentence);
+        return fault((enum fault)(-result), "%s", sentence);
 }
 
 /* The ledger has a license for this chip already: it was stored after the caller had looked. */
@@ -241,7 +241,7 @@ static int card_spend(struct card *card, struct request *request)
 
                 snprintf(sentence, sizeof(sentence), "%s", fault_sentence(r));
                 desk_answer(desk, request, r);
-                return fault((enum fault) - r, "%s", sentence);
+                return fault((enum fault)(-r), "%s", sentence);
         }
         card_delivered(card, request);
         return 0;

@@ -216,9 +216,10 @@ static const struct field fields[] = {
           .wanted = "64 hexadecimal digits, as sha256sum prints them" },
         { "firmware_id", .read = read_text, TEXT(firmware_id), .is_good = text_is_ascii,
           .wanted = "the card's firmware identifier, at most 32 ASCII characters" },
-        { "retries", .read = read_number, TEXT(retries), .low = 0, .high = 5,
+        { "retries", .is_optional = true, .read = read_number, TEXT(retries), .low = 0, .high = 5,
           .wanted = "a whole number from 0 to 5, without quotes" },
-        { "erase", .read = read_erase, .wanted = "never, interrupted or always" },
+        { "erase", .is_optional = true, .read = read_erase,
+          .wanted = "never, interrupted or always" },
         { "due", .is_optional = true, .read = read_text, TEXT(due), .is_good = is_date,
           .wanted = "a date such as 2026-12-01 or 2026-12-01T14:00:00Z" },
         { "operator", .is_optional = true, .read = read_text, TEXT(operator_name),
@@ -501,7 +502,7 @@ static int check_bytes(const char *text, size_t length, struct order_error *ret_
 int order_parse(const void *text, size_t length, const char *directory, struct order *ret_order,
                 struct order_error *ret_error)
 {
-        struct order order = { .id = "" };
+        struct order order = { .retries = 1, .erase = ERASE_INTERRUPTED };
         struct order_error error = { .code = "" };
         unsigned lines[LENGTH_OF(fields)] = { 0 };
         struct form form = {

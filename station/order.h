@@ -9,8 +9,8 @@
  *     file: blinky.sfi          # from the order's directory, or absolute; no ".."
  *     sha256: 64 hex digits
  *   firmware_id: BLINKY_1       # identifier on the card
- *   retries: 1                  # further attempts on the same unit, 0..5
- *   erase: interrupted          # never | interrupted | always
+ *   retries: 1                  # further attempts on the same unit, 0..5; 1 when left out
+ *   erase: interrupted          # never | interrupted (when left out) | always
  *   due: 2026-12-01             # optional
  *   operator: line 3            # optional
  */

@@ -17,7 +17,9 @@
 
 unsigned tree_line(const config_setting_t *setting)
 {
-        return config_setting_source_line(setting);
+        unsigned line = config_setting_source_line(setting);
+
+        return line ? line : 1; /* the root has none */
 }
 
 static const char *type_name(int type)

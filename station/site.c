@@ -81,6 +81,7 @@ static int open_probe(struct site *site)
 }
 
 /* Until a usable probe is at the site's port. A probe that does not do is tried again every 2 s. */
+#define AGAIN_NS (2 * NS_PER_S)
 static int wait_for_probe(struct site *site)
 {
         bool was_told = false;
@@ -93,7 +94,9 @@ static int wait_for_probe(struct site *site)
                         station_alarm(site->station, "site %s: %s", site->settings->name,
                                       fault_sentence(r));
                 was_told = true;
-                r = bus_wait(site->station->bus, site->settings->path, 2 * NS_PER_S);
+                r = r == -FAULT_UNPLUGGED ?
+                            bus_wait(site->station->bus, site->settings->path, AGAIN_NS) :
+                            fiber_sleep_ns(AGAIN_NS);
                 if (r == -FAULT_CANCELLED)
                         return r;
         }

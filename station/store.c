@@ -243,7 +243,7 @@ int store_transact(struct store *store, int (*work)(struct sqlite3 *database, vo
         if (was_cancelled)
                 fiber_cancel(fiber_self());
         if (member.result < 0)
-                return fault((enum fault) - member.result, "%s", member.sentence);
+                return fault((enum fault)(-member.result), "%s", member.sentence);
         return member.result;
 }
 

@@ -42,7 +42,7 @@ struct listener {
 
 struct events {
         struct web_station station;
-        struct fiber *fiber;
+        struct fiber *fiber, *server;
         struct waitlist changed;
         bool push_wanted; /* a change the listeners have not been given */
         bool is_ending;
@@ -278,6 +278,9 @@ static int push(void *subject)
                 frame = frame_newest(events);
                 for (struct listener *l = frame ? events->first : NULL; l; l = l->next)
                         listener_give(l, frame);
+                /* A resumed connection makes no descriptor ready (libmicrohttpd 0.9.75 has no
+                 * wake-up channel without a thread of its own), so end the server's poll. */
+                fiber_cancel(events->server);
                 if (fiber_sleep_ns(PUSH_INTERVAL_NS) < 0)
                         return 0;
         }
@@ -291,13 +294,15 @@ void events_changed(struct events *events)
                 waitlist_wake(&events->changed);
 }
 
-int events_start(const struct web_station *station, struct events **ret_events)
+int events_start(const struct web_station *station, struct fiber *server,
+                 struct events **ret_events)
 {
         struct events *events = calloc(1, sizeof(*events));
 
         if (!events)
                 return fault(FAULT_SYSTEM, "no memory for the listeners of the page");
         events->station = *station;
+        events->server = server;
         events->fiber = fiber_spawn("web events", push, events);
         *ret_events = events;
         return 0;

@@ -20,8 +20,11 @@
 
 struct events;
 
-/* `station` is copied. Starts the fiber that pushes. Without memory -FAULT_SYSTEM. */
-int events_start(const struct web_station *station, struct events **ret_events) MUST_USE;
+/* `station` is copied. Starts the fiber that pushes. `server` is the fiber that runs the daemon: it
+ * is cancelled once after each push, as the call to run it again. Without memory -FAULT_SYSTEM. */
+struct fiber;
+int events_start(const struct web_station *station, struct fiber *server,
+                 struct events **ret_events) MUST_USE;
 
 /* Something has changed: push soon. Never waits. */
 void events_changed(struct events *events);

@@ -16,6 +16,7 @@
 #include <jansson.h>
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -325,11 +326,14 @@ static int list_read(const json_t *line, const char *name, size_t limit, size_t 
         int length = list_of(line, name, limit, &list);
 
         for (int i = 0; i < length; i++) {
-                int r = struct_read(json_array_get(list, (size_t)i), members, count,
-                                    (char *)first + (size_t)i * stride, name);
+                char where[32];
+                int r;
 
+                snprintf(where, sizeof(where), "%s[%d]", name, i);
+                r = struct_read(json_array_get(list, (size_t)i), members, count,
+                                (char *)first + (size_t)i * stride, where);
                 if (r < 0)
-                        return fault_prefix(r, "entry %d", i + 1);
+                        return r;
         }
         if (length < 0)
                 return length;

@@ -46,7 +46,7 @@ struct web {
         char url[ADDRESS_TEXT_MAX + 16];
         struct MHD_Daemon *daemon;
         int epoll; /* the daemon's */
-        bool was_full;
+        bool was_full, is_stopping;
         struct fiber *fiber;
         struct events *events;
         struct page page;
@@ -244,6 +244,8 @@ static void run_once(struct web *web)
         web->was_full = is_full;
 }
 
+/* Runs the daemon when something has arrived, when a timeout is over, and after each push to the
+ * listeners, which is told by a cancel (events.h). */
 static int serve(void *subject)
 {
         struct web *web = subject;
@@ -255,7 +257,7 @@ static int serve(void *subject)
                 /* A ring short of memory is no reason to leave the page dark. */
                 if (r < 0 && r != -FAULT_TIMEOUT && r != -FAULT_CANCELLED)
                         r = fiber_sleep_ns(NS_PER_S);
-                if (r == -FAULT_CANCELLED)
+                if (r == -FAULT_CANCELLED && web->is_stopping)
                         return 0;
                 run_once(web);
         }
@@ -290,8 +292,7 @@ static int listen_on(struct address *address, int *ret_descriptor)
              option_set(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, 1) < 0) ||
             bind(descriptor, name, address->length) < 0 || listen(descriptor, BACKLOG) < 0 ||
             getsockname(descriptor, name, &length) < 0)
-                return fault_errno(errno, "web address %s: %s", address_text(address, text),
-                                   strerror(errno));
+                return fault_errno(errno, "web address %s", address_text(address, text));
         address->length = length;
         *ret_descriptor = descriptor;
         descriptor = -1;
@@ -346,7 +347,8 @@ static int open_all(struct web *web, const char *address)
         r = daemon_start(web, descriptor);
         if (r < 0)
                 return r;
-        return events_start(&web->station, &web->events);
+        web->fiber = fiber_spawn("web", serve, web);
+        return events_start(&web->station, web->fiber, &web->events);
 }
 
 int web_start(const char *address, const struct web_station *station, struct web **ret_web)
@@ -362,7 +364,6 @@ int web_start(const char *address, const struct web_station *station, struct web
                 web_stop(web);
                 return r;
         }
-        web->fiber = fiber_spawn("web", serve, web);
         *ret_web = web;
         return 0;
 }
@@ -381,16 +382,19 @@ struct web *web_stop(struct web *web)
 {
         if (!web)
                 return NULL;
+        web->is_stopping = true;
+        if (web->events)
+                events_end(web->events);
         if (web->fiber) {
                 fiber_cancel(web->fiber);
                 (void)fiber_join(web->fiber); /* it only ever ends by being cancelled */
         }
-        if (web->events) {
-                events_end(web->events);
-                (void)MHD_run(web->daemon); /* the listeners read their end */
-        }
-        if (web->daemon)
+        if (web->daemon) {
+                /* The listeners read their end, then the last chunk goes out: two turns. */
+                for (unsigned turn = 0; turn < 4; turn++)
+                        (void)MHD_run(web->daemon);
                 MHD_stop_daemon(web->daemon);
+        }
         events_destroy(web->events);
         free(web);
         return NULL;

@@ -62,7 +62,7 @@ static void print_parts(FILE *out, const struct sfi *sfi)
         }
         fprintf(out, "\n");
         for (int i = 0; i < count; i++)
-                fprintf(out, "  part %d: areas %u to %u, %zu bytes\n", i + 1, parts[i].first + 1,
+                fprintf(out, "  part %d: areas %d to %d, %zu bytes\n", i + 1, parts[i].first + 1,
                         parts[i].first + parts[i].count, parts[i].length);
         free(parts);
 }

@@ -254,10 +254,9 @@ void line_view_yield(const struct screen *screen, FILE *to, const struct snapsho
         yield_figure(table, "final yield", lot->final_yield);
         table_print(table, screen, to);
         (void)table_destroy(table);
-        put_line(screen, to, TONE_PLAIN,
-                 "attempts that ended in errors: %u; units per hour: %u, %u "
-                 "without waits",
-                 lot->errors, lot->units_per_hour, lot->units_per_hour_busy);
+        put_line(screen, to, TONE_PLAIN, "attempts that ended in errors: %u", lot->errors);
+        put_line(screen, to, TONE_PLAIN, "units per hour: %u, %u without waits",
+                 lot->units_per_hour, lot->units_per_hour_busy);
         table = table_create(licenses, LENGTH_OF(licenses));
         license_row(table, "issued", lot->licenses_issued);
         license_row(table, "= installed", lot->licenses_installed);

@@ -6,7 +6,7 @@
 
 #include "tests/support/test.h"
 
-#include "drivers/wire.h"
+#include "drivers/stlink.h"
 #include "scheduler/bytes.h"
 
 #include <ctype.h>
@@ -136,4 +136,21 @@ static const struct wire_operations script_operations = {
 static inline void script_finished(const struct script *script)
 {
         assert_int_equal(script->at, script->count);
+}
+
+static inline int run(int (*procedure)(void *), void *subject)
+{
+        return test_on_fiber(LOOP_TIME_VIRTUAL, 1, procedure, subject);
+}
+
+/* A probe past its opening: V3J15 in debug mode. */
+static inline struct stlink opened(struct script *script)
+{
+        return (struct stlink){ .wire = &script->wire,
+                                .version = { .major = 3, .jtag = 15 },
+                                .has_csw = true,
+                                .has_init_ap = true,
+                                .has_frequency_list = true,
+                                .clock_khz = 8000,
+                                .is_debugging = true };
 }

@@ -1,0 +1,397 @@
+/* The conversation with a card: bytes built, answers parsed, trouble named, profiles read. */
+#include "tests/support/fake_card.h"
+#include "tests/support/test.h"
+
+#include "drivers/apdu.h"
+#include "scheduler/bytes.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+/* --- pure: APDUs -------------------------------------------------------------------------------
+ */
+
+static void commands_are_built_byte_for_byte(void **state)
+{
+        struct certificate certificate;
+        struct apdu apdu = apdu_select(fake_profile());
+
+        (void)state;
+        assert_int_equal(apdu.length, 10);
+        assert_memory_equal(apdu.bytes, "\x00\xA4\x04\x00\x05\xF0\x01\x02\x03\x04", 10);
+        apdu = apdu_info(fake_profile());
+        assert_int_equal(apdu.length, 5);
+        assert_memory_equal(apdu.bytes, "\x80\x10\x00\x00\x00", 5);
+        fake_certificate(7, &certificate);
+        apdu = apdu_license(fake_profile(), certificate.bytes);
+        assert_int_equal(apdu.length, 5 + 136 + 1);
+        assert_memory_equal(apdu.bytes, "\x80\x20\x00\x00\x88", 5);
+        assert_memory_equal(apdu.bytes + 5, certificate.bytes, 136);
+        assert_int_equal(apdu.bytes[141], 0);
+}
+
+/* A good INFO answer, 54 bytes and status. */
+static void info_answer(uint8_t answer[static 56])
+{
+        memset(answer, 0, 56);
+        answer[0] = 2;
+        answer[1] = 2;
+        store_be32(answer + 2, 499);
+        store_be32(answer + 6, 500);
+        memcpy(answer + 10, "SFI.", 4);
+        memcpy(answer + 14, "BLINKY 1", 8);
+        memcpy(answer + 46, "\x01\x23\x45\x67\x89\xAB\xCD\xEF", 8);
+        answer[54] = 0x90;
+}
+
+static void every_field_of_info_is_read(void **state)
+{
+        struct hsm_info info;
+        uint8_t answer[56];
+
+        (void)state;
+        info_answer(answer);
+        assert_int_equal(apdu_parse_info(answer, 56, &info), 0);
+        assert_int_equal(info.state, HSM_STATE_OPERATIONAL);
+        assert_int_equal(info.version, 2);
+        assert_int_equal(info.counter, 499);
+        assert_int_equal(info.maximum, 500);
+        assert_string_equal(info.type, "SFI");
+        assert_string_equal(info.firmware_id, "BLINKY 1");
+        assert_string_equal(info.serial, "0123456789ABCDEF");
+        memcpy(answer + 10, "SFIA", 4);
+        answer[0] = 9;
+        memset(answer + 14, 'x', 32); /* the field full, no zero at its end */
+        assert_int_equal(apdu_parse_info(answer, 56, &info), 0);
+        assert_string_equal(info.type, "SFIA");
+        assert_int_equal(info.state, HSM_STATE_UNKNOWN);
+        assert_int_equal(strlen(info.firmware_id), 32);
+}
+
+/* offset, value, words of the sentence */
+static const struct {
+        unsigned offset;
+        uint8_t value;
+        const char *words;
+} malformed[] = {
+        { 1, 0, "version" },
+        { 1, 3, "version" },
+        { 2, 1, "above its maximum" },
+        { 10, 0x1F, "type" },
+        { 13, 0, "type" },
+        { 14, 0, "firmware identifier" },
+        { 15, 0x0A, "firmware identifier" },
+        { 16, 0x80, "firmware identifier" },
+        { 45, 'x', "firmware identifier" },
+};
+
+static void a_malformed_info_is_named(void **state)
+{
+        struct hsm_info info = { .counter = 77 };
+        uint8_t answer[57] = { 0 };
+
+        (void)state;
+        for (unsigned i = 0; i < LENGTH_OF(malformed); i++) {
+                info_answer(answer);
+                answer[malformed[i].offset] = malformed[i].value;
+                assert_fault(apdu_parse_info(answer, 56, &info), CARD_DEAD, malformed[i].words);
+        }
+        info_answer(answer);
+        memset(answer + 10, '.', 4);
+        assert_fault(apdu_parse_info(answer, 56, &info), CARD_DEAD, "type");
+        info_answer(answer);
+        memset(answer + 14, 0, 32);
+        assert_fault(apdu_parse_info(answer, 56, &info), CARD_DEAD,
+                     "operational without a firmware identifier");
+        answer[0] = 0; /* a blank card has none */
+        assert_int_equal(apdu_parse_info(answer, 56, &info), 0);
+        info_answer(answer);
+        info.counter = 77;
+        for (size_t length = 0; length < 57; length++) {
+                memmove(answer + 54, "\x90\x00", 2);
+                if (length == 56)
+                        continue;
+                if (length >= 2)
+                        memcpy(answer + length - 2, "\x90\x00", 2);
+                assert_int_equal(apdu_parse_info(answer, length, &info), -FAULT_CARD_DEAD);
+        }
+        assert_int_equal(info.counter, 77); /* written on success only */
+        assert_fault(apdu_parse_info((const uint8_t[]){ 0x6D, 0x00 }, 2, &info), CARD_REFUSED,
+                     "6D00 (unknown instruction)");
+}
+
+/* Nothing spent, or perhaps something: what the ledger does next depends on this table. */
+static const struct {
+        uint16_t status;
+        enum fault code;
+        const char *words;
+} statuses[] = {
+        { 0x6A88, FAULT_CARD_EMPTY, "6A88 (counter at zero)" },
+        { 0x6985, FAULT_CARD_STATE, "6985 (not operational)" },
+        { 0x6A80, FAULT_CARD_REFUSED, "6A80 (certificate refused)" },
+        { 0x6D00, FAULT_CARD_REFUSED, "6D00 (unknown instruction)" },
+        { 0x6700, FAULT_CARD_REFUSED, "6700 (wrong length)" },
+        { 0x6E00, FAULT_CARD_REFUSED, "6E00" },
+        { 0x6581, FAULT_CARD_DEAD, "6581 (memory failure)" },
+        { 0x6F00, FAULT_CARD_DEAD, "6F00" },
+        { 0x9001, FAULT_CARD_DEAD, "9001" },
+        { 0x0000, FAULT_CARD_DEAD, "0000" },
+};
+
+static void each_status_of_license_has_its_fault(void **state)
+{
+        uint8_t license[LICENSE_LENGTH], answer[LICENSE_LENGTH + 3] = { 0 };
+
+        (void)state;
+        for (unsigned i = 0; i < LENGTH_OF(statuses); i++) {
+                const uint8_t two[] = { (uint8_t)(statuses[i].status >> 8),
+                                        (uint8_t)statuses[i].status };
+                int r = apdu_parse_license(two, 2, license);
+
+                assert_int_equal(r, -(int)statuses[i].code);
+                assert_non_null(strstr(fault_sentence(r), statuses[i].words));
+        }
+        for (size_t length = 0; length <= sizeof(answer); length++) {
+                memset(answer, 0x55, sizeof(answer));
+                if (length >= 2)
+                        memcpy(answer + length - 2, "\x90\x00", 2);
+                if (length == LICENSE_LENGTH + 2)
+                        assert_int_equal(apdu_parse_license(answer, length, license), 0);
+                else
+                        assert_int_equal(apdu_parse_license(answer, length, license),
+                                         -FAULT_CARD_DEAD);
+        }
+        assert_int_equal(license[135], 0x55);
+}
+
+/* --- on a fiber, with a card -------------------------------------------------------------------
+ */
+
+static int talk(void *subject)
+{
+        struct fake_card card;
+        struct hsm_info info;
+        struct certificate certificate;
+        uint8_t license[LICENSE_LENGTH];
+
+        (void)subject;
+        fake_card_init(&card, 0x0102, 10);
+        fake_certificate(1, &certificate);
+        assert_int_equal(hsm_open(&card.reader, fake_profile(), NS_PER_S), 0);
+        assert_int_equal(hsm_info(&card.reader, fake_profile(), &info), 0);
+        assert_int_equal(info.counter, 10);
+        assert_string_equal(info.serial, "0000000000000102");
+        assert_int_equal(hsm_license(&card.reader, fake_profile(), &certificate, license), 0);
+        assert_memory_equal(license, "SFI.", 4);
+        assert_int_equal(card.own_counter, 9);
+        assert_true(clock_now_ns() >= 1520 * NS_PER_MS);
+        return 0;
+}
+
+static void a_card_is_opened_asked_and_makes_a_license(void **state)
+{
+        (void)state;
+        assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, talk, NULL), 0);
+}
+
+static int refuse(void *subject)
+{
+        struct card_profile profile = *fake_profile();
+        struct fake_card card;
+
+        (void)subject;
+        fake_card_init(&card, 1, 10);
+        card.profile.atr[3] ^= 1;
+        assert_fault(hsm_open(&card.reader, &profile, NS_PER_S), REFERENCE_ONLY, "3B024756");
+        assert_fault(hsm_open(&card.reader, &profile, NS_PER_S), REFERENCE_ONLY,
+                     "a trace of a real card");
+        assert_false(card.is_connected);
+        assert_int_equal(card.others, 0); /* not a byte was said to it */
+        profile.source = SOURCE_DOCUMENT;
+        assert_fault(hsm_open(&card.reader, &profile, NS_PER_S), CARD_REFUSED, "3B024756");
+        profile.atr_length = 0;
+        assert_int_equal(hsm_open(&card.reader, &profile, NS_PER_S), 0);
+        fake_card_pull(&card);
+        assert_fault(hsm_open(&card.reader, &profile, NS_PER_S), TIMEOUT, NULL);
+        assert_int_equal(clock_now_ns(), NS_PER_S);
+        return 0;
+}
+
+static void a_reference_profile_is_refused_on_another_card(void **state)
+{
+        (void)state;
+        assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, refuse, NULL), 0);
+}
+
+static int hang(void *subject)
+{
+        struct fake_card card;
+        struct certificate certificate;
+        uint8_t license[LICENSE_LENGTH];
+
+        (void)subject;
+        fake_card_init(&card, 1, 10);
+        card.trouble = FAKE_HANGS;
+        card.trouble_at = 1;
+        fake_certificate(1, &certificate);
+        assert_int_equal(hsm_open(&card.reader, fake_profile(), NS_PER_S), 0);
+        assert_fault(hsm_license(&card.reader, fake_profile(), &certificate, license), CARD_DEAD,
+                     "fake reader 1: the card in fake reader 1 gave no answer within 8000 ms");
+        assert_int_equal(clock_now_ns(), 8 * NS_PER_S);
+        card.license_ns = 9 * NS_PER_S; /* cancelled before it is ready: no answer */
+        assert_fault(hsm_license(&card.reader, fake_profile(), &certificate, license), CARD_DEAD,
+                     "8000 ms");
+        card.trouble_at = 3;
+        card.trouble = FAKE_SHORT;
+        card.license_ns = NS_PER_S;
+        assert_fault(hsm_license(&card.reader, fake_profile(), &certificate, license), CARD_DEAD,
+                     "135 bytes, expected 136");
+        return 0;
+}
+
+static void a_card_that_hangs_is_dead_after_the_profiles_time(void **state)
+{
+        (void)state;
+        assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, hang, NULL), 0);
+}
+
+static int asked(void *subject)
+{
+        struct hsm_info info;
+
+        return hsm_info(subject, fake_profile(), &info);
+}
+
+static int cancel(void *subject)
+{
+        struct fake_card card;
+        struct fiber *fiber;
+
+        (void)subject;
+        fake_card_init(&card, 1, 10);
+        card.info_ns = 5 * NS_PER_S;
+        assert_int_equal(hsm_open(&card.reader, fake_profile(), NS_PER_S), 0);
+        fiber = fiber_spawn("asked", asked, &card.reader);
+        assert_int_equal(fiber_sleep_ns(NS_PER_S), 0);
+        fiber_cancel(fiber);
+        assert_int_equal(fiber_join(fiber), -FAULT_CANCELLED);
+        assert_int_equal(clock_now_ns(), NS_PER_S);
+        return 0;
+}
+
+static void a_cancel_cuts_an_exchange_short(void **state)
+{
+        (void)state;
+        assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, cancel, NULL), 0);
+}
+
+/* --- profiles ----------------------------------------------------------------------------------
+ */
+
+static int load_shipped(void *subject)
+{
+        struct card_profile profile;
+        uint8_t check = 0;
+
+        (void)subject;
+        assert_int_equal(card_profile_load("configs/cards/reference.conf", &profile), 0);
+        assert_string_equal(profile.name, "reference");
+        assert_int_equal(profile.source, SOURCE_REFERENCE);
+        assert_int_equal(profile.atr_length, 16);
+        assert_int_equal(profile.aid_length, 9);
+        assert_int_equal(profile.class_byte, 0x80);
+        assert_int_equal(profile.instruction_info, 0x10);
+        assert_int_equal(profile.instruction_license, 0x20);
+        assert_int_equal(profile.timeout_ms, 8000);
+        for (unsigned i = 1; i < profile.atr_length; i++)
+                check ^= profile.atr[i]; /* TCK makes it zero, ISO/IEC 7816-3 section 8.2.5 */
+        assert_int_equal(check, 0);
+        return 0;
+}
+
+static void the_shipped_profile_is_read(void **state)
+{
+        (void)state;
+        assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, load_shipped, NULL), 0);
+}
+
+static const char good[] = "name = \"x\";\nsource = \"silicon\";\ngap = \"\";\natr = \"\";\n"
+                           "aid = \"F0 01 02 03 04\";\nclass = 0;\ninstruction_info = 1;\n"
+                           "instruction_license = 2;\ntimeout_ms = 1000;\n";
+
+/* replace, by, words of the sentence */
+static const char *const spoiled[][3] = {
+        { "name", "nam", "line 1: nam" },
+        { "\"x\"", "7", "line 1: name: must be a text" },
+        { "silicon", "gold", "line 2: source" },
+        { "silicon", "reference", "line 4: atr" }, /* a reference must name its card */
+        { "F0 01 02 03 04", "F0 01 02 03", "line 5: aid" },
+        { "F0 01 02 03 04", "F0 01 02 03 0", "line 5: aid" },
+        { "F0 01 02 03 04", "F0 01 02 03 0G", "line 5: aid" },
+        { "F0 01 02 03 04", "F0 01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E 0F 10", "too many" },
+        { "class = 0", "class = 256", "line 6: class: is 256, must be 0 to 255" },
+        { "class = 0", "class = -1", "must be 0 to 255" },
+        { "class = 0", "class = \"0\"", "line 6: class: must be a whole number" },
+        { "timeout_ms = 1000", "timeout_ms = 1", "must be 100 to" },
+        { "timeout_ms = 1000;", "", "`timeout_ms` is missing" },
+        { "class = 0;", "class = ;", "line 6" },
+        { "class = 0;", "class = 0; color = 1;", "line 6: color: is not a setting" },
+};
+
+static void write_text(const char *path, const char *text, size_t length)
+{
+        FILE *file = fopen(path, "w");
+
+        assert_non_null(file);
+        assert_int_equal(fwrite(text, 1, length, file), length);
+        assert_int_equal(fclose(file), 0);
+}
+
+static int load_spoiled(void *subject)
+{
+        struct card_profile profile;
+        char path[512], text[1024];
+
+        snprintf(path, sizeof(path), "%s/card.conf", (const char *)subject);
+        write_text(path, good, strlen(good));
+        assert_int_equal(card_profile_load(path, &profile), 0);
+        for (unsigned i = 0; i < LENGTH_OF(spoiled); i++) {
+                const char *at = strstr(good, spoiled[i][0]);
+
+                snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - good), good, spoiled[i][1],
+                         at + strlen(spoiled[i][0]));
+                write_text(path, text, strlen(text));
+                assert_fault(card_profile_load(path, &profile), BAD_FILE, spoiled[i][2]);
+        }
+        write_text(path, "name = \"x\0y\";", 13);
+        assert_fault(card_profile_load(path, &profile), BAD_FILE, "not a text file");
+        unlink(path);
+        assert_fault(card_profile_load(path, &profile), NOT_FOUND, "card.conf");
+        return 0;
+}
+
+static void a_spoiled_profile_is_refused_with_its_line(void **state)
+{
+        (void)state;
+        assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, load_spoiled,
+                                       (void *)(uintptr_t)test_directory()),
+                         0);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(commands_are_built_byte_for_byte),
+                cmocka_unit_test(every_field_of_info_is_read),
+                cmocka_unit_test(a_malformed_info_is_named),
+                cmocka_unit_test(each_status_of_license_has_its_fault),
+                cmocka_unit_test(a_card_is_opened_asked_and_makes_a_license),
+                cmocka_unit_test(a_reference_profile_is_refused_on_another_card),
+                cmocka_unit_test(a_card_that_hangs_is_dead_after_the_profiles_time),
+                cmocka_unit_test(a_cancel_cuts_an_exchange_short),
+                cmocka_unit_test(the_shipped_profile_is_read),
+                cmocka_unit_test(a_spoiled_profile_is_refused_with_its_line),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
