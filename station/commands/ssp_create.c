@@ -1,10 +1,13 @@
 /*
  * gangway ssp create: seal the secrets of an STM32MP1 (AN5054 sections 2.5.2 and 14.3).
+ *
+ * Sealed in memory, the nonce taken in the ledger, the file written, the use confirmed.
  */
 #include "station/commands/command.h"
 
 #include "scheduler/file.h"
 #include "station/commands/options.h"
+#include "station/commands/sealing.h"
 #include "station/commands/ssp_files.h"
 
 #include <string.h>
@@ -20,6 +23,7 @@ enum {
         KEY_NONCE,
         KEY_OUTPUT,
         KEY_JSON,
+        KEY_NO_LEDGER,
 };
 
 static const struct option_name names[] = {
@@ -31,12 +35,13 @@ static const struct option_name names[] = {
         { "nonce", "n", true, false, KEY_NONCE },
         { "out", "o", true, false, KEY_OUTPUT },
         { "json", NULL, false, false, KEY_JSON },
+        { "no-ledger", NULL, true, false, KEY_NO_LEDGER },
 };
 
 struct request {
         uint32_t unlock, relock;
         bool has_unlock, has_relock, is_json;
-        const char *blob, *public_key, *key, *nonce, *output;
+        const char *blob, *public_key, *key, *nonce, *output, *no_ledger;
 };
 
 static int take_option(struct request *request, const struct options *options, int key)
@@ -67,6 +72,9 @@ static int take_option(struct request *request, const struct options *options, i
                 return 0;
         case KEY_JSON:
                 request->is_json = true;
+                return 0;
+        case KEY_NO_LEDGER:
+                request->no_ledger = value;
                 return 0;
         default:
                 return fault(FAULT_BAD_VALUE, "%.60s: secrets are given with -b", value);
@@ -109,7 +117,8 @@ static int read_request(int argc, char **argv, struct request *request)
         return r < 0 ? r : check_request(request);
 }
 
-static int seal(const struct request *request, uint8_t ret_file[static SSP_LENGTH])
+/* An .ssp takes one IV, the nonce itself: no areas. Under one key it shares the ledger with images. */
+static int seal(const struct request *request, struct sealing *sealing, struct bytes *ret_file)
 {
         struct secrets secrets CLEANUP(secrets_wipe) = { 0 };
         uint8_t public_key[SSP_KEY_LENGTH], blob[SSP_SECRET_LENGTH];
@@ -120,36 +129,50 @@ static int seal(const struct request *request, uint8_t ret_file[static SSP_LENGT
                 r = ssp_files_secrets(request->key, request->nonce, &secrets);
         if (r >= 0)
                 r = secrets_read_exactly("secrets", request->blob, blob, sizeof(blob));
-        if (r >= 0)
-                ssp_seal(secrets.key, secrets.nonce, public_key,
-                         ssp_rma_word(request->unlock, request->relock), blob, ret_file);
+        if (r < 0)
+                return r;
+        *ret_file = bytes_new(SSP_LENGTH);
+        ssp_seal(secrets.key, secrets.nonce, public_key,
+                 ssp_rma_word(request->unlock, request->relock), blob, ret_file->data);
         wipe(blob, sizeof(blob));
-        return r;
+        return sealing_reserve(sealing, secrets.key, secrets.nonce, SFI_IV_BIG_ENDIAN, 0, ret_file);
+}
+
+static int show_result(const struct request *request)
+{
+        struct ssp ssp;
+        int r = ssp_files_image(request->output, &ssp); /* what was written, read again */
+
+        if (r < 0)
+                return r;
+        if (request->is_json)
+                return json_print(stdout, ssp_json(request->output, &ssp))
+                               ? EXIT_OK
+                               : fault(FAULT_SYSTEM, "no memory for the answer");
+        printf("SSP generation SUCCESS\n");
+        ssp_print(stdout, request->output, &ssp);
+        return EXIT_OK;
 }
 
 static int run(int argc, char **argv)
 {
         struct request request = { 0 };
-        uint8_t file[SSP_LENGTH];
-        struct ssp ssp;
+        struct sealing sealing CLEANUP(sealing_close) = { 0 };
+        struct bytes file CLEANUP(bytes_free) = { 0 };
         int r;
 
         r = read_request(argc, argv, &request);
-        if (r >= 0)
-                r = seal(&request, file);
-        if (r >= 0)
-                r = file_write(request.output, file, sizeof(file), IMAGE_MODE);
-        if (r >= 0) /* what was written, read again */
-                r = ssp_files_image(request.output, &ssp);
         if (r < 0)
                 return r;
-        if (request.is_json)
-                return json_print(stdout, ssp_json(request.output, &ssp))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "no memory for the answer");
-        printf("SSP generation SUCCESS\n");
-        ssp_print(stdout, request.output, &ssp);
-        return EXIT_OK;
+        sealing.key_file = request.key;
+        sealing.output = request.output;
+        sealing.no_ledger = request.no_ledger;
+        r = seal(&request, &sealing, &file);
+        if (r >= 0)
+                r = file_write(request.output, file.data, file.length, IMAGE_MODE);
+        if (r >= 0)
+                r = sealing_confirm(&sealing);
+        return r < 0 ? r : show_result(&request);
 }
 
 const struct command ssp_create_command = {
@@ -166,6 +189,7 @@ const struct command ssp_create_command = {
                 "  -n, --nonce FILE          nonce of 12 bytes, or 16 whose last 4 are zero\n"
                 "  -o, --out FILE.ssp        244 bytes, written in one step\n"
                 "  --json                    what was made, as JSON\n"
+                "  --no-ledger " SEALING_OVERRIDE "  no guard against reuse\n"
                 "\n"
                 "Passwords on a command line are seen by everyone on the machine (ps).\n"
                 "\n"

@@ -13,6 +13,7 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 umask 077
 cd "$work" || exit 1
+export GANGWAY_LEDGER=$work/ledger
 head -c 16 /dev/urandom >key.bin
 head -c 12 /dev/urandom >nonce.bin
 { cat nonce.bin; head -c 4 /dev/zero; } >nonce16.bin
@@ -94,8 +95,20 @@ openssl ecparam -name secp384r1 -genkey -noout 2>/dev/null | openssl pkey -pubou
 refused "a key on another curve is refused" 'on another curve' \
         -ru 1 -rr 1 -b secrets.bin -n nonce.bin -k key.bin -pk p384.pem
 chmod 644 secrets.bin
-"$gangway" ssp create -ru 1 -rr 1 -b secrets.bin -n nonce.bin "${all[@]}" -o d.ssp 2>err >out && grep -q 'can be read by others' err
+head -c 12 /dev/urandom >nonce2.bin
+"$gangway" ssp create -ru 1 -rr 1 -b secrets.bin -n nonce2.bin "${all[@]}" -o d.ssp 2>err >out && grep -q 'can be read by others' err
 say $? "secrets that others can read bring a warning"
+chmod 600 secrets.bin
+
+# --- the nonce ledger: a.ssp has taken nonce.bin --------------------------------------------------
+refused "other secrets under the same key and nonce are refused" 'a.ssp' \
+        -ru 0x312 -rr 0xECA -b zeros.bin -n nonce.bin "${all[@]}"
+refused "another RMA password under the same key and nonce is refused" 'a.ssp' \
+        -ru 1 -rr 0xECA -b secrets.bin -n nonce.bin "${all[@]}"
+printf ':020000040800F2\n:10000000000102030405060708090A0B0C0D0E0F78\n:00000001FF\n' >fw.hex
+"$gangway" sfi create -fir fw.hex -k key.bin -n nonce.bin -v 1 -o fw.sfi >out 2>&1
+[ $? = 2 ] && grep -q 'a.ssp' out && [ ! -e fw.sfi ]
+say $? "an image under the key and nonce of an .ssp is refused"
 
 # --- certificate: the point of a key as the chip's, r and s small ------------------------------
 {
