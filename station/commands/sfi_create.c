@@ -13,6 +13,7 @@
 #include "station/commands/image_view.h"
 #include "station/commands/options.h"
 #include "station/commands/places.h"
+#include "station/commands/sealing.h"
 #include "station/commands/secrets.h"
 
 #include <string.h>
@@ -37,6 +38,7 @@ enum {
         KEY_IV_POLICY,
         KEY_FAMILY,
         KEY_JSON,
+        KEY_NO_LEDGER,
 };
 
 static const struct option_name names[] = {
@@ -54,6 +56,7 @@ static const struct option_name names[] = {
         { "iv-policy", NULL, true, false, KEY_IV_POLICY },
         { "family", NULL, true, false, KEY_FAMILY },
         { "json", NULL, false, false, KEY_JSON },
+        { "no-ledger", NULL, true, false, KEY_NO_LEDGER },
 };
 
 struct firmware_input {
@@ -65,7 +68,7 @@ struct firmware_input {
 struct request {
         struct firmware_input inputs[FIRMWARE_FILES_MAX];
         size_t input_count;
-        const char *key_file, *nonce_file, *option_file, *family_file, *output_file;
+        const char *key_file, *nonce_file, *option_file, *family_file, *output_file, *no_ledger;
         bool has_version, has_token, has_device, is_json;
         uint32_t version, ram_length, token, device, protocol, padding;
         enum sfi_iv_policy policy;
@@ -140,6 +143,9 @@ static int take_option(struct request *request, struct options *options, int key
                 return 0;
         case KEY_JSON:
                 request->is_json = true;
+                return 0;
+        case KEY_NO_LEDGER:
+                request->no_ledger = value;
                 return 0;
         default:
                 return fault(FAULT_BAD_VALUE, "%.60s: firmware files are given with -fir", value);
@@ -278,7 +284,7 @@ static void warn_about_ram(const struct family *family, const struct image_plan 
 }
 
 static int seal(const struct request *request, const struct image_plan *plan,
-                struct bytes *ret_file)
+                struct sealing *sealing, struct bytes *ret_file)
 {
         struct secrets secrets CLEANUP(secrets_wipe) = { 0 };
         struct sfi_recipe recipe = {
@@ -291,9 +297,12 @@ static int seal(const struct request *request, const struct image_plan *plan,
         int r;
 
         r = secrets_read(request->key_file, request->nonce_file, &secrets);
+        if (r >= 0)
+                r = sfi_seal(&recipe, secrets.key, secrets.nonce, NULL, ret_file);
         if (r < 0)
                 return r;
-        return sfi_seal(&recipe, secrets.key, secrets.nonce, NULL, ret_file);
+        return sealing_reserve(sealing, secrets.key, secrets.nonce, recipe.policy, recipe.count,
+                               ret_file);
 }
 
 static int show_result(const struct request *request)
@@ -319,6 +328,9 @@ static int create(const struct request *request, const struct family *family)
         struct image_plan plan CLEANUP(image_plan_free) = { 0 };
         struct bytes options CLEANUP(bytes_free) = { 0 };
         struct bytes file CLEANUP(bytes_free) = { 0 };
+        struct sealing sealing CLEANUP(sealing_close) = { .key_file = request->key_file,
+                                                          .output = request->output_file,
+                                                          .no_ledger = request->no_ledger };
         struct image_rules rules = {
                 .family = family,
                 .protocol = (uint16_t)request->protocol,
@@ -337,9 +349,11 @@ static int create(const struct request *request, const struct family *family)
         if (r < 0)
                 return r;
         warn_about_ram(family, &plan);
-        r = seal(request, &plan, &file);
+        r = seal(request, &plan, &sealing, &file);
         if (r >= 0)
                 r = file_write(request->output_file, file.data, file.length, IMAGE_MODE);
+        if (r >= 0)
+                r = sealing_confirm(&sealing);
         if (r < 0)
                 return r;
         return show_result(request);
@@ -382,6 +396,7 @@ const struct command sfi_create_command = {
                 "                                   first-word-le, last-word-be\n"
                 "  --family FILE                    default configs/" DEFAULT_FAMILY "\n"
                 "  --json                           what was made, as JSON\n"
+                "  --no-ledger " SEALING_OVERRIDE "  no guard against reuse\n"
                 "\n"
                 "example: gangway sfi create -fir app.hex -k key.bin -n nonce.bin -ob ob.csv -v 1 "
                 "\\\n"
