@@ -222,6 +222,8 @@ static int ask_for_license(void *subject)
         if (r < 0)
                 snprintf(install->license_sentence, sizeof(install->license_sentence), "%s",
                          fault_sentence(r));
+        install->is_license_there = true;
+        waitlist_wake(&install->license_there);
         return r;
 }
 
@@ -246,10 +248,17 @@ static int join_license(struct install *install)
         return r;
 }
 
+/* Not by joining alone: a stop must be able to end this wait. */
 static int obtain_license(struct install *install)
 {
-        int r = join_license(install);
+        int r;
 
+        while (!install->is_license_there) {
+                r = waitlist_wait(&install->license_there, WAIT_FOREVER);
+                if (r < 0)
+                        return r;
+        }
+        r = join_license(install);
         if (r < 0)
                 return fault((enum fault) - r, "%s", install->license_sentence);
         install->record.license_was_in_hand = install->license.was_in_hand;
@@ -280,13 +289,15 @@ static int activate_security(struct install *install)
 static int install_parts(struct install *install)
 {
         struct lot *lot = install->lot;
-        int r;
+        int r = fiber_yield(); /* the last moment at which a stop is heard */
 
+        if (r < 0)
+                return r;
+        install->is_past_return = true;
         r = ledger_offer(install->station->ledger, install->license.id);
         if (r < 0)
                 return r;
         install->was_offered = true;
-        install->is_past_return = true;
         for (unsigned i = 0; i < lot->part_count; i++) {
                 r = rss_install_part(&install->target, &install->station->rss, lot->sfi,
                                      &lot->parts[i], i + 1 == lot->part_count,
