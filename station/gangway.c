@@ -14,8 +14,10 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-        &sfi_create_command,  &sfi_show_command, &sfi_verify_command,
-        &order_check_command, &status_command,   &watch_command,
+        &sfi_create_command,    &sfi_show_command,      &sfi_verify_command,  &key_new_command,
+        &key_show_command,      &nonce_new_command,     &nonces_list_command, &nonces_merge_command,
+        &nonces_export_command, &nonces_verify_command, &order_check_command, &status_command,
+        &watch_command,
 };
 
 static const char usage_end[] =
@@ -31,7 +33,7 @@ static void print_usage(FILE *out, const char *beginning)
         fprintf(out, "usage: gangway COMMAND [options]\n\n");
         for (size_t i = 0; i < LENGTH_OF(commands); i++)
                 if (strncmp(commands[i]->words, beginning, length) == 0)
-                        fprintf(out, "  %-12s  %s\n", commands[i]->words, commands[i]->summary);
+                        fprintf(out, "  %-13s  %s\n", commands[i]->words, commands[i]->summary);
         fputs(usage_end, out);
 }
 

@@ -45,6 +45,11 @@ int secrets_read(const char *key_file, const char *nonce_file, struct secrets *r
         return read_secret("nonce", nonce_file, ret_secrets->nonce, sizeof(ret_secrets->nonce));
 }
 
+int secrets_read_key(const char *key_file, uint8_t ret_key[static GCM_KEY_LENGTH])
+{
+        return read_secret("key", key_file, ret_key, GCM_KEY_LENGTH);
+}
+
 void secrets_wipe(struct secrets *secrets)
 {
         wipe(secrets, sizeof(*secrets));

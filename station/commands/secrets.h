@@ -15,5 +15,8 @@ struct secrets {
 int secrets_read(const char *key_file, const char *nonce_file,
                  struct secrets *ret_secrets) MUST_USE;
 
+/* The key alone, by the same rules; its owner wipes it. */
+int secrets_read_key(const char *key_file, uint8_t ret_key[static GCM_KEY_LENGTH]) MUST_USE;
+
 /* For CLEANUP(secrets_wipe). */
 void secrets_wipe(struct secrets *secrets);
