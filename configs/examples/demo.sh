@@ -51,7 +51,7 @@ simulated = {
         firmware_id = "DEMO_FIRMWARE";
         handling_ms = 2000;
         speed = $speed;
-        misfortune = { weak_word = 25; used_part = 40; };
+        misfortune = { weak_word = 60; used_part = 60; };
 };
 CONF
 
