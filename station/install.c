@@ -126,7 +126,8 @@ static int check_open(struct install *install)
                 return 0;
         if (install->history.was_interrupted)
                 return fault(FAULT_NOT_PROVABLE,
-                             "the part is closed (RDP 0x%02X) after an interrupted install of this order",
+                             "the part is closed (RDP 0x%02X) after an interrupted install of this "
+                             "order",
                              level);
         return fault(FAULT_LOCKED, "read-out protection is 0x%02X, wanted 0xAA (level 0)", level);
 }
@@ -170,7 +171,8 @@ static int check_blank(struct install *install)
         r = each_touched_sector(install, check_sector_blank);
         if (r != -FAULT_NOT_BLANK)
                 return r;
-        if (rule == ERASE_ALWAYS || (rule == ERASE_INTERRUPTED && install->history.was_interrupted)) {
+        if (rule == ERASE_ALWAYS ||
+            (rule == ERASE_INTERRUPTED && install->history.was_interrupted)) {
                 install->must_erase = true;
                 return 0;
         }
@@ -290,9 +292,9 @@ static int install_parts(struct install *install)
                                      &lot->parts[i], i + 1 == lot->part_count,
                                      install->license.license, &install->progress);
                 if (r < 0)
-                        return lot->part_count == 1 ? r :
-                                                      fault_prefix(r, "part %u of %u", i + 1,
-                                                                   lot->part_count);
+                        return lot->part_count == 1
+                                       ? r
+                                       : fault_prefix(r, "part %u of %u", i + 1, lot->part_count);
         }
         return 0;
 }
@@ -433,9 +435,9 @@ int install_attempt(struct install *install, int identified)
         }
         record->result = result_of(outcome);
         r = records_close_attempt(records, record);
-        log_line(site_about(install), "unit %s attempt %u: %s%s%s%s%s", record->unit, record->attempt,
-                 result_name(record->result), outcome < 0 ? " " : "", record->fault,
-                 outcome < 0 ? ": " : "", record->sentence);
+        log_line(site_about(install), "unit %s attempt %u: %s%s%s%s%s", record->unit,
+                 record->attempt, result_name(record->result), outcome < 0 ? " " : "",
+                 record->fault, outcome < 0 ? ": " : "", record->sentence);
         install->step = "";
         return r < 0 ? r : outcome;
 }

@@ -165,7 +165,8 @@ static int open_desk(struct station *station)
 {
         const struct settings *settings = &station->settings;
         struct reader *readers[SETTINGS_READERS_MAX];
-        unsigned count = 0, wanted = station->bench ? settings->bench.cards : settings->reader_count;
+        unsigned count = 0,
+                 wanted = station->bench ? settings->bench.cards : settings->reader_count;
         int r = 0;
 
         for (; count < wanted && r == 0; count++)
@@ -185,8 +186,8 @@ static int open_hardware(struct station *station)
 {
         int r;
 
-        r = station->settings.hardware == HARDWARE_SIMULATED ? open_bench(station) :
-                                                               usb_bus_open(&station->bus);
+        r = station->settings.hardware == HARDWARE_SIMULATED ? open_bench(station)
+                                                             : usb_bus_open(&station->bus);
         if (r == 0)
                 r = open_desk(station);
         return r;
@@ -310,6 +311,7 @@ static void close_all(struct station *station)
         station->records = records_close(station->records);
         station->ledger = ledger_close(station->ledger);
         station->store = store_close(station->store);
+        station->workers = workers_destroy(station->workers);
         free(station->sites);
         station->sites = NULL;
 }
@@ -321,6 +323,9 @@ int station_run(struct station *station)
         station->sites = calloc(station->settings.site_count, sizeof(*station->sites));
         INSIST(station->sites || !station->settings.site_count);
         r = load_profiles(station);
+        if (r == 0)
+                r = workers_create("image", station->settings.workers,
+                                   station->settings.worker_cpus, &station->workers);
         if (r == 0)
                 r = open_records(station);
         if (r == 0)

@@ -50,7 +50,7 @@ static uint32_t larger(uint32_t a, uint32_t b)
         return a > b ? a : b;
 }
 
-/* --- what lies where ---------------------------------------------------------------------------*/
+/* --- what lies where ----------------------------------------------------------------------- */
 
 static bool is_in_flash(const struct family *family, uint64_t address, uint64_t length)
 {
@@ -111,7 +111,7 @@ static int check_token(const struct image_rules *rules, const struct firmware *f
         return 0;
 }
 
-/* --- parts -------------------------------------------------------------------------------------*/
+/* --- parts --------------------------------------------------------------------------------- */
 
 static struct sfi_plain_area boundary(const struct image_rules *rules, char type)
 {
@@ -228,7 +228,7 @@ static int place_areas(struct walk *walk, const struct image_plan *whole)
         return 0;
 }
 
-/* --- the whole ---------------------------------------------------------------------------------*/
+/* --- the whole ----------------------------------------------------------------------------- */
 
 int image_plan_make(const struct image_rules *rules, struct firmware *firmware,
                     const struct bytes *options, struct image_plan *ret_plan)

@@ -74,7 +74,7 @@ struct request {
         enum sfi_iv_policy policy;
 };
 
-/* --- options -----------------------------------------------------------------------------------*/
+/* --- options ------------------------------------------------------------------------------- */
 
 static int take_firmware(struct request *request, struct options *options)
 {
@@ -197,7 +197,7 @@ static int read_request(int argc, char **argv, struct request *ret_request)
         return check_request(ret_request);
 }
 
-/* --- files -------------------------------------------------------------------------------------*/
+/* --- files --------------------------------------------------------------------------------- */
 
 static int load_family(const struct request *request, struct family *ret_family)
 {
@@ -272,7 +272,7 @@ static int load_options(const struct request *request, const struct family *fami
         return 0;
 }
 
-/* --- sealing -----------------------------------------------------------------------------------*/
+/* --- sealing ------------------------------------------------------------------------------- */
 
 static void warn_about_ram(const struct family *family, const struct image_plan *plan)
 {

@@ -83,7 +83,7 @@ static void the_same_order_dropped_again_is_answered_and_not_made_twice(void **s
         line_destroy(line);
 }
 
-/* --- cables ------------------------------------------------------------------------------- */
+/* --- cables -------------------------------------------------------------------------------- */
 
 static int unplug_site_5_in_install(void *context)
 {
@@ -244,10 +244,11 @@ static void bad_orders_are_answered_and_the_station_goes_on(void **state)
         chance_bytes(&chance, noise, sizeof(noise));
         line_drop(line, "noise.yaml", noise, sizeof(noise));
         line_drop(line, "unknown.yaml", unknown, strlen(unknown));
-        snprintf(text, sizeof(text),
-                 "order: M\npart: X\nfamily: STM32H75x\nquantity: 1\nimage:\n  file: not-there.sfi\n"
-                 "  sha256: %064d\nfirmware_id: X\n",
-                 0);
+        snprintf(
+                text, sizeof(text),
+                "order: M\npart: X\nfamily: STM32H75x\nquantity: 1\nimage:\n  file: not-there.sfi\n"
+                "  sha256: %064d\nfirmware_id: X\n",
+                0);
         line_drop(line, "missing.yaml", text, strlen(text));
         snprintf(text, sizeof(text),
                  "order: H\npart: X\nfamily: STM32H75x\nquantity: 1\nimage:\n  file: %s/image.sfi\n"

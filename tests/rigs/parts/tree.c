@@ -164,10 +164,9 @@ static void send_message(const struct properties *properties, const char *type)
         struct sockaddr_nl group = { .nl_family = AF_NETLINK, .nl_groups = 2 };
         struct iovec pieces[2] = { { &header, sizeof(header) },
                                    { (void *)(uintptr_t)properties->text, properties->length } };
-        struct msghdr message = { .msg_name = &group,
-                                  .msg_namelen = sizeof(group),
-                                  .msg_iov = pieces,
-                                  .msg_iovlen = 2 };
+        struct msghdr message = {
+                .msg_name = &group, .msg_namelen = sizeof(group), .msg_iov = pieces, .msg_iovlen = 2
+        };
         int descriptor = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
 
         if (sendmsg(descriptor, &message, 0) < 0 && errno != ECONNREFUSED)
