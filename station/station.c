@@ -10,11 +10,14 @@
 #include "station/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 void station_changed(void *subject)
 {
@@ -76,13 +79,33 @@ static int load_profiles(struct station *station)
         return r;
 }
 
+/* One daemon a data directory: two would both believe the books are theirs. */
+static int lock_directory(struct station *station, const char *directory)
+{
+        char path[300];
+
+        if (mkdir(directory, 0700) < 0 && errno != EEXIST)
+                return fault_errno(errno, "%s", directory);
+        snprintf(path, sizeof(path), "%s/station.lock", directory);
+        station->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (station->lock < 0)
+                return fault_errno(errno, "%s", path);
+        if (flock(station->lock, LOCK_EX | LOCK_NB) < 0)
+                return fault(FAULT_STORE,
+                             "another gangwayd uses %s; stop it, or give this one its "
+                             "own data_directory",
+                             directory);
+        return 0;
+}
+
 static int open_records(struct station *station)
 {
         const char *directory = station->settings.data_directory;
         int r, recovered;
 
-        if (mkdir(directory, 0700) < 0 && errno != EEXIST)
-                return fault_errno(errno, "%s", directory);
+        r = lock_directory(station, directory);
+        if (r < 0)
+                return r;
         r = store_open(directory, &station->store);
         if (r == 0)
                 r = ledger_open(station->store, directory, &station->ledger);
@@ -312,6 +335,9 @@ static void close_all(struct station *station)
         station->ledger = ledger_close(station->ledger);
         station->store = store_close(station->store);
         station->workers = workers_destroy(station->workers);
+        if (station->lock > 0)
+                close(station->lock); /* and with it the lock */
+        station->lock = 0;
         free(station->sites);
         station->sites = NULL;
 }

@@ -29,6 +29,7 @@ struct station {
         struct rss_profile rss;
         struct card_profile card_profile;
 
+        int lock;                /* of the data directory; 0: not held */
         struct workers *workers; /* for images: hashing, taking apart */
         struct store *store;
         struct ledger *ledger;

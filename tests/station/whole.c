@@ -270,6 +270,31 @@ static void bad_orders_are_answered_and_the_station_goes_on(void **state)
         line_destroy(line);
 }
 
+/* --- two of them ---------------------------------------------------------------------------- */
+
+static int run_second(void *context)
+{
+        static struct line second;
+        struct line *line = context;
+
+        if (!line_wait_step(line, 0, "install"))
+                return 0;
+        second.station.settings = line->station.settings;
+        assert_fault(station_run(&second.station), STORE, "another gangwayd");
+        return 0;
+}
+
+static void a_second_daemon_on_the_same_data_is_refused(void **state)
+{
+        struct line *line = line_create(1, 1);
+
+        (void)state;
+        line_order(line, "A", 1, "");
+        assert_int_equal(line_run(line, LOOP_TIME_VIRTUAL, 1, run_second, line), 0);
+        assert_int_equal(line->counts.good, 1);
+        line_destroy(line);
+}
+
 /* --- determinism --------------------------------------------------------------------------- */
 
 /* The log of a whole lot, made in a process of its own. */
@@ -351,6 +376,7 @@ int main(void)
                 cmocka_unit_test(a_dead_card_is_set_aside_and_the_other_serves_the_lot),
                 cmocka_unit_test(a_card_at_zero_stops_the_line_and_says_so),
                 cmocka_unit_test(bad_orders_are_answered_and_the_station_goes_on),
+                cmocka_unit_test(a_second_daemon_on_the_same_data_is_refused),
                 cmocka_unit_test(the_same_seed_gives_the_same_events),
                 cmocka_unit_test(a_thousand_units_on_sixteen_sites_come_out_right),
         };

@@ -92,7 +92,7 @@ int tree_enter(void)
             mount_tree() < 0) {
                 int error = errno;
 
-                fprintf(stderr, "usbfs rig: %s\n", strerror(error));
+                fprintf(stderr, "usbfs rig: no private /sys and /dev here: %s\n", strerror(error));
                 return -error;
         }
         make_path("/run/udev/data");
