@@ -312,7 +312,7 @@ static void stop_sites(struct station *station)
                 while (site->state == SITE_BUSY && site->install.is_past_return &&
                        !fiber_has_ended(site->fiber))
                         IGNORE(waitlist_wait(&station->lots.changed, NS_PER_S / 10));
-                fiber_cancel(site->fiber);
+                site_stop(site, false);
                 fiber_join(site->fiber);
                 site->fiber = NULL;
         }
