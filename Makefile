@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 60
 VERSION := 0.1
 
 ROOMS := station web-status drivers crypto scheduler
-LIBRARIES := libusb-1.0 libpcsclite liburing libcrypto libconfig yaml-0.1 libmicrohttpd jansson sqlite3 libelf libcurl
+LIBRARIES := libusb-1.0 libpcsclite liburing libcrypto libconfig yaml-0.1 libmicrohttpd jansson sqlite3 libelf libcurl expat
 
 ifeq ($(origin CC),default)
 CC := gcc

@@ -14,8 +14,8 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-        &sfi_create_command,  &sfi_show_command, &sfi_verify_command,
-        &order_check_command, &status_command,   &watch_command,
+        &sfi_create_command, &sfi_show_command,    &sfi_verify_command, &obk_create_command,
+        &obk_show_command,   &order_check_command, &status_command,     &watch_command,
 };
 
 static const char usage_end[] =

@@ -29,3 +29,4 @@ struct command {
 
 extern const struct command sfi_create_command, sfi_show_command, sfi_verify_command;
 extern const struct command order_check_command, status_command, watch_command;
+extern const struct command obk_create_command, obk_show_command;
