@@ -41,7 +41,6 @@ static const char *const row_words[] = { [FAMILY_ROWS_PUBLISHED] = "published",
 static const struct form_field family_fields[] = {
         TEXT_FIELD(name),
         FIELD(device_id, FORM_U16, 1, 0xFFF, 0),
-        TEXT_FIELD(product_id),
         FIELD(dpidr, FORM_U32, 1, ANY, 0),
         FIELD(access_port, FORM_UNSIGNED, 0, 8, 0), /* stlink.md 4.3: the highest accepted */
         FIELD(csw, FORM_U32, 0, ANY, 0x100),        /* bits 7..0 belong to the probe firmware */
@@ -64,6 +63,7 @@ static const struct form_field family_fields[] = {
         FIELD(rss_boot_ms, FORM_UNSIGNED, 1, 60000, 0),
         { .key = "bank_address", .kind = FORM_OWN },
         { .key = "options", .kind = FORM_OWN },
+        OPTIONAL(product_id, FORM_TEXT, .capacity = sizeof(((struct family *)0)->product_id)),
         OPTIONAL(sequence, FORM_CHOICE, .choices = sequence_words),
         OPTIONAL(option_rows, FORM_CHOICE, .choices = row_words),
         OPTIONAL(secure_alias, FORM_U32, .high = ANY, .multiple = 1u << 24),
@@ -74,7 +74,6 @@ static const struct form_field family_fields[] = {
         OPTIONAL(token, FORM_U32, .high = ANY, .multiple = 4),
         OPTIONAL_OWN("edata"),
         OPTIONAL_OWN("option_keys"),
-        OPTIONAL_OWN("openers"),
         OPTIONAL_OWN("external"),
         OPTIONAL_OWN("fields"), /* drivers/option_fields.c */
 };
@@ -189,27 +188,6 @@ static int read_range(const struct form *form, const char *key, struct family_ra
         return 0;
 }
 
-static int read_openers(const struct form *form, struct family *family)
-{
-        config_setting_t *list = config_lookup(&form->config, "openers");
-        unsigned count = list ? (unsigned)config_setting_length(list) : 0;
-
-        if (!list)
-                return 0;
-        if (!config_setting_is_array(list) || !count || count > FAMILY_OPENERS_MAX)
-                return form_fault(form, list, "openers: expected [ destination, ... ], 1 to %u",
-                                  FAMILY_OPENERS_MAX);
-        for (unsigned i = 0; i < count; i++) {
-                int r = form_number(form, config_setting_get_elem(list, i), "openers",
-                                    &family->openers[i]);
-
-                if (r < 0)
-                        return r;
-        }
-        family->opener_count = count;
-        return 0;
-}
-
 static int read_externals(const struct form *form, struct family *family)
 {
         config_setting_t *list = config_lookup(&form->config, "external");
@@ -248,7 +226,7 @@ static int check(const struct form *form, const struct family *family)
 {
         config_setting_t *root = config_root_setting(&form->config);
 
-        if (strlen(family->product_id) != PRODUCT_ID_LENGTH)
+        if (family->product_id[0] && strlen(family->product_id) != PRODUCT_ID_LENGTH)
                 return form_fault(form, config_lookup(&form->config, "product_id"),
                                   "product_id \"%s\" has not %d characters", family->product_id,
                                   PRODUCT_ID_LENGTH);
@@ -300,8 +278,6 @@ int family_load(const char *path, struct family *ret_family)
                 r = read_range(&form, "edata", &family.edata);
         if (r >= 0)
                 r = read_range(&form, "option_keys", &family.option_keys);
-        if (r >= 0)
-                r = read_openers(&form, &family);
         if (r >= 0)
                 r = read_externals(&form, &family);
         if (r < 0)

@@ -14,7 +14,6 @@
 
 #define FAMILY_BANKS_MAX     2u
 #define FAMILY_EXTERNALS_MAX 4u
-#define FAMILY_OPENERS_MAX   4u
 
 /* Which sequences of registers the flash and its option bytes want (targets.md 6.3, 6.4). The
  * station's drivers know FAMILY_H7 so far; the others are for preparing images. */
@@ -47,9 +46,9 @@ struct family_external {
 };
 
 struct family {
-        char name[24];      /* "STM32H75x" */
-        uint16_t device_id; /* 0x450 */
-        char product_id[PRODUCT_ID_LENGTH + 1];
+        char name[24];                          /* "STM32H75x" */
+        uint16_t device_id;                     /* 0x450 */
+        char product_id[PRODUCT_ID_LENGTH + 1]; /* "": not public */
         uint32_t dpidr;
         unsigned access_port;
         uint32_t csw; /* bits 31..8 for memory commands, 0: default (H7: bit 27, coherent) */
@@ -76,9 +75,7 @@ struct family {
         enum family_rows option_rows; /* what is known of `options` */
         uint32_t secure_alias;        /* flash is seen secure at address + this; 0: no TrustZone */
         struct family_range edata;    /* data flash that firmware may fill */
-        struct family_range option_keys;      /* where .obk files may go, as they say it */
-        uint32_t openers[FAMILY_OPENERS_MAX]; /* .obk destinations of debug authentication */
-        size_t opener_count;
+        struct family_range option_keys; /* where .obk files may go, as they say it */
         struct family_external externals[FAMILY_EXTERNALS_MAX];
         size_t external_count;
         char cipher_parts[48]; /* which parts of the die have the OTFDEC; "": no restriction */
