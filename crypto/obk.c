@@ -294,6 +294,7 @@ const char *obk_kind_name(enum obk_kind kind)
                 return "signed image";
         }
         INSIST(false);
+        return NULL;
 }
 
 const char *obk_hash_name(enum obk_hash hash)
@@ -309,4 +310,5 @@ const char *obk_hash_name(enum obk_hash hash)
                 return "none found";
         }
         INSIST(false);
+        return NULL;
 }

@@ -280,6 +280,7 @@ static int item_fill(const struct obk_recipe *recipe, const struct recipe_elemen
                 break;
         }
         INSIST(false);
+        return 0;
 }
 
 static int take_item(struct obk_recipe *recipe, const struct recipe_element *element)
@@ -326,6 +327,7 @@ int recipe_take(struct obk_recipe *recipe, const struct recipe_element *element)
                 break;
         }
         INSIST(false);
+        return 0;
 }
 
 int recipe_finish(const struct obk_recipe *recipe)
@@ -471,6 +473,7 @@ static int add_item(const struct obk_recipe *recipe, const struct recipe_item *i
                 return add(recipe, item, payload, item->number, item->width);
         }
         INSIST(false);
+        return 0;
 }
 
 /* Behind the items come zeros: to the length of a debug-authentication record, or to the global

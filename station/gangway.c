@@ -14,8 +14,13 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-        &sfi_create_command, &sfi_show_command,    &sfi_verify_command, &obk_create_command,
-        &obk_show_command,   &order_check_command, &status_command,     &watch_command,
+        &sfi_create_command,     &sfi_show_command,     &sfi_verify_command,
+        &obk_create_command,     &obk_show_command,     &ssp_create_command,
+        &ssp_show_command,       &ssp_verify_command,   &smi_show_command,
+        &cert_show_command,      &cert_check_command,   &license_global_command,
+        &secrets_create_command, &secrets_show_command, &backup_create_command,
+        &backup_show_command,    &order_check_command,  &status_command,
+        &watch_command,
 };
 
 static const char usage_end[] =
@@ -31,7 +36,7 @@ static void print_usage(FILE *out, const char *beginning)
         fprintf(out, "usage: gangway COMMAND [options]\n\n");
         for (size_t i = 0; i < LENGTH_OF(commands); i++)
                 if (strncmp(commands[i]->words, beginning, length) == 0)
-                        fprintf(out, "  %-12s  %s\n", commands[i]->words, commands[i]->summary);
+                        fprintf(out, "  %-14s  %s\n", commands[i]->words, commands[i]->summary);
         fputs(usage_end, out);
 }
 

@@ -19,19 +19,28 @@ static void warn_if_open(const char *what, const char *path)
                         what, path, found.st_mode & 07777u, path);
 }
 
-static int read_secret(const char *what, const char *path, uint8_t *secret, size_t wanted)
+int secrets_read_file(const char *what, const char *path, struct bytes *ret_bytes)
+{
+        int r = file_read(path, SECRET_FILE_MAX, ret_bytes);
+
+        if (r < 0)
+                return fault_prefix(r, "the %s", what);
+        warn_if_open(what, path);
+        return 0;
+}
+
+int secrets_read_exactly(const char *what, const char *path, uint8_t *ret_secret, size_t wanted)
 {
         struct bytes file CLEANUP(bytes_wipe_free) = { 0 };
         int r;
 
-        r = file_read(path, SECRET_FILE_MAX, &file);
+        r = secrets_read_file(what, path, &file);
         if (r < 0)
-                return fault_prefix(r, "the %s", what);
+                return r;
         if (file.length != wanted)
                 return fault(FAULT_BAD_FILE, "the %s file %s has %zu bytes, wanted exactly %zu",
                              what, path, file.length, wanted);
-        warn_if_open(what, path);
-        memcpy(secret, file.data, wanted);
+        memcpy(ret_secret, file.data, wanted);
         return 0;
 }
 
@@ -39,10 +48,11 @@ int secrets_read(const char *key_file, const char *nonce_file, struct secrets *r
 {
         int r;
 
-        r = read_secret("key", key_file, ret_secrets->key, sizeof(ret_secrets->key));
+        r = secrets_read_exactly("key", key_file, ret_secrets->key, sizeof(ret_secrets->key));
         if (r < 0)
                 return r;
-        return read_secret("nonce", nonce_file, ret_secrets->nonce, sizeof(ret_secrets->nonce));
+        return secrets_read_exactly("nonce", nonce_file, ret_secrets->nonce,
+                                    sizeof(ret_secrets->nonce));
 }
 
 void secrets_wipe(struct secrets *secrets)

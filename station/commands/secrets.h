@@ -15,5 +15,14 @@ struct secrets {
 int secrets_read(const char *key_file, const char *nonce_file,
                  struct secrets *ret_secrets) MUST_USE;
 
+/* A secret file of at most 4096 bytes (waits), with the same warning. The caller wipes. `what` is
+ * for sentences. */
+int secrets_read_file(const char *what, const char *path, struct bytes *ret_bytes) MUST_USE;
+
+/* The same, of exactly `wanted` bytes.
+ *      -FAULT_BAD_FILE  wrong length, found and wanted */
+int secrets_read_exactly(const char *what, const char *path, uint8_t *ret_secret,
+                         size_t wanted) MUST_USE;
+
 /* For CLEANUP(secrets_wipe). */
 void secrets_wipe(struct secrets *secrets);

@@ -15,6 +15,7 @@
 #include "station/commands/image_view.h"
 #include "station/commands/options.h"
 #include "station/commands/places.h"
+#include "station/commands/sealing.h"
 #include "station/commands/secrets.h"
 
 #include <string.h>
@@ -45,6 +46,7 @@ enum {
         KEY_IV_POLICY,
         KEY_FAMILY,
         KEY_JSON,
+        KEY_NO_LEDGER,
 };
 
 static const struct option_name names[] = {
@@ -70,6 +72,7 @@ static const struct option_name names[] = {
         { "iv-policy", NULL, true, false, KEY_IV_POLICY },
         { "family", NULL, true, false, KEY_FAMILY },
         { "json", NULL, false, false, KEY_JSON },
+        { "no-ledger", NULL, true, false, KEY_NO_LEDGER },
 };
 
 /* One file of the command line; `key` says what it is, numbers are what stood after it. */
@@ -83,7 +86,7 @@ struct input {
 struct request {
         struct input inputs[FILES_MAX];
         size_t input_count;
-        const char *key_file, *nonce_file, *option_file, *output_file;
+        const char *key_file, *nonce_file, *option_file, *output_file, *no_ledger;
         struct family_choice choice;
         bool has_version, is_json, is_allowed, has_external, has_firmware;
         uint32_t version, ram_length, protocol, padding, hash;
@@ -195,6 +198,9 @@ static int take_option(struct request *request, struct options *options, int key
                 return 0;
         case KEY_JSON:
                 request->is_json = true;
+                return 0;
+        case KEY_NO_LEDGER:
+                request->no_ledger = value;
                 return 0;
         default:
                 return fault(FAULT_BAD_VALUE, "%.60s: firmware files are given with -fir", value);
@@ -336,10 +342,15 @@ static bool wants_parts(const struct request *request)
 
 /* --- sealing -----------------------------------------------------------------------------------*/
 
+/* The IVs are taken in the ledger before the file is written: a crash between the two costs a
+ * nonce and never uses one twice. */
 static int seal_and_write(const struct request *request, const struct image_plan *plan)
 {
         struct secrets secrets CLEANUP(secrets_wipe) = { 0 };
         struct bytes file CLEANUP(bytes_free) = { 0 };
+        struct sealing sealing CLEANUP(sealing_close) = { .key_file = request->key_file,
+                                                          .output = request->output_file,
+                                                          .no_ledger = request->no_ledger };
         struct sfi_recipe recipe = {
                 .protocol = (uint16_t)request->protocol,
                 .version = (uint8_t)request->version,
@@ -353,7 +364,12 @@ static int seal_and_write(const struct request *request, const struct image_plan
         if (r >= 0)
                 r = sfi_seal(&recipe, secrets.key, secrets.nonce, NULL, &file);
         if (r >= 0)
+                r = sealing_reserve(&sealing, secrets.key, secrets.nonce, recipe.policy,
+                                    recipe.count, &file);
+        if (r >= 0)
                 r = file_write(request->output_file, file.data, file.length, IMAGE_MODE);
+        if (r >= 0)
+                r = sealing_confirm(&sealing);
         return r;
 }
 
@@ -455,6 +471,7 @@ const struct command sfi_create_command = {
                 "  -o, --outfile FILE               the image, written in one step\n"
                 "  --allow                          also what cannot be undone (gangway sfi lint)\n"
                 "  --protocol 1|2 (2); --padding 0xFF|0x00; --json\n"
+                "  --no-ledger " SEALING_OVERRIDE "    no guard against reuse\n"
                 "  --iv-policy NAME                 big-endian (default), last-word-le,\n"
                 "                                   first-word-le, last-word-be\n"
                 "\n"

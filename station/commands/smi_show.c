@@ -1,0 +1,93 @@
+/*
+ * gangway smi show: the header of a module.
+ */
+#include "station/commands/command.h"
+
+#include "crypto/smi.h"
+#include "scheduler/file.h"
+#include "station/commands/image_view.h"
+#include "station/commands/options.h"
+
+enum { KEY_JSON = OPTIONS_KEYS };
+
+static const struct option_name names[] = {
+        { "json", NULL, false, false, KEY_JSON },
+};
+
+static int print_json(const char *path, const struct smi *smi)
+{
+        char tag[2 * SMI_TAG_LENGTH + 1];
+        json_t *file = json_string(path);
+        json_t *object;
+
+        object = json_pack(
+                "{s:o, s:I, s:I, s:s, s:[I, I, I, I]}", "file",
+                file ? file : json_string("(not UTF-8)"), "destination",
+                (json_int_t)smi->destination, "length", (json_int_t)smi->code_length, "tag",
+                hex_encode(smi->tag, sizeof(smi->tag), tag), "security_version",
+                (json_int_t)smi->security_version[0], (json_int_t)smi->security_version[1],
+                (json_int_t)smi->security_version[2], (json_int_t)smi->security_version[3]);
+        return json_print(stdout, object) ? EXIT_OK
+                                          : fault(FAULT_SYSTEM, "no memory for the answer");
+}
+
+static void print_text(const char *path, const struct smi *smi)
+{
+        char tag[2 * SMI_TAG_LENGTH + 1];
+
+        printf("%s\n", path);
+        printf("  magic             SMIMAGIC\n");
+        printf("  destination       0x%08X\n", smi->destination);
+        printf("  encrypted code    0x%X (%u) bytes\n", smi->code_length, smi->code_length);
+        printf("  tag               %s\n", hex_encode(smi->tag, sizeof(smi->tag), tag));
+        printf("  security version  %u %u %u %u\n", smi->security_version[0],
+               smi->security_version[1], smi->security_version[2], smi->security_version[3]);
+}
+
+static int run(int argc, char **argv)
+{
+        struct bytes file CLEANUP(bytes_free) = { 0 };
+        const char *path = NULL;
+        struct options options;
+        bool is_json = false;
+        struct smi smi;
+        int r;
+
+        options_init(&options, argc, argv, names, LENGTH_OF(names));
+        while ((r = options_next(&options)) > 0) {
+                if (r == KEY_JSON)
+                        is_json = true;
+                else if (path)
+                        return fault(FAULT_BAD_VALUE, "one file at a time, not %.80s too",
+                                     options.value);
+                else
+                        path = options.value;
+        }
+        if (r < 0)
+                return r;
+        if (!path)
+                return fault(FAULT_BAD_VALUE, "no file given");
+        r = file_read(path, SMI_FILE_MAX, &file);
+        if (r >= 0)
+                r = smi_parse(path, file.data, file.length, &smi);
+        if (r < 0)
+                return r;
+        if (is_json)
+                return print_json(path, &smi);
+        print_text(path, &smi);
+        return EXIT_OK;
+}
+
+const struct command smi_show_command = {
+        .words = "smi show",
+        .summary = "print the header of an .smi module",
+        .help = "usage: gangway smi show FILE.smi [--json]\n"
+                "\n"
+                "Prints destination, length of the encrypted code, tag and security version. Only\n"
+                "the maker of the module has its key, so nothing is proven.\n"
+                "\n"
+                "  --json  the same for programs; numbers are decimal\n"
+                "\n"
+                "example: gangway smi show FIR_module.smi\n",
+        .run = run,
+};
