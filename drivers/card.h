@@ -29,7 +29,7 @@ int reader_connect(struct reader *reader, uint64_t timeout_ns,
 int reader_transmit(struct reader *reader, const void *apdu, size_t length,
                     uint8_t ret_answer[static APDU_ANSWER_MAX]) MUST_USE;
 
-/* End the session, leaving the card powered; safe without one. */
+/* End the session, leaving the card powered unless it is in doubt; safe without one (waits). */
 void reader_disconnect(struct reader *reader);
 
 /* As PC/SC names it, "ACS ACR39U 00 00"; "virtual card 1". */

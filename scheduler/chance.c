@@ -3,7 +3,8 @@
  *
  * Both are by David Blackman and Sebastiano Vigna ("Scrambled linear pseudorandom number
  * generators", ACM TOMS 47(4), 2021, and prng.di.unimi.it). The constants below are theirs; those
- * of FNV-1a, which turns a label into a number, are from RFC 9923 section 2.
+ * of FNV-1a, which turns a label into a number, are Fowler's, Noll's and Vo's (the 64-bit offset
+ * basis and prime of isthe.com/chongo/tech/comp/fnv).
  */
 #include "scheduler/chance.h"
 

@@ -13,9 +13,6 @@
 
 #include "scheduler/base.h"
 
-/* fault(FAULT_X, "") is how to say that the table's sentence stands: no warning for it. */
-#pragma GCC diagnostic ignored "-Wformat-zero-length"
-
 /* What the station does next with the unit. Read from the table in one place (station/site.c). */
 enum disposition {
         RETRY_UNIT,  /* try the same unit again, within the order's retries */

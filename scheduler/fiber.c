@@ -66,6 +66,7 @@ int fiber_join(struct fiber *fiber)
         INSIST(fiber != fiber_self());
         INSIST(!fiber->joiner && !fiber->is_detached);
         if (!fiber->has_ended) {
+                /* cppcheck-suppress autoVariables ; only until the wait below is over */
                 fiber->joiner = &wait;
                 (void)wait_begin(&wait, WAIT_FOREVER); /* cannot be given up */
         }

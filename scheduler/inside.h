@@ -123,6 +123,7 @@ struct loop {
         struct fiber *running; /* NULL while the loop itself runs */
         struct fiber *first_ready, **last_ready;
         struct fiber *first_living, *last_living;
+        unsigned busy_turns; /* since the kernel was last looked at */
         struct timers timers;
         unsigned owed;    /* completions the kernel owes us */
         unsigned holding; /* requests that hold virtual time */

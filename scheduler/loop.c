@@ -20,9 +20,10 @@
 
 #define RING_ENTRIES 256u
 
-#ifndef IORING_SETUP_SUBMIT_ALL
-#error "liburing 2.3 or later is needed"
-#endif
+/* Turns that requests may wait for company while fibers can run: then the last of them to stop
+ * hands over everything in the call that waits, one system call instead of two. No more than this,
+ * for a device could be working meanwhile. */
+#define TURNS_MOST 2u
 
 struct loop *the_loop;
 
@@ -201,6 +202,7 @@ static void kernel_wait(struct loop *loop, uint64_t limit_ns)
         };
         struct io_uring_cqe *completion;
 
+        loop->busy_turns = 0;
         (void)io_uring_submit_and_wait_timeout(&loop->ring, &completion, 1,
                                                limit_ns == WAIT_FOREVER ? NULL : &limit, NULL);
         ring_collect(loop);
@@ -209,6 +211,7 @@ static void kernel_wait(struct loop *loop, uint64_t limit_ns)
 /* The same without sleeping, and without a system call when there is nothing to do. */
 static void kernel_look(struct loop *loop)
 {
+        loop->busy_turns = 0;
         if (io_uring_sq_ready(&loop->ring) > 0)
                 (void)io_uring_submit(&loop->ring);
         if (loop->owed > 0)
@@ -231,7 +234,7 @@ static void wait_real(struct loop *loop)
 
 static void wait_virtual(struct loop *loop)
 {
-        const struct timer *first = timers_first(&loop->timers);
+        const struct timer *first;
 
         if (loop->holding > 0) {
                 kernel_wait(loop, WAIT_FOREVER);
@@ -251,17 +254,24 @@ static void wait_virtual(struct loop *loop)
         kernel_wait(loop, WAIT_FOREVER);
 }
 
+static void look_or_wait(struct loop *loop)
+{
+        if (loop->first_ready) {
+                if (++loop->busy_turns >= TURNS_MOST)
+                        kernel_look(loop);
+        } else if (loop->is_virtual) {
+                wait_virtual(loop);
+        } else {
+                wait_real(loop);
+        }
+}
+
 static void loop_turn(struct loop *loop)
 {
         run_ready(loop);
         if (!loop->first_living)
                 return;
-        if (loop->first_ready)
-                kernel_look(loop);
-        else if (loop->is_virtual)
-                wait_virtual(loop);
-        else
-                wait_real(loop);
+        look_or_wait(loop);
         if (loop->timers.count)
                 (void)timers_fire(&loop->timers, clock_now_ns());
 }

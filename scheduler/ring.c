@@ -24,6 +24,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Valgrind cannot see what the kernel writes on its own. */
+#if __has_include(<valgrind/memcheck.h>) && !defined(NVALGRIND)
+#include <valgrind/memcheck.h>
+#else
+#define VALGRIND_MAKE_MEM_DEFINED(address, length) ((void)(address), (void)(length))
+#endif
+
 /* What read(2) and write(2) move at most, whatever they are asked (their page, "Notes"). */
 #define LENGTH_MOST 0x7ffff000u
 
@@ -245,6 +252,8 @@ static ssize_t transfer_run(const struct transfer *transfer)
                 return fault_errno((int)-r, "%s descriptor %d",
                                    transfer->is_write ? "writing to" : "reading from",
                                    transfer->descriptor);
+        if (!transfer->is_write)
+                (void)VALGRIND_MAKE_MEM_DEFINED(transfer->buffer, r);
         return r;
 }
 

@@ -8,8 +8,9 @@
  * limits.md, "Loop, fibers, dispatch"). ISO C does not promise that longjmp may go to a live frame
  * of another stack, but glibc only restores registers, and QEMU has relied on it for a decade.
  *
- * With STACK_SWAPCONTEXT every switch is a swapcontext: for sanitizers, whose longjmp looks for the
- * frame it jumps to, and for shadow stacks, which a longjmp to another stack would unwind.
+ * With STACK_SWAPCONTEXT every switch is a swapcontext: for ThreadSanitizer, whose longjmp looks
+ * for the frame it jumps to, and for shadow stacks, which a longjmp to another stack would unwind.
+ * (AddressSanitizer takes either; it only warns about swapcontext.)
  *
  * When its entry has returned a stack stays where it is, in a loop at its bottom, and waits in the
  * pool for another entry: a used stack costs no system call and no page fault.
@@ -55,7 +56,7 @@
 #endif
 
 #if !defined(STACK_SWAPCONTEXT)
-#if WITH_ASAN || WITH_TSAN || (defined(__CET__) && (__CET__ & 2))
+#if WITH_TSAN || (defined(__CET__) && (__CET__ & 2))
 #define STACK_SWAPCONTEXT 1
 #else
 #define STACK_SWAPCONTEXT 0
@@ -153,9 +154,12 @@ static void tell_made(struct stack *stack)
 {
         (void)stack;
 #ifdef PR_SET_VMA
-        /* A name in /proc/PID/maps. A kernel without it says EINVAL, which is fine. */
-        (void)prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, stack->mapping + getpagesize(), STACK_LENGTH,
-                    "gangway fiber");
+        /* A name in /proc/PID/maps, for whoever debugs; not every kernel keeps it. */
+        static bool is_useless;
+
+        is_useless = is_useless ||
+                     prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, stack->mapping + getpagesize(),
+                           STACK_LENGTH, "gangway fiber") < 0;
 #endif
 #if WITH_TSAN
         stack->fiber = __tsan_create_fiber(0);

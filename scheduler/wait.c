@@ -34,6 +34,9 @@ int wait_begin(struct wait *wait, uint64_t deadline_ns)
         }
         fiber->wait = wait;
         stack_leave(fiber->stack);
+        /* Only now is it told: a second cancel before this moment asks for nothing more. */
+        if (wait->outcome == -FAULT_CANCELLED)
+                fiber->cancelled = false;
         return wait->outcome;
 }
 
@@ -44,8 +47,6 @@ void wait_end(struct wait *wait, int outcome)
         INSIST(fiber->wait == wait);
         timer_stop(&the_loop->timers, &wait->timer);
         wait->outcome = outcome;
-        if (outcome == -FAULT_CANCELLED)
-                fiber->cancelled = false;
         fiber->wait = NULL;
         loop_ready(fiber);
 }
@@ -66,8 +67,11 @@ int wait_result(int outcome)
 
 uint64_t wait_deadline(uint64_t duration_ns)
 {
-        uint64_t now = clock_now_ns();
+        uint64_t now;
 
+        if (duration_ns == WAIT_FOREVER)
+                return WAIT_FOREVER;
+        now = clock_now_ns();
         return duration_ns < WAIT_FOREVER - now ? now + duration_ns : WAIT_FOREVER;
 }
 

@@ -45,8 +45,7 @@ static int check_serial_is_free(const struct card *card, const struct hsm_info *
         for (unsigned i = 0; i < card->desk->card_count; i++) {
                 const struct card *other = &card->desk->cards[i];
 
-                if (other == card || other->state == CARD_ABSENT || other->state == CARD_DEAD ||
-                    strcmp(other->info.serial, info->serial) != 0)
+                if (other == card || !other->is_in || strcmp(other->info.serial, info->serial) != 0)
                         continue;
                 return fault(FAULT_WRONG_CARD, "card %s is already in %s", info->serial,
                              reader_name(other->reader));
@@ -74,11 +73,13 @@ static int card_accept(struct card *card, const struct hsm_info *info)
         char found[256] = "";
         int r = check_usable(card, info);
 
-        if (r >= 0)
-                r = ledger_reconcile(card->desk->ledger, info, found);
         if (r < 0)
                 return r;
         card->info = *info;
+        card->is_in = true; /* its serial is taken before anybody else can look */
+        r = ledger_reconcile(card->desk->ledger, info, found);
+        if (r < 0)
+                return r;
         set_state(card, info->counter > 0 ? CARD_READY : CARD_EMPTY,
                   info->counter > 0 || found[0] ? found : "no licenses are left on it");
         return 0;
@@ -157,11 +158,14 @@ static void card_delivered(struct card *card, struct request *request)
                 set_state(card, CARD_EMPTY, "no licenses are left on it");
 }
 
-/* No license, and perhaps one lost: the card must show its counter before it is asked again. */
+/* No license, and perhaps one lost: the card must show its counter before it is asked again. A card
+ * that was pulled says nothing about the chip, one that fell silent might. */
 static void request_after_death(struct card *card, struct request *request, int result,
                                 const char *sentence)
 {
-        if (++request->deaths < DEATHS_MAX)
+        if (result != -FAULT_NO_CARD)
+                request->deaths++;
+        if (request->deaths < DEATHS_MAX)
                 desk_give_back(card->desk, request);
         else
                 desk_answer(card->desk, request,
@@ -315,6 +319,7 @@ int desk_card_procedure(void *subject)
 
                 if (r >= 0)
                         r = card_serve(card, &has_served);
+                card->is_in = false;
                 if (!card->desk->is_closing)
                         card_set_aside(card, r);
                 reader_disconnect(card->reader);

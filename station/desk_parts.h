@@ -37,6 +37,7 @@ struct card {
         enum card_state state;
         struct hsm_info info; /* what it said last; kept while it is away */
         char sentence[160];
+        bool is_in;             /* info is of the card that is in the reader now */
         uint64_t hope_until_ns; /* absent or dead: its requests wait for it so long */
         bool is_spending;       /* between intent and license on disk */
 };

@@ -273,7 +273,7 @@ static const char *kind_of(mode_t mode)
 static int reject(struct drop *drop, const struct drop_order *order, enum fault code, unsigned line,
                   const char *remedy, const char *sentence)
 {
-        struct order_error error;
+        struct order_error error = { .code = "" };
 
         (void)order_refuse(&error, code, line, remedy, "%s", sentence);
         return drop_reject(drop, order, &error);
@@ -394,7 +394,7 @@ static bool is_same(const struct stat *a, const struct stat *b)
 /* It cannot be moved (a folder we may not write, a mount point): say so once for this state. */
 static int look_refuse(struct drop *drop, struct look *look, int error)
 {
-        struct order_error refusal;
+        struct order_error refusal = { .code = "" };
         char name[256];
 
         (void)order_refuse(&refusal, FAULT_SYSTEM, 0,

@@ -194,12 +194,16 @@ static int finish_lot(struct station *station, struct lot *lot)
 static void run_lot(struct station *station, struct lot *lot)
 {
         struct lots *lots = &station->lots;
-        int r = lot_recount(station, lot);
+        int r;
 
-        lot->state = lot->is_made_already || r < 0 ? LOT_ENDING : LOT_RUNNING;
+        lot->state = LOT_ENDING; /* it is the running one, but gives no places before it is counted */
         lot_free(lots->last);
         lots->last = NULL;
         lots->running = lot;
+        r = lot_recount(station, lot);
+        if (r == 0 && !lot->is_made_already)
+                lot->state = LOT_RUNNING;
+        lot->opened_ns = clock_now_ns();
         if (!lot->is_made_already)
                 log_line(about(lot), "started, %u of %u good", lot->counts.good, lot->order.quantity);
         waitlist_wake(&lots->changed);

@@ -34,6 +34,7 @@ struct lot {
         struct lot_counts counts;       /* as recorded */
         struct ledger_balance balance;
         uint32_t in_work;
+        uint64_t opened_ns;             /* when it began to give places, loop clock */
         char held[160];                 /* why no unit may start: a fault that stops the line; "" */
 };
 

@@ -513,7 +513,6 @@ int order_parse(const void *text, size_t length, const char *directory, struct o
         r = check_bytes(text, length, &error);
         if (r >= 0) {
                 INSIST(yaml_parser_initialize(&form.parser));
-                yaml_parser_set_encoding(&form.parser, YAML_UTF8_ENCODING);
                 yaml_parser_set_input_string(&form.parser, length ? text : "", length);
                 r = read_document(&form);
                 yaml_parser_delete(&form.parser);

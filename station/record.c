@@ -154,6 +154,7 @@ int records_open_attempt(struct records *records, struct record *record)
 
 struct identify {
         struct record *record;
+        int64_t before; /* attempts with lower ids count: all, while this one is not open */
         struct unit_history history;
 };
 
@@ -202,17 +203,17 @@ static int identify_work(struct sqlite3 *database, void *argument)
                           "SELECT count(*) FILTER (WHERE result <> ''), "
                           "coalesce(max(attempt), 0) FROM attempts "
                           "WHERE order_id = ? AND unit = ? AND id < ?",
-                          "tti", record->order, record->unit, record->id);
+                          "tti", record->order, record->unit, identify->before);
 
         if (r >= 0)
                 r = store_sql(database, last_row, identify,
                               "SELECT result FROM attempts WHERE order_id = ? AND unit = ? "
                               "AND id < ? AND result <> '' ORDER BY id DESC LIMIT 1",
-                              "tti", record->order, record->unit, record->id);
+                              "tti", record->order, record->unit, identify->before);
         if (r >= 0)
                 r = store_sql(database, interrupted_row, identify, interrupted_sql, "tti",
-                              record->order, record->unit, record->id);
-        if (r >= 0)
+                              record->order, record->unit, identify->before);
+        if (r >= 0 && record->id)
                 r = store_sql(database, NULL, NULL,
                               "UPDATE attempts SET unit = ?, certificate = ?, attempt = ? "
                               "WHERE id = ?",
@@ -224,10 +225,11 @@ static int identify_work(struct sqlite3 *database, void *argument)
 int records_identify(struct records *records, struct record *record,
                      struct unit_history *ret_history)
 {
-        struct identify identify = { .record = record };
+        struct identify identify = { .record = record,
+                                     .before = record->id ? record->id : INT64_MAX };
         int r;
 
-        INSIST(record->id > 0 && record->unit[0]);
+        INSIST(record->unit[0]);
         r = store_transact(records->store, identify_work, &identify);
         if (r < 0)
                 return r;

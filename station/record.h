@@ -54,11 +54,12 @@ int records_close_lot(struct records *records, const char *order) MUST_USE;
 /* Open an attempt; sets id and started_us. */
 int records_open_attempt(struct records *records, struct record *record) MUST_USE;
 
-/* The unit is known now: fills `attempt` and the unit's history in this order. */
+/* The unit is known now, before its attempt is opened (id 0) or while it is open: fills `attempt` and
+ * the unit's history in this order. */
 struct unit_history {
         unsigned attempts; /* closed before this one */
         enum result last_result;
-        bool was_interrupted; /* the last one was, or failed after the license was offered */
+        bool was_interrupted; /* since its last pass one was, or failed after the license was offered */
 };
 int records_identify(struct records *records, struct record *record,
                      struct unit_history *ret_history) MUST_USE;

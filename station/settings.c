@@ -246,21 +246,23 @@ static int web_address_read(struct tree *tree, const config_setting_t *setting, 
         return 0;
 }
 
+/* 64 bits: hexadecimal reaches the upper half, which libconfig keeps as a negative number. */
 static int seed_read(struct tree *tree, const config_setting_t *setting, void *group)
 {
         struct settings *settings = group;
+        bool is_hex = config_setting_get_format(setting) == CONFIG_FORMAT_HEX;
         int type = config_setting_type(setting);
+        long long value = -1;
 
-        /* 64 bits: hexadecimal with an L reaches the upper half, which libconfig keeps as negative
-         */
         if (type == CONFIG_TYPE_INT64)
-                settings->seed = (uint64_t)config_setting_get_int64(setting);
-        else if (type == CONFIG_TYPE_INT && config_setting_get_format(setting) == CONFIG_FORMAT_HEX)
-                settings->seed = (uint32_t)config_setting_get_int(setting);
-        else if (type == CONFIG_TYPE_INT && config_setting_get_int(setting) >= 0)
-                settings->seed = (uint64_t)config_setting_get_int(setting);
-        else
+                value = config_setting_get_int64(setting);
+        else if (type == CONFIG_TYPE_INT && is_hex)
+                value = (uint32_t)config_setting_get_int(setting);
+        else if (type == CONFIG_TYPE_INT)
+                value = config_setting_get_int(setting);
+        if (value < 0 && !(is_hex && type == CONFIG_TYPE_INT64))
                 return tree_refuse_type(tree, setting, "a whole number from 0");
+        settings->seed = (uint64_t)value;
         return 0;
 }
 
@@ -537,20 +539,16 @@ static void free_settings(struct settings **settings)
         free(*settings);
 }
 
-int settings_parse(const char *path, const void *text, size_t length, struct settings *ret_settings)
+static int parse_text(const char *path, const char *text, size_t length,
+                      struct settings *ret_settings)
 {
         CLEANUP(free_settings) struct settings *settings = malloc(sizeof(*settings));
-        CLEANUP(bytes_free) struct bytes copy = { NULL, 0 };
         CLEANUP(tree_free) struct tree tree = { .file = path };
         int r;
 
         INSIST(settings);
         *settings = defaults;
-        if (length > SETTINGS_FILE_MAX)
-                return fault(FAULT_TOO_LARGE, "%s: %zu bytes, a station file has at most %u", path,
-                             length, SETTINGS_FILE_MAX);
-        copy = bytes_copy(text, length);
-        r = tree_make(&tree, path, (const char *)copy.data, length);
+        r = tree_make(&tree, path, text, length);
         if (r >= 0)
                 r = settings_read(&tree, settings);
         if (r < 0)
@@ -558,6 +556,17 @@ int settings_parse(const char *path, const void *text, size_t length, struct set
         snprintf(settings->file, sizeof(settings->file), "%s", path);
         *ret_settings = *settings;
         return 0;
+}
+
+int settings_parse(const char *path, const void *text, size_t length, struct settings *ret_settings)
+{
+        CLEANUP(bytes_free) struct bytes copy = { NULL, 0 };
+
+        if (length > SETTINGS_FILE_MAX)
+                return fault(FAULT_TOO_LARGE, "%s: %zu bytes; a station file has at most %u", path,
+                             length, SETTINGS_FILE_MAX);
+        copy = bytes_copy(text, length); /* with a NUL behind, for libconfig */
+        return parse_text(path, (const char *)copy.data, length, ret_settings);
 }
 
 int settings_load(const char *path, struct settings *ret_settings)

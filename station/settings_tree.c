@@ -9,7 +9,9 @@
 #include "station/text.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DEPTH_MAX   8u  /* ours has 3; libconfig recurses when it frees */
@@ -56,40 +58,61 @@ int tree_refuse_type(const struct tree *tree, const config_setting_t *setting, c
 
 /* ---- the text before libconfig sees it ---------------------------------------------------- */
 
-/* A comment or a quoted text that starts at `at`; its length, or 0. */
-static size_t skip_quiet(const char *text, size_t length, size_t at)
+/* Where the quoted text or the block comment that opens at `at` closes; past `length`, never. */
+static size_t closing(const char *text, size_t length, size_t at)
 {
-        size_t end = at;
-
-        if (text[at] == '#' || (text[at] == '/' && at + 1 < length && text[at + 1] == '/')) {
-                while (end < length && text[end] != '\n')
-                        end++;
-        } else if (text[at] == '/' && at + 1 < length && text[at + 1] == '*') {
+        if (text[at] != '"') {
                 const char *close = memmem(text + at + 2, length - at - 2, "*/", 2);
 
-                end = close ? (size_t)(close - text) + 2 : length;
-        } else if (text[at] == '"') {
-                for (end++; end < length && text[end] != '"'; end++)
-                        end += text[end] == '\\' && end + 1 < length;
-                end += end < length;
+                return close ? (size_t)(close - text) + 1 : length;
         }
-        return end - at;
+        for (at++; at < length && text[at] != '"'; at++)
+                at += text[at] == '\\';
+        return at;
 }
 
-/* libconfig 1.5 cuts long numbers short without a word. */
+/* A comment or a quoted text that starts at `at`: its length, or 0.
+ *      -FAULT_BAD_VALUE */
+static int skip_quiet(const struct tree *tree, const char *text, size_t length, size_t at)
+{
+        bool has_two = at + 1 < length;
+        size_t end;
+
+        if (text[at] == '#' || (text[at] == '/' && has_two && text[at + 1] == '/')) {
+                const char *feed = memchr(text + at, '\n', length - at);
+
+                return (int)((feed ? (size_t)(feed - text) : length) - at);
+        }
+        if (text[at] != '"' && !(text[at] == '/' && has_two && text[at + 1] == '*'))
+                return 0;
+        end = closing(text, length, at);
+        if (end >= length) /* libconfig 1.5 would lose the memory of it */
+                return tree_refuse(tree, text_line(text, at),
+                                   "the %s that opens here never closes; "
+                                   "close it with %s",
+                                   text[at] == '"' ? "text" : "comment",
+                                   text[at] == '"' ? "a double quote" : "*/");
+        if (text[at] == '"' && memmem(text + at, end - at, "\\x", 2))
+                return tree_refuse(tree, text_line(text, at),
+                                   "%s in a text is not read; write the character itself", "\\x");
+        return (int)(end + 1 - at);
+}
+
+/* libconfig 1.5 cuts numbers without an L to 32 bits, and longer ones to 64, without a word. */
 static bool number_fits(const char *word, size_t length)
 {
-        size_t sign = word[0] == '-' || word[0] == '+', digits = 0, suffix;
+        size_t sign = word[0] == '-' || word[0] == '+', digits = 0;
 
         if (length > 2 && word[0] == '0' && (word[1] == 'x' || word[1] == 'X')) {
                 while (2 + digits < length && isxdigit((uint8_t)word[2 + digits]))
                         digits++;
-                suffix = length - 2 - digits;
-                return digits <= (suffix ? 16u : 8u);
+                return digits <= (2 + digits < length ? 16u : 8u);
         }
         while (sign + digits < length && isdigit((uint8_t)word[sign + digits]))
                 digits++;
-        return digits <= DECIMAL_MAX;
+        if (sign + digits < length || digits > DECIMAL_MAX) /* an L, or a fraction */
+                return digits <= DECIMAL_MAX;
+        return strtoull(word + sign, NULL, 10) <= INT_MAX;
 }
 
 static size_t word_length(const char *text, size_t length, size_t at)
@@ -101,38 +124,42 @@ static size_t word_length(const char *text, size_t length, size_t at)
         return end - at;
 }
 
+/* A word or a single character that starts at `at`: its length. */
+static int skip_word(const struct tree *tree, const char *text, size_t length, size_t at)
+{
+        size_t step = word_length(text, length, at);
+
+        if (text[at] == '@')
+                return tree_refuse(tree, text_line(text, at),
+                                   "%s is not followed; write everything into one file",
+                                   "@include");
+        if (step && !isalpha((uint8_t)text[at]) && !number_fits(text + at, step))
+                return tree_refuse(tree, text_line(text, at),
+                                   "the number %.*s is too long; write an L behind numbers above "
+                                   "2147483647, and at most %u decimal or 16 hexadecimal digits",
+                                   (int)(step < 40 ? step : 40), text + at, DECIMAL_MAX);
+        return step ? (int)step : 1;
+}
+
 static int text_check(const struct tree *tree, const char *text, size_t length)
 {
         unsigned depth = 0;
-        size_t step;
+        int step;
 
-        for (size_t at = 0; at < length; at += step) {
-                step = skip_quiet(text, length, at);
-                if (text[at] == '"' && memmem(text + at, step, "\\x", 2))
-                        return tree_refuse(tree, text_line(text, at),
-                                           "%s in a text is not read; write the character itself",
-                                           "\\x");
-                if (step)
-                        continue;
-                step = word_length(text, length, at);
-                if (step && !isalpha((uint8_t)text[at]) && !number_fits(text + at, step))
-                        return tree_refuse(tree, text_line(text, at),
-                                           "the number %.*s is too long; write at most %u decimal "
-                                           "digits, 8 hexadecimal ones, or 16 with an L behind",
-                                           (int)(step < 40 ? step : 40), text + at, DECIMAL_MAX);
-                step += !step;
-                depth += text[at] == '{' || text[at] == '(' || text[at] == '[';
-                depth -= depth && (text[at] == '}' || text[at] == ')' || text[at] == ']');
+        for (size_t at = 0; at < length; at += (size_t)step) {
+                step = skip_quiet(tree, text, length, at);
+                if (step == 0) {
+                        depth += strchr("{([", text[at]) != NULL;
+                        depth -= depth && strchr("})]", text[at]);
+                        step = skip_word(tree, text, length, at);
+                }
+                if (step < 0)
+                        return step;
                 if (depth > DEPTH_MAX)
-                        return tree_refuse(
-                                tree, text_line(text, at),
-                                "brackets are nested more than %u deep; a station file needs "
-                                "three levels",
-                                DEPTH_MAX);
-                if (text[at] == '@')
                         return tree_refuse(tree, text_line(text, at),
-                                           "%s is not followed; write everything into one file",
-                                           "@include");
+                                           "brackets are nested more than %u deep; a station file "
+                                           "needs three levels",
+                                           DEPTH_MAX);
         }
         return 0;
 }
@@ -212,10 +239,10 @@ static int path_read(const struct tree *tree, const struct key *key,
                                    "%s is \"%.60s\", wanted a path of 1 to %lld characters",
                                    key->name, text, key->high - 1);
         if (!text_resolve(tree->directory, text, ret_path, (size_t)key->high))
-                return tree_refuse(
-                        tree, tree_line(setting),
-                        "%s: %s/%.60s is longer than %lld characters; use a shorter path",
-                        key->name, tree->directory, text, key->high - 1);
+                return tree_refuse(tree, tree_line(setting),
+                                   "%s makes a path longer than %lld characters with this file's "
+                                   "directory; use a shorter path",
+                                   key->name, key->high - 1);
         return 0;
 }
 

@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define AGAIN_NS    (2 * NS_PER_S)  /* between looks at a probe that does not do */
+#define SETTLING_NS (5 * NS_PER_MS) /* between looks at a board that has just come */
+
 /* The whole life of a site on one screen. What is not written here cannot happen. */
 static const enum site_state after[SITE_STATES][SITE_EVENTS] = {
         [SITE_ABSENT] = { [SITE_PLUGGED] = SITE_EMPTY },
@@ -81,7 +84,6 @@ static int open_probe(struct site *site)
 }
 
 /* Until a usable probe is at the site's port. A probe that does not do is tried again every 2 s. */
-#define AGAIN_NS (2 * NS_PER_S)
 static int wait_for_probe(struct site *site)
 {
         bool was_told = false;
@@ -113,8 +115,8 @@ static int see_board(struct site *site, bool *ret_is_in)
         return r;
 }
 
-/* Until the board is in (or out) and has been for the settling time: contacts bounce. */
-static int wait_for_board(struct site *site, bool wanted)
+/* Until a board is in and has been for the settling time: contacts bounce. */
+static int wait_for_board(struct site *site)
 {
         const struct settings *settings = &site->station->settings;
         uint64_t since = 0;
@@ -125,18 +127,35 @@ static int wait_for_board(struct site *site, bool wanted)
                 r = see_board(site, &is_in);
                 if (r < 0)
                         return r;
-                if (is_in != wanted)
+                if (!is_in)
                         since = 0;
                 else if (!since)
                         since = clock_now_ns();
                 if (since && clock_now_ns() - since >= settings->settle_ms * NS_PER_MS)
                         break;
-                r = fiber_sleep_ns((since ? NS_PER_MS * 5 : settings->poll_ms * NS_PER_MS));
+                r = fiber_sleep_ns(since ? SETTLING_NS : settings->poll_ms * NS_PER_MS);
                 if (r < 0)
                         return r;
         }
         site->board_seen_ns = since;
         return 0;
+}
+
+/* Until it is out. One look without supply is enough: what bounces back in must settle anew, and a unit
+ * that is known is not worked on twice. */
+static int wait_for_removal(struct site *site)
+{
+        bool is_in = true;
+        int r;
+
+        for (;;) {
+                r = see_board(site, &is_in);
+                if (r < 0 || !is_in)
+                        return r;
+                r = fiber_sleep_ns(site->station->settings.poll_ms * NS_PER_MS);
+                if (r < 0)
+                        return r;
+        }
 }
 
 /* --- units --------------------------------------------------------------------------------- */
@@ -201,15 +220,18 @@ static bool may_retry(const struct site *site, const struct lot *lot, int outcom
                !site->station->is_stopping;
 }
 
-static void note_start(struct site *site)
+/* From a board ready, or a lot open for it, whichever was later, to the first step. */
+static void note_start(struct site *site, const struct lot *lot)
 {
         struct bench *bench = site->station->bench;
         unsigned index = (unsigned)(site - site->station->sites);
-        uint64_t ready_ns = bench ? bench_ready_ns(bench, index) : site->board_seen_ns;
+        uint64_t from_ns = bench ? bench_ready_ns(bench, index) : site->board_seen_ns;
         uint64_t now_ns = clock_now_ns();
 
-        if (ready_ns && now_ns > ready_ns && now_ns - ready_ns > site->longest_start_ns)
-                site->longest_start_ns = now_ns - ready_ns;
+        if (from_ns < lot->opened_ns)
+                from_ns = lot->opened_ns;
+        if (now_ns - from_ns > site->longest_start_ns)
+                site->longest_start_ns = now_ns - from_ns;
 }
 
 /* All attempts on the board in the site. Returns the last outcome. */
@@ -219,7 +241,7 @@ static int work_on_unit(struct site *site, struct lot *lot)
         unsigned attempts = 0;
         int identified, outcome;
 
-        note_start(site);
+        note_start(site, lot);
         do {
                 identified = install_identify(install, site->station, site, lot);
                 if (identified == 0 && attempts == 0 && is_finished_unit(install, lot)) {
@@ -279,7 +301,7 @@ static int serve_board(struct site *site)
         struct lot *lot;
         int r, outcome;
 
-        r = wait_for_board(site, true);
+        r = wait_for_board(site);
         if (r < 0)
                 return r;
         happened(site, SITE_BOARD_IN);
@@ -306,7 +328,7 @@ static int serve_board(struct site *site)
         r = wait_until_cleared(site);
         if (r < 0)
                 return r;
-        r = wait_for_board(site, false);
+        r = wait_for_removal(site);
         if (r < 0)
                 return r;
         site->has_result = true; /* stays until the next unit is in this site */

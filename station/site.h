@@ -49,7 +49,7 @@ struct site {
         uint32_t passed, failed, errors;        /* in the lot `counted_order` */
         char counted_order[ORDER_ID_MAX + 1];
         uint64_t board_seen_ns;         /* when the board in it was first noticed */
-        uint64_t longest_start_ns;      /* longest time from board ready to first step, of the bench */
+        uint64_t longest_start_ns;      /* longest time from board ready and lot open to first step */
 };
 
 const char *site_state_name(enum site_state state);

@@ -104,7 +104,7 @@ static void fill_cards(const struct station *station, struct snapshot *to)
                 memcpy(card->state, cards[i].state, sizeof(card->state));
                 card->left = cards[i].left;
                 card->maximum = cards[i].maximum;
-                card->queue = desk_queue(station->desk);
+                card->queue = i ? 0 : desk_queue(station->desk); /* one queue for all: shown once */
         }
         to->card_count = count;
 }

@@ -233,8 +233,9 @@ int store_transact(struct store *store, int (*work)(struct sqlite3 *database, vo
         struct member member = { .work = work, .argument = argument };
         bool was_cancelled;
 
-        *store->pending_end = &member;
-        store->pending_end = &member.next;
+        /* the member stays where it is until its batch is done */
+        *store->pending_end = &member;     /* cppcheck-suppress autoVariables */
+        store->pending_end = &member.next; /* cppcheck-suppress autoVariables */
         member.leads = !store->is_led;
         store->is_led = true;
         was_cancelled = member_wait(&member);

@@ -17,13 +17,10 @@ __asm__(".pushsection .rodata\n"
         ".globl gangway_page_start\n"
         "gangway_page_start:\n"
         ".incbin \"web-status/page.html\"\n"
-        ".hidden gangway_page_end\n"
-        ".globl gangway_page_end\n"
-        "gangway_page_end:\n"
         ".byte 0\n"
         ".popsection\n");
 
-extern const char gangway_page_start[], gangway_page_end[];
+extern const char gangway_page_start[]; /* ends with a zero byte */
 
 #define DIGEST_LENGTH 32u
 #define BASE64_LENGTH (4u * ((DIGEST_LENGTH + 2u) / 3u))
@@ -46,8 +43,7 @@ static int hash_between(const char *open, const char *close, char hash[static BA
 
 int page_open(struct page *ret_page)
 {
-        struct page page = { .html = gangway_page_start,
-                             .length = (size_t)(gangway_page_end - gangway_page_start) };
+        struct page page = { .html = gangway_page_start, .length = strlen(gangway_page_start) };
         char script[BASE64_LENGTH + 1], style[BASE64_LENGTH + 1];
         int r = hash_between("<script>", "</script>", script);
 

@@ -3,7 +3,8 @@
  *
  *   GET  /              the page; no external assets
  *   GET  /status.json   the snapshot
- *   GET  /events        server-sent events, one snapshot at each change, at most 10 a second
+ *   GET  /events        server-sent events, one snapshot at each change, at most 10 a second, and
+ *                       after 2 s without one, so that a dead station can be told from a quiet one
  *   GET  /health        "ok"
  *   POST /sites/NAME/clear   release a blocked site       (verb WEB_CLEAR_SITE)
  *   POST /lot/stop           finish units in work, end    (verb WEB_STOP_LOT)

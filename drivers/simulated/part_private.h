@@ -15,7 +15,7 @@
 #define NEVER UINT64_MAX
 
 /* Fixed places of the STM32H75x; everything that differs between H7 lines is in the family. */
-#define DBGMCU_ADDRESS     0x5C001000u /* targets.md 1.1 */
+#define APB_AXI_ADDRESS    0x5C000000u /* APB-D seen from AXI; DBGMCU at + 0x1000: targets.md 1.1 */
 #define DBGMCU_APB_ADDRESS 0xE00E1000u /* the copy on APB-D (AP 2), alive under NRST: 1.2 */
 #define APB_ADDRESS        0xE00E0000u
 #define APB_LENGTH         0x20000u

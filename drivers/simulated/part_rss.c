@@ -173,7 +173,7 @@ static bool is_prepared(const struct simulated_part *part)
 
         return (optsr & TARGET_SECURITY) &&
                (optsr & TARGET_ST_RAM_SIZE_3) == TARGET_ST_RAM_SIZE_3 && option_level(optsr) == 0 &&
-               part->protection == 0 && !option_has_areas(part);
+               !option_has_areas(part);
 }
 
 /* At the reset that finds an install pending. */

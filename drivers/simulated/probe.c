@@ -66,6 +66,7 @@ struct simulated_probe *probe_destroy(struct simulated_probe *probe)
 void probe_set_part(struct simulated_probe *probe, struct simulated_part *part)
 {
         probe->part = part;
+        probe->is_empty_seen = false;
         if (part)
                 part_hold_reset(part, probe->time_ns, probe->is_nrst_low);
 }
@@ -82,6 +83,11 @@ void probe_power_up(struct simulated_probe *probe)
         probe->last_status = STATUS_OK;
         probe->last_fault = 0;
         probe_leave_debug(probe);
+}
+
+bool probe_has_seen_empty(const struct simulated_probe *probe)
+{
+        return probe->is_empty_seen;
 }
 
 const char *probe_serial(const struct simulated_probe *probe)

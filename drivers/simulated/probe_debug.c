@@ -98,14 +98,17 @@ static uint8_t enter_swd(struct simulated_probe *probe)
 }
 
 /* ENTER may be repeated (stlink.md 5.6); access ports must be opened again after it, the stricter
- * of what is reported (18, point 8). */
+ * of what is reported (18, point 8) - but AP 0: stlink-org's usb.c never sends INIT_AP and works with
+ * current firmware, so ENTER must open that one itself. Our driver does not count on it. */
 static void enter(struct simulated_probe *probe, uint8_t parameter)
 {
         uint8_t status = parameter == 0xA3 ? enter_swd(probe) : STATUS_JTAG_CHAIN;
 
         memset(probe->is_open, 0, sizeof(probe->is_open));
-        if (status == STATUS_OK)
+        if (status == STATUS_OK) {
                 probe->mode = MODE_DEBUG;
+                probe->is_open[0] = true;
+        }
         probe_answer_status(probe, status);
 }
 
@@ -145,6 +148,12 @@ static void open_ap(struct simulated_probe *probe, unsigned ap)
                 probe->is_open[ap] = true, probe_answer_status(probe, STATUS_OK);
 }
 
+/* Q5: anything but the IDR of an AP that was not opened is 1D. */
+bool probe_may_use_ap(const struct simulated_probe *probe, unsigned ap)
+{
+        return ap < PROBE_APS && probe->is_open[ap];
+}
+
 static void close_ap(struct simulated_probe *probe, unsigned ap)
 {
         bool was_open = ap < PROBE_APS && probe->is_open[ap];
@@ -180,7 +189,8 @@ static bool port_is_open(const struct simulated_probe *probe, unsigned port, uns
 {
         if (port == DP_PORT)
                 return true;
-        return port < PROBE_APS && (probe->is_open[port] || (!is_write && address == 0xFC));
+        return port < PROBE_APS &&
+               (probe_may_use_ap(probe, port) || (!is_write && address == 0xFC));
 }
 
 static void read_dap(struct simulated_probe *probe, unsigned port, unsigned address)

@@ -53,7 +53,7 @@ uint8_t probe_access(struct simulated_probe *probe, bool is_write, unsigned ap, 
         enum part_answer answer = PART_SILENT;
         bool was_sticky;
 
-        if (ap >= PROBE_APS || !probe->is_open[ap])
+        if (!probe_may_use_ap(probe, ap))
                 return STATUS_BAD_AP;
         if (!probe->part)
                 return STATUS_DP_ERROR;
@@ -105,7 +105,7 @@ static uint8_t move_block(struct simulated_probe *probe, const struct block *blo
 {
         uint8_t status = STATUS_OK;
 
-        if (block->ap >= PROBE_APS || !probe->is_open[block->ap])
+        if (!probe_may_use_ap(probe, block->ap))
                 return STATUS_BAD_AP;
         probe_spend_clocks(probe, 3 * SWD_CLOCKS_WORD); /* CSW, TAR, RDBUFF: stlink.md 12.1 */
         if (move_at_once(probe, block))
@@ -263,7 +263,7 @@ static uint8_t run_item(struct simulated_probe *probe, struct list_state *state,
                 return STATUS_OK;
         case LIST_AP:
                 state->ap = operand;
-                return operand < PROBE_APS && probe->is_open[operand] ? STATUS_OK : STATUS_BAD_AP;
+                return probe_may_use_ap(probe, operand) ? STATUS_OK : STATUS_BAD_AP;
         case LIST_WRITE:
                 store_le32(word, operand);
                 return probe_access(probe, true, state->ap, state->address, word, 4);

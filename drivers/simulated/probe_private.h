@@ -79,6 +79,10 @@ void probe_stall(struct simulated_probe *probe);
 void probe_want_data(struct simulated_probe *probe, size_t length);
 void probe_spend_clocks(struct simulated_probe *probe, uint64_t clocks);
 unsigned probe_misc_max(const struct simulated_probe *probe);
+bool probe_may_use_ap(const struct simulated_probe *probe, unsigned ap);
+
+/* Has a voltage query found the site empty since the last part was set? For the handler. */
+bool probe_has_seen_empty(const struct simulated_probe *probe);
 
 /* probe_debug.c: F2 xx. False: no such command. */
 bool probe_debug_command(struct simulated_probe *probe, const uint8_t *command);

@@ -321,7 +321,7 @@ static const char good[] = "name = \"x\";\nsource = \"silicon\";\ngap = \"\";\na
 
 /* replace, by, words of the sentence */
 static const char *const spoiled[][3] = {
-        { "name", "nam", "line 1: nam" },
+        { "name", "title", "line 1: title" },
         { "\"x\"", "7", "line 1: name: must be a text" },
         { "silicon", "gold", "line 2: source" },
         { "silicon", "reference", "line 4: atr" }, /* a reference must name its card */

@@ -22,12 +22,12 @@ if [ -n "$reason" ]; then
 fi
 
 out=$(timeout 60 "$rig" 4 -- st-info --probe 2>&1)
-[ "$(grep -c 'Found 4 stlink programmers' <<<"$out")" = 1 ] && grep -q '0x450' <<<"$out"
+[ "$(grep -c 'Found 4 stlink programmers' <<<"$out")" = 1 ] && grep -q 'chipid: *0x0450' <<<"$out"
 say $? "st-info lists four probes and sees device id 0x450" || true
 [ $bad = 0 ] || echo "$out" | sed 's/^/# /'
 
 out=$(timeout 60 "$rig" 1 -- openocd -c 'adapter driver hla; hla_layout stlink; hla_device_desc ST-LINK; hla_vid_pid 0x0483 0x374f; transport select hla_swd' \
-        -c 'set WORKAREASIZE 0' -f target/stm32h7x.cfg -c 'init; targets; echo "idcode [format 0x%08x [lindex [read_memory 0x5C001000 32 1] 0]]"; mww 0x24000000 0x12345678; mww 0x24000004 0xCAFEF00D; echo "ram [read_memory 0x24000000 32 2]"; mdw 0x24000000 2; shutdown' 2>&1)
+        -c 'set WORKAREASIZE 0' -f target/stm32h7x.cfg -c 'init; targets; echo "idcode [format 0x%08x [lindex [read_memory 0x5C001000 32 1] 0]]"; mww 0x24000000 0x12345678; mww 0x24000004 0xCAFEF00D; echo "ram [read_memory 0x24000000 32 2]"; echo [capture {mdw 0x24000000 2}]; shutdown' 2>&1)
 grep -qi 'idcode 0x[0-9a-f]*450$' <<<"$out"
 say $? "OpenOCD examines the target and reads its device id"
 grep -qi 'ram 0x12345678 0xcafef00d' <<<"$out" && grep -qi '0x24000000: 12345678 cafef00d' <<<"$out"

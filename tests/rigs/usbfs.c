@@ -4,8 +4,8 @@
  *      usbfs PROBES -- command [arguments]
  *
  * In private mount and network namespaces stand a FUSE file system on /dev/bus/usb, a made-up /sys and
- * real netlink uevents (usbfs/tree.c); behind the device nodes are the simulator's probes and parts
- * (usbfs/device.c). The command meets real descriptors: libusb, libudev, poll and io_uring are the real
+ * real netlink uevents (parts/tree.c); behind the device nodes are the simulator's probes and parts
+ * (parts/device.c). The command meets real descriptors: libusb, libudev, poll and io_uring are the real
  * ones. The ioctl handler takes URB memory from the caller with process_vm_readv, as the kernel would.
  * RIG_PID is set for the command: SIGUSR1 to it unplugs the first probe, SIGUSR2 plugs it in again.
  *
@@ -15,8 +15,8 @@
 #define FUSE_USE_VERSION 314
 
 #include "scheduler/loop.h"
-#include "tests/rigs/usbfs/device.h"
-#include "tests/rigs/usbfs/tree.h"
+#include "tests/rigs/parts/device.h"
+#include "tests/rigs/parts/tree.h"
 
 #include <errno.h>
 #include <fuse3/fuse_lowlevel.h>

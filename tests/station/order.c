@@ -184,7 +184,7 @@ static const struct {
         { "order: \"x\npart: y\n", "BAD_FILE", 3, "it is not YAML", "name: value" },
         { "order: x: y\n", "BAD_FILE", 1, "it is not YAML", "name: value" },
         { GOOD "}\n", "BAD_FILE", 7, "it is not YAML", "name: value" },
-        { HEAD "operator: caf\xE9\n", "BAD_FILE", 4, "byte 0xE9 at offset 65 is not text",
+        { HEAD "operator: caf\xE9\n", "BAD_FILE", 4, "byte 0xE9 at offset 63 is not text",
           "UTF-8" },
         { "\xFF\xFEo\0", "BAD_FILE", 1, "byte 0xFF at offset 0", "UTF-8" },
         { "order: \xC0\x80\n", "BAD_FILE", 1, "byte 0xC0", "UTF-8" },

@@ -138,6 +138,27 @@ static void readers_are_named_or_counted(void **state)
         assert_string_equal(settings.sites[0].serial, "00");
 }
 
+static void a_seed_may_have_all_its_64_bits(void **state)
+{
+        static const struct {
+                const char *text;
+                uint64_t seed;
+        } cases[] = { { "seed = 7;", 7 },
+                      { "seed = 5000000000L;", 5000000000 },
+                      { "seed = 999999999999999999L;", 999999999999999999 },
+                      { "seed = 0xFFFFFFFF;", 0xFFFFFFFF },
+                      { "seed = 0x8000000000000001L;", 0x8000000000000001 } };
+        char text[512];
+
+        (void)state;
+        for (size_t i = 0; i < LENGTH_OF(cases); i++) {
+                snprintf(text, sizeof(text), USB "%s", cases[i].text);
+                assert_int_equal(parse(text), 0);
+                assert_true(settings.seed == cases[i].seed);
+        }
+        assert_fault(parse(USB "seed = -7L;"), BAD_VALUE, "from 0");
+}
+
 static void the_page_can_be_switched_off(void **state)
 {
         (void)state;
@@ -210,10 +231,12 @@ static const struct {
         { SIMULATED "simulated = { sites = 1; license_ms_low = 3000; " CARDS " };", 4,
           "license_ms_low is 3000", "swap them", 0 },
         /* numbers libconfig would cut short */
-        { USB "workers = 0x100000002;", 7, "0x100000002 is too long", "with an L", 0 },
+        { USB "workers = 0x100000002;", 7, "0x100000002 is too long", "an L behind", 0 },
+        { USB "workers = 4294967298;", 7, "4294967298 is too long", "an L behind", 0 },
+        { USB "seed = 2147483648;", 7, "2147483648 is too long", "an L behind", 0 },
         { USB "seed = 12345678901234567890L;", 7, "12345678901234567890L is too long", "18 decimal",
           0 },
-        { USB "seed = 0x123456789ABCDEF01L;", 7, "too long", "16 with an L", 0 },
+        { USB "seed = 0x123456789ABCDEF01L;", 7, "too long", "16 hexadecimal", 0 },
         /* texts */
         { "station = \"line 1\";", 1, "station is \"line 1\"", "31 characters", 0 },
         { "station = \"..\";", 1, "station is \"..\"", "31 characters", 0 },
@@ -268,7 +291,11 @@ static const struct {
           7, "the serial \"S\" of site b", "leave it empty", 0 },
         /* forms */
         { USB "poll_ms 5;", 7, "syntax error", "name = value", FAULT_BAD_FILE },
-        { USB "sites = (", 7, "error", "name = value", FAULT_BAD_FILE },
+        { BASE "sites = (", 5, "syntax error", "name = value", FAULT_BAD_FILE },
+        { USB "family_file = \"abc;\n", 7, "the text that opens here never closes", "double quote",
+          0 },
+        { USB "family_file = \"abc\\\"", 7, "the text that opens here never closes", "quote", 0 },
+        { USB "/* abc\n\n*", 7, "the comment that opens here never closes", "*/", 0 },
         { "# caf\xE9\n", 1, "byte 0xE9 at offset 5 is not UTF-8", "UTF-8", FAULT_BAD_FILE },
         { USB "@include \"/etc/passwd\"", 7, "@include is not followed", "one file", 0 },
         { USB "a = ((((((((((1))))))))));", 7, "nested more than 8 deep", "three levels", 0 },
@@ -323,6 +350,7 @@ static void paths_too_long_are_refused(void **state)
         memcpy(path, "/", 1);
         strcpy(path + 240, "/line.conf");
         assert_fault(settings_parse(path, USB, strlen(USB), &settings), BAD_VALUE, "shorter path");
+        memset(path + 240, 'p', 30);
         strcpy(path + 270, "/line.conf");
         assert_fault(settings_parse(path, USB, strlen(USB), &settings), BAD_VALUE, "move the file");
         strcpy(path + 250, "");
@@ -399,6 +427,7 @@ int main(void)
                 cmocka_unit_test(every_key_reaches_its_place),
                 cmocka_unit_test(simulated_sites_may_be_listed_by_name),
                 cmocka_unit_test(readers_are_named_or_counted),
+                cmocka_unit_test(a_seed_may_have_all_its_64_bits),
                 cmocka_unit_test(the_page_can_be_switched_off),
                 cmocka_unit_test(paths_beside_a_file_without_directory_stay_as_they_are),
                 cmocka_unit_test(bad_files_are_refused_with_line_and_remedy),

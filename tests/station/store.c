@@ -50,7 +50,7 @@ static struct store *fresh(const char *directory)
 static unsigned mode_of(const char *directory, const char *name)
 {
         struct stat status;
-        char path[256];
+        char path[512];
 
         snprintf(path, sizeof(path), "%s/%s", directory, name);
         assert_int_equal(stat(path, &status), 0);

@@ -173,6 +173,8 @@ void line_order(struct line *line, const char *id, unsigned quantity, const char
                  "image:\n  file: %s/image.sfi\n  sha256: %s\nfirmware_id: %s\n%s",
                  id, quantity, line->directory, digest, LINE_FIRMWARE_ID, more);
         snprintf(name, sizeof(name), "%s.yaml", id);
+        line->orders += strcmp(line->order, id) != 0;
+        snprintf(line->order, sizeof(line->order), "%s", id);
         line_drop(line, name, text, strlen(text));
 }
 
@@ -194,20 +196,13 @@ static uint64_t process_ns(void)
         return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-/* What the station knows is gone when it has closed; take a copy as long as it is there. */
+/* What the bench and the sites know is gone when the station has closed; keep a copy. */
 static int observe(void *subject)
 {
         struct line *line = subject;
         struct station *station = &line->station;
 
         while (fiber_sleep_ns(50 * NS_PER_MS) == 0) {
-                const struct lot *lot = station->lots.running ? station->lots.running :
-                                                                station->lots.last;
-
-                if (lot) {
-                        line->counts = lot->counts;
-                        line->balance = lot->balance;
-                }
                 if (station->bench)
                         line->bench_ns = bench_cost_ns(station->bench);
                 for (unsigned i = 0; station->sites && i < station->settings.site_count; i++)
@@ -241,6 +236,29 @@ static int run_station(void *subject)
         return line->outcome;
 }
 
+/* What is on disk, whatever the station believed. */
+static int read_books(void *subject)
+{
+        struct line *line = subject;
+        char directory[256];
+        struct records *records;
+        struct ledger *ledger;
+        struct store *store;
+
+        snprintf(directory, sizeof(directory), "%s", line_path(line, "data"));
+        INSIST(store_open(directory, &store) == 0);
+        INSIST(ledger_open(store, directory, &ledger) == 0);
+        INSIST(records_open(store, "books", &records) == 0);
+        INSIST(records_count(records, line->order, &line->counts) == 0);
+        INSIST(ledger_balance(ledger, line->order, NULL, &line->balance) == 0);
+        INSIST(records_verify(records) == (int)line->counts.attempts ||
+               line->orders > 1); /* the chain covers every attempt */
+        records_close(records);
+        ledger_close(ledger);
+        store_close(store);
+        return 0;
+}
+
 int line_run(struct line *line, enum loop_time time, uint64_t seed, int (*script)(void *context),
              void *context)
 {
@@ -254,6 +272,8 @@ int line_run(struct line *line, enum loop_time time, uint64_t seed, int (*script
         current = (struct run){ line, script, context };
         r = run_procedure(line, time, seed, run_station);
         line->station.settings = settings;
+        if (r == 0)
+                INSIST(run_procedure(line, LOOP_TIME_REAL, 1, read_books) == 0);
         return r;
 }
 

@@ -19,7 +19,9 @@ struct line {
         struct station station; /* settings may be changed between line_create and line_run */
         char directory[64];
         uint8_t key[16], nonce[12];
-        struct lot_counts counts; /* of the last lot, when line_run returned */
+        char order[ORDER_ID_MAX + 1]; /* the last one dropped by line_order */
+        unsigned orders;              /* different ones dropped */
+        struct lot_counts counts;     /* of that order, by the books, when line_run returned */
         struct ledger_balance balance;
         uint64_t cpu_ns, bench_ns; /* of the run: process time, and the part of it the bench took */
         uint64_t elapsed_ns;       /* loop clock */

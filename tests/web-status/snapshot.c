@@ -126,7 +126,7 @@ static void each_kind_of_wrong_value_is_named(void **state)
                   "\"progress\" of sites[0] is not a number" },
                 { "\"progress\":0", "\"progress\":\"0\"",
                   "\"progress\" of sites[0] is not a number" },
-                { "\"progress\":0", "\"progres\":0", "\"progress\" of sites[0] is missing" },
+                { "\"progress\":0", "\"advance\":0", "\"progress\" of sites[0] is missing" },
                 { "\"name\":\"1\"", "\"name\":1", "\"name\" of sites[0] is not a text" },
                 { "\"name\":\"1\"", "\"name\":\"1234567890123456\"",
                   "\"name\" of sites[0] is too long" },

@@ -746,7 +746,67 @@ static void the_page_works_under_virtual_time(void **state)
         assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, under_virtual_time, NULL), 0);
 }
 
-int main(void)
+/* --- the same server for a browser (page.py), or for a person: `web serve SITES` ----------------
+ */
+
+static int act_for_browser(void *station, enum web_verb verb, const char *name)
+{
+        (void)station;
+        printf("%s %s\n", verb == WEB_CLEAR_SITE ? "clear" : "stop", name);
+        fflush(stdout);
+        if (verb == WEB_STOP_LOT)
+                snprintf(line.snapshot.lot.state, sizeof(line.snapshot.lot.state), "stopping");
+        for (unsigned i = 0; i < line.snapshot.site_count; i++) {
+                struct snapshot_site *site = &line.snapshot.sites[i];
+
+                if (verb != WEB_CLEAR_SITE || strcmp(site->name, name) != 0)
+                        continue;
+                if (i > 16)
+                        return fault(FAULT_BAD_VALUE, "the board is still in site %s", name);
+                site->needs_person = false;
+                snprintf(site->state, sizeof(site->state), "empty");
+                memset(site->result, 0, sizeof(site->result));
+        }
+        return 0;
+}
+
+/* 0 sites: the full line, with every string that could hurt. Ends with its input. */
+static int serve_browser(void *sites)
+{
+        const struct web_station station = { .station = &line,
+                                             .fill = fill,
+                                             .act = act_for_browser };
+        unsigned count = (unsigned)atoi(sites);
+        char byte;
+        int r;
+
+        if (count)
+                line_example(&line.snapshot, count, 0);
+        else
+                line_full(&line.snapshot);
+        r = web_start("127.0.0.1:0", &station, &web);
+        if (r < 0)
+                return r;
+        printf("%s\n", web_url(web));
+        fflush(stdout);
+        do {
+                static struct snapshot next;
+
+                /* Time goes on, and the bars with it. */
+                if (count) {
+                        line_example(&next, count, (unsigned)(clock_now_ns() / (100 * NS_PER_MS)));
+                        line.snapshot.now_ms = next.now_ms;
+                        for (unsigned i = 0; i < count; i++)
+                                line.snapshot.sites[i].progress = next.sites[i].progress;
+                        web_notify(web);
+                }
+                r = ring_poll(STDIN_FILENO, POLLIN, 500 * NS_PER_MS);
+        } while (r == -FAULT_TIMEOUT || (r > 0 && read(STDIN_FILENO, &byte, 1) == 1));
+        stop();
+        return 0;
+}
+
+int main(int argc, char **argv)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(health_says_ok),
@@ -773,5 +833,7 @@ int main(void)
                 cmocka_unit_test(the_page_works_under_virtual_time),
         };
 
+        if (argc == 3 && strcmp(argv[1], "serve") == 0)
+                return test_on_fiber(LOOP_TIME_REAL, 1, serve_browser, argv[2]);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

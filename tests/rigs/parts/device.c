@@ -1,4 +1,4 @@
-#include "tests/rigs/usbfs/device.h"
+#include "tests/rigs/parts/device.h"
 
 #include "scheduler/bytes.h"
 #include "scheduler/chance.h"

@@ -1,4 +1,4 @@
-#include "tests/rigs/usbfs/tree.h"
+#include "tests/rigs/parts/tree.h"
 
 #include "scheduler/bytes.h"
 

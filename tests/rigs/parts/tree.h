@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "tests/rigs/usbfs/device.h"
+#include "tests/rigs/parts/device.h"
 
 /* Enter private namespaces and lay the empty tree: tmpfs on /sys (the real /sys/devices/system bound
  * in) and on /run/udev, loopback up. Needs root. 0, or -errno with a line on stderr. */

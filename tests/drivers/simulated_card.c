@@ -1,0 +1,278 @@
+/*
+ * The simulated card: its answers, its refusals, and what a pulled plug leaves.
+ */
+#include "tests/support/simulated.h"
+
+#include "drivers/apdu.h"
+#include "drivers/simulated/card.h"
+
+#include <stdlib.h>
+
+struct holder {
+        struct simulated_card *card;
+        uint32_t counter;
+        uint8_t answer[APDU_ANSWER_MAX];
+        uint64_t duration_ns;
+        uint8_t chip_private[PRIVATE_KEY_LENGTH];
+        uint8_t certificate[CERTIFICATE_LENGTH];
+};
+
+/* A certificate in form: the chip's key is real, the signature just numbers. */
+static void make_certificate(struct holder *holder, uint8_t first)
+{
+        const uint8_t seed[32] = { first };
+
+        memcpy(holder->certificate, "45002001", 8);
+        license_chip_key(seed, holder->chip_private, holder->certificate + 8);
+        memset(holder->certificate + 72, 0x55, 64);
+}
+
+static void make_card(struct holder *holder, double speed)
+{
+        struct card_settings settings = {
+                .profile = simulated_card_conf(),
+                .counter = &holder->counter,
+                .maximum = 10,
+                .firmware_id = "blinky",
+                .state = HSM_STATE_OPERATIONAL,
+                .serial = 0x0123456789ABCDEF,
+                .license_ms_low = 1000,
+                .license_ms_high = 2000,
+                .speed = speed,
+                .seed = 5,
+        };
+
+        memcpy(settings.key, simulated_key, sizeof(settings.key));
+        memcpy(settings.nonce, simulated_nonce, sizeof(settings.nonce));
+        simulated_card_destroy(holder->card);
+        holder->card = simulated_card_create(&settings);
+}
+
+static int setup(void **state)
+{
+        struct holder *holder = calloc(1, sizeof(*holder));
+
+        holder->counter = 3;
+        make_certificate(holder, 1);
+        make_card(holder, 1.0);
+        *state = holder;
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        struct holder *holder = *state;
+
+        simulated_card_destroy(holder->card);
+        free(holder);
+        return 0;
+}
+
+static int transmit(struct holder *holder, const void *apdu, size_t length)
+{
+        return simulated_card_apdu(holder->card, apdu, length, holder->answer,
+                                   &holder->duration_ns);
+}
+
+/* Send it, return the status word; the answer's length is in `ret_length`. */
+static unsigned status_of(struct holder *holder, const void *apdu, size_t length)
+{
+        int r = transmit(holder, apdu, length);
+
+        assert_in_range(r, 2, APDU_ANSWER_MAX);
+        return load_be16(holder->answer + r - 2);
+}
+
+static unsigned select_card(struct holder *holder)
+{
+        struct apdu apdu = apdu_select(simulated_card_conf());
+
+        return status_of(holder, apdu.bytes, apdu.length);
+}
+
+static unsigned license(struct holder *holder)
+{
+        struct apdu apdu = apdu_license(simulated_card_conf(), holder->certificate);
+
+        return status_of(holder, apdu.bytes, apdu.length);
+}
+
+static bool opens(struct holder *holder)
+{
+        uint8_t key[GCM_KEY_LENGTH], nonce[SFI_NONCE_LENGTH];
+
+        if (license_open(holder->answer, holder->chip_private, key, nonce) < 0)
+                return false;
+        assert_memory_equal(key, simulated_key, sizeof(key));
+        assert_memory_equal(nonce, simulated_nonce, sizeof(nonce));
+        return true;
+}
+
+static void it_tells_who_it_is(void **state)
+{
+        struct holder *holder = *state;
+        struct apdu apdu = apdu_info(simulated_card_conf());
+        struct hsm_info info;
+        int r;
+
+        assert_int_equal(select_card(holder), 0x9000);
+        r = transmit(holder, apdu.bytes, apdu.length);
+        assert_int_equal(apdu_parse_info(holder->answer, (size_t)r, &info), 0);
+        assert_int_equal(info.state, HSM_STATE_OPERATIONAL);
+        assert_int_equal(info.counter, 3);
+        assert_int_equal(info.maximum, 10);
+        assert_string_equal(info.firmware_id, "blinky");
+        assert_string_equal(info.serial, "0123456789ABCDEF");
+}
+
+static void a_license_opens_on_its_chip_only_and_costs_one(void **state)
+{
+        struct holder *holder = *state;
+
+        (void)select_card(holder);
+        assert_int_equal(license(holder), 0x9000);
+        assert_in_range(holder->duration_ns, 1000 * NS_PER_MS, 2000 * NS_PER_MS);
+        assert_int_equal(holder->counter, 2);
+        assert_int_equal(simulated_card_apdus(holder->card), 1);
+        assert_true(opens(holder));
+        make_certificate(holder, 2);
+        assert_false(opens(holder));
+}
+
+static void two_licenses_differ_and_the_same_seed_repeats_them(void **state)
+{
+        struct holder *holder = *state;
+        uint8_t first[LICENSE_LENGTH], second[LICENSE_LENGTH];
+
+        (void)select_card(holder);
+        (void)license(holder);
+        memcpy(first, holder->answer, sizeof(first));
+        (void)license(holder);
+        memcpy(second, holder->answer, sizeof(second));
+        assert_memory_not_equal(first, second, sizeof(first));
+        make_card(holder, 1.0);
+        (void)select_card(holder);
+        (void)license(holder);
+        assert_memory_equal(holder->answer, first, sizeof(first));
+}
+
+static void at_zero_there_is_no_license(void **state)
+{
+        struct holder *holder = *state;
+
+        holder->counter = 0;
+        (void)select_card(holder);
+        assert_int_equal(license(holder), 0x6A88);
+        assert_int_equal(holder->counter, 0);
+}
+
+static void a_card_that_is_not_operational_issues_none(void **state)
+{
+        struct holder *holder = *state;
+
+        (void)select_card(holder);
+        simulated_card_set_state(holder->card, HSM_STATE_OEM);
+        assert_int_equal(license(holder), 0x6985);
+        assert_int_equal(holder->counter, 3);
+}
+
+static void a_bad_certificate_costs_nothing(void **state)
+{
+        struct holder *holder = *state;
+
+        (void)select_card(holder);
+        holder->certificate[10] ^= 1; /* off the curve */
+        assert_int_equal(license(holder), 0x6A80);
+        assert_int_equal(holder->counter, 3);
+}
+
+static void malformed_commands_are_refused_by_name(void **state)
+{
+        static const struct {
+                uint8_t bytes[8];
+                size_t length;
+                unsigned status;
+        } cases[] = {
+                { { 0x80 }, 1, 0x6700 },
+                { { 0x80, 0x10, 0 }, 3, 0x6700 },
+                { { 0x80, 0x10, 0, 0, 2, 1 }, 6, 0x6700 },       /* Lc says two, one is there */
+                { { 0x80, 0x10, 0, 0, 1, 1, 0, 0 }, 8, 0x6700 }, /* bytes behind Le */
+                { { 0x80, 0x10, 0, 0, 1, 1 }, 6, 0x6700 },       /* INFO takes no data */
+                { { 0x80, 0x20, 0, 0, 2, 1, 2 }, 7, 0x6700 },    /* no certificate */
+                { { 0x80, 0x30, 0, 0 }, 4, 0x6D00 },
+                { { 0x90, 0x10, 0, 0 }, 4, 0x6E00 },
+                { { 0x80, 0x10, 1, 0 }, 4, 0x6A86 },
+                { { 0x00, 0xA4, 4, 0, 2, 0xF0, 1 }, 7, 0x6A82 }, /* another application */
+        };
+        struct holder *holder = *state;
+
+        (void)select_card(holder);
+        for (size_t i = 0; i < LENGTH_OF(cases); i++)
+                assert_int_equal(status_of(holder, cases[i].bytes, cases[i].length),
+                                 cases[i].status);
+        assert_int_equal(holder->counter, 3);
+}
+
+static void nothing_works_before_select(void **state)
+{
+        struct holder *holder = *state;
+        struct apdu apdu = apdu_info(simulated_card_conf());
+
+        assert_int_equal(status_of(holder, apdu.bytes, apdu.length), 0x6D00);
+        assert_int_equal(license(holder), 0x6D00);
+}
+
+static void a_dead_card_says_nothing(void **state)
+{
+        struct holder *holder = *state;
+        struct apdu apdu = apdu_info(simulated_card_conf());
+
+        (void)select_card(holder);
+        simulated_card_kill(holder->card);
+        assert_int_equal(transmit(holder, apdu.bytes, apdu.length), -1);
+        assert_int_equal(holder->counter, 3);
+}
+
+static void a_mislicense_is_sound_and_useless_once(void **state)
+{
+        struct holder *holder = *state;
+
+        (void)select_card(holder);
+        simulated_card_mislicense(holder->card);
+        assert_int_equal(license(holder), 0x9000);
+        assert_false(opens(holder));
+        assert_int_equal(holder->counter, 2);
+        assert_int_equal(license(holder), 0x9000);
+        assert_true(opens(holder));
+}
+
+static void a_faster_bench_makes_a_faster_card(void **state)
+{
+        struct holder *holder = *state;
+
+        make_card(holder, 0.1);
+        (void)select_card(holder);
+        (void)license(holder);
+        assert_in_range(holder->duration_ns, 100 * NS_PER_MS, 200 * NS_PER_MS);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                T(it_tells_who_it_is),
+                T(a_license_opens_on_its_chip_only_and_costs_one),
+                T(two_licenses_differ_and_the_same_seed_repeats_them),
+                T(at_zero_there_is_no_license),
+                T(a_card_that_is_not_operational_issues_none),
+                T(a_bad_certificate_costs_nothing),
+                T(malformed_commands_are_refused_by_name),
+                T(nothing_works_before_select),
+                T(a_dead_card_says_nothing),
+                T(a_mislicense_is_sound_and_useless_once),
+                T(a_faster_bench_makes_a_faster_card),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,34 @@
+/*
+ * Orders from anyone: taken whole or refused with code, sentence and remedy, never anything else.
+ */
+#include "station/order.h"
+
+#include "station/text.h"
+#include "tests/support/fuzz.h"
+
+#include <string.h>
+
+static void check_taken(const struct order *order)
+{
+        INSIST(text_is_name(order->id, sizeof(order->id)));
+        INSIST(text_is_name(order->family, sizeof(order->family)));
+        INSIST(text_is_label(order->part, sizeof(order->part)));
+        INSIST(text_is_ascii(order->firmware_id, sizeof(order->firmware_id)));
+        INSIST(order->quantity >= 1 && order->quantity <= 1000000 && order->retries <= 5);
+        INSIST(order->image_file[0] == '/' && !text_climbs(order->image_file));
+        INSIST(order->file_line && order->digest_line && order->family_line);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
+{
+        struct order order = { .id = "" };
+        struct order_error error = { .code = "" };
+        int r = order_parse(data, length, "/drop/in", &order, &error);
+
+        if (r == 0)
+                check_taken(&order);
+        else
+                INSIST(!strcmp(error.code, fault_name(r)) && error.line && error.sentence[0] &&
+                       error.remedy[0] && !order.id[0]);
+        return 0;
+}
