@@ -30,7 +30,8 @@
         }
 
 static const char *const sequence_words[] = {
-        [FAMILY_H7] = "h7", [FAMILY_L4] = "l4", [FAMILY_H5] = "h5", [FAMILY_H7RS] = "h7rs", NULL
+        [FAMILY_H7] = "h7", [FAMILY_H7AB] = "h7ab", [FAMILY_L4] = "l4",
+        [FAMILY_H5] = "h5", [FAMILY_H7RS] = "h7rs", NULL,
 };
 static const char *const row_words[] = { [FAMILY_ROWS_PUBLISHED] = "published",
                                          [FAMILY_ROWS_COUNTED] = "counted",
@@ -287,6 +288,16 @@ int family_load(const char *path, struct family *ret_family)
                 return r;
         *ret_family = family;
         return 0;
+}
+
+int family_check_drivers(const struct family *family)
+{
+        if (family->sequence == FAMILY_H7)
+                return 0;
+        return fault(FAULT_BAD_VALUE,
+                     "%s: its file is for preparing images; this station has no drivers for its "
+                     "flash sequences (%s)",
+                     family->name, sequence_words[family->sequence]);
 }
 
 /* --- where an address lies ---------------------------------------------------------------------*/

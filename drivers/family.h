@@ -17,7 +17,7 @@
 
 /* Which sequences of registers the flash and its option bytes want (targets.md 6.3, 6.4). The
  * station's drivers know FAMILY_H7 so far; the others are for preparing images. */
-enum family_sequence { FAMILY_H7, FAMILY_L4, FAMILY_H5, FAMILY_H7RS };
+enum family_sequence { FAMILY_H7, FAMILY_H7AB, FAMILY_L4, FAMILY_H5, FAMILY_H7RS };
 
 /* What is public about the rows of the option-byte CSV. */
 enum family_rows {
@@ -91,6 +91,10 @@ struct family {
 /* Read and check a file (waits).
  *      -FAULT_BAD_FILE   file, line, what was wanted */
 int family_load(const char *path, struct family *ret_family) MUST_USE;
+
+/* May the drivers of this version install on the family?
+ *      -FAULT_BAD_VALUE  they do not know its sequences: installing would write wrong registers */
+int family_check_drivers(const struct family *family) MUST_USE;
 
 /* Is [address, address + length) flash, through either alias, or data flash? */
 bool family_is_flash(const struct family *family, uint32_t address, uint64_t length) MUST_USE;

@@ -213,7 +213,7 @@ static int check_token_given(const struct walk *walk)
 
         if (rules->token.is_given)
                 return 0;
-        if (walk->has_pause_ahead)
+        if (walk->has_pause_ahead || rules->always_parts)
                 return fault(FAULT_BAD_VALUE,
                              "%s: give the address of a continuation token in flash (-ct)",
                              rules->has_hash ? "-hash 1 puts the digest into pause and resume areas"
@@ -293,7 +293,7 @@ static struct wholes gather(const struct image_inputs *inputs, struct image_plan
 
         for (size_t i = 0; i < inputs->external_count; i++)
                 most += inputs->externals[i].firmware.count;
-        wholes.items = calloc(most + 1, sizeof(*wholes.items)); /* one more: see open_parts() */
+        wholes.items = calloc(most + 1, sizeof(*wholes.items)); /* one more: see open_last_part() */
         INSIST(wholes.items);
         add_firmware(&wholes, SFI_FIRMWARE, &inputs->firmware, NULL);
         if (inputs->key_areas.count) {
@@ -318,22 +318,24 @@ static struct wholes gather(const struct image_inputs *inputs, struct image_plan
         return wholes;
 }
 
-/* Where P and R stand when they must (spec 6.3): before the first external firmware, else before
- * the last area; an image of one area is cut in two. */
-static int open_parts(const struct image_rules *rules, struct wholes *wholes)
+/* External firmware always has P and R, and everything internal is installed before it (spec 6.3). */
+static void open_external_part(struct wholes *wholes)
 {
-        uint32_t unit = larger(CUT_UNIT, rules->family->word_length);
-        struct whole *last = wholes->count ? &wholes->items[wholes->count - 1] : NULL;
-        uint32_t half;
-
         for (size_t i = 0; i < wholes->count; i++) {
                 if (wholes->items[i].external) {
                         wholes->items[i].opens_part = true;
-                        return 0;
+                        return;
                 }
         }
-        if (!rules->always_parts || !last)
-                return 0;
+}
+
+/* P and R where nothing else asks for them: before the last area; an image of one area is cut in
+ * two. */
+static int open_last_part(const struct image_rules *rules, struct wholes *wholes)
+{
+        uint32_t unit = larger(CUT_UNIT, rules->family->word_length), half;
+        struct whole *last = &wholes->items[wholes->count - 1];
+
         if (wholes->count == 1) {
                 half = (uint32_t)(last->area.length / 2) / unit * unit;
                 if (!half || !is_firmware(last))
@@ -384,26 +386,39 @@ static int merge_firmware(const struct image_rules *rules, struct image_inputs *
         return r < 0 ? r : image_check_padded(rules->family, inputs, &rules->token);
 }
 
+static int place(const struct image_rules *rules, const struct wholes *wholes, const uint8_t *pause,
+                 struct image_plan *plan)
+{
+        struct walk walk = { .rules = rules,
+                             .plan = plan,
+                             .pause = pause,
+                             .used = SFI_HEADER_LENGTH,
+                             .empty = SFI_HEADER_LENGTH };
+
+        plan->count = plan->parts = 0;
+        plan->largest_part = 0;
+        return place_areas(&walk, wholes);
+}
+
 int image_plan_make(const struct image_rules *rules, struct image_inputs *inputs,
                     struct image_plan *ret_plan)
 {
         struct image_plan plan CLEANUP(image_plan_free) = { 0 };
         struct wholes wholes CLEANUP(wholes_free) = { 0 };
-        struct walk walk = {
-                .rules = rules, .plan = &plan, .used = SFI_HEADER_LENGTH, .empty = SFI_HEADER_LENGTH
-        };
         uint8_t *pause;
         int r = merge_firmware(rules, inputs);
 
         if (r < 0)
                 return r;
         wholes = gather(inputs, &plan);
-        r = open_parts(rules, &wholes);
-        if (r < 0)
-                return r;
+        open_external_part(&wholes);
         pause = plan_own(&plan, bytes_new(IMAGE_PAUSE_LENGTH))->data;
-        walk.pause = pause;
-        r = place_areas(&walk, &wholes);
+        r = place(rules, &wholes, pause, &plan);
+        if (r >= 0 && rules->always_parts && plan.parts == 1 && wholes.count) {
+                r = open_last_part(rules, &wholes);
+                if (r >= 0)
+                        r = place(rules, &wholes, pause, &plan);
+        }
         if (r < 0)
                 return r;
         if (rules->has_hash) /* every P and R borrows these bytes */
