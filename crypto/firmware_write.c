@@ -63,7 +63,7 @@ struct bytes firmware_write_hex(const struct firmware_piece *pieces, size_t coun
         struct bytes text;
 
         for (size_t i = 0; i < count; i++)
-                records += pieces[i].length / RECORD_LENGTH + 3 + pieces[i].length / 0x10000;
+                records += pieces[i].length / RECORD_LENGTH + 4 + pieces[i].length / 0x10000;
         text = bytes_new(records * RECORD_TEXT_MAX);
         text.length = 0;
         for (size_t i = 0; i < count; i++)
