@@ -138,25 +138,26 @@ static int overlap(const struct claim *first, const struct claim *second, const 
         return fault(FAULT_BAD_VALUE, "overlap between segments: %s and %s%s", one, other, how);
 }
 
+static bool has_other_alias(const struct claim *one, const struct claim *other)
+{
+        return one->address - (uint32_t)one->begin != other->address - (uint32_t)other->begin;
+}
+
 static int check_overlaps(const struct family *family, struct claims *claims)
 {
         uint64_t unit = family->word_length ? family->word_length : 1;
-        const struct claim *reach = NULL; /* of the claims so far, the one that ends last */
 
         qsort(claims->claims, claims->count, sizeof(*claims->claims), by_begin);
-        for (size_t i = 0; i < claims->count; i++) {
-                const struct claim *one = &claims->claims[i];
-                bool is_other_alias = i && (claims->claims[i - 1].address - one->address !=
-                                            (uint32_t)(claims->claims[i - 1].begin - one->begin));
+        for (size_t i = 1; i < claims->count; i++) {
+                const struct claim *one = &claims->claims[i - 1], *next = &claims->claims[i];
 
-                if (reach && one->begin < reach->end)
-                        return overlap(reach, one, "");
-                if (is_other_alias && (one[-1].end - 1) / unit == one->begin / unit)
-                        return overlap(one - 1, one,
+                /* no earlier claim reaches further than `one`, else it would have been told */
+                if (next->begin < one->end)
+                        return overlap(one, next, "");
+                if (has_other_alias(one, next) && (one->end - 1) / unit == next->begin / unit)
+                        return overlap(one, next,
                                        " share a flash word through the secure and the plain "
                                        "address");
-                if (!reach || one->end > reach->end)
-                        reach = one;
         }
         return 0;
 }
