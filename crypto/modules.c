@@ -59,31 +59,43 @@ static int take_row(const char *name, unsigned line, struct span row, struct mod
         return 0;
 }
 
+static int take_rows(const char *name, struct csv *csv, struct modules *modules)
+{
+        struct span row;
+
+        while (csv_next(csv, &row)) {
+                int r;
+
+                if (modules->count == MODULES_MAX)
+                        return fault(FAULT_BAD_FILE, "%s line %u: more than %u modules", name,
+                                     csv->lines.line, MODULES_MAX);
+                r = take_row(name, csv->lines.line, row, &modules->rows[modules->count]);
+                if (r < 0)
+                        return r;
+                modules->count++;
+        }
+        if (!modules->count)
+                return fault(FAULT_BAD_FILE, "%s: no rows, wanted module path, license, address",
+                             name);
+        return 0;
+}
+
 int modules_parse(const char *name, const void *text, size_t length, struct modules *ret_modules)
 {
-        CLEANUP(modules_free) struct modules modules = { 0 };
+        struct modules modules = { 0 };
         struct csv csv;
-        struct span row;
         int r = csv_open(name, text, length, MODULES_FILE_MAX, &csv);
 
         if (r < 0)
                 return r;
         modules.rows = calloc(MODULES_MAX, sizeof(*modules.rows));
         INSIST(modules.rows);
-        while (csv_next(&csv, &row)) {
-                if (modules.count == MODULES_MAX)
-                        return fault(FAULT_BAD_FILE, "%s line %u: more than %u modules", name,
-                                     csv.lines.line, MODULES_MAX);
-                r = take_row(name, csv.lines.line, row, &modules.rows[modules.count]);
-                if (r < 0)
-                        return r;
-                modules.count++;
+        r = take_rows(name, &csv, &modules);
+        if (r < 0) {
+                modules_free(&modules);
+                return r;
         }
-        if (!modules.count)
-                return fault(FAULT_BAD_FILE, "%s: no rows, wanted module path, license, address",
-                             name);
         *ret_modules = modules;
-        modules = (struct modules){ 0 };
         return 0;
 }
 

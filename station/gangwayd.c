@@ -88,10 +88,10 @@ static int run_station(void *subject)
 
         if (r < 0) {
                 fprintf(stderr, "gangwayd: %s\n", fault_sentence(r));
-                daemon->exit_code = r == -FAULT_BAD_FILE || r == -FAULT_BAD_VALUE ||
-                                                    r == -FAULT_NOT_FOUND ?
-                                            EXIT_USAGE :
-                                            EXIT_BROKEN;
+                daemon->exit_code =
+                        r == -FAULT_BAD_FILE || r == -FAULT_BAD_VALUE || r == -FAULT_NOT_FOUND
+                                ? EXIT_USAGE
+                                : EXIT_BROKEN;
         }
         fiber_cancel(signals);
         fiber_join(signals);

@@ -164,43 +164,37 @@ static json_t *facts_of(const struct opened_image *image, size_t position,
         return facts;
 }
 
-static void print_list(FILE *out, const json_t *list)
+static void print_item(FILE *out, json_t *item)
 {
-        const json_t *item, *value;
-        const char *key;
-        size_t i;
+        const char *separator = "           ";
 
-        json_array_foreach(list, i, item)
-        {
-                const char *separator = "           ";
+        for (void *at = json_object_iter(item); at; at = json_object_iter_next(item, at)) {
+                const json_t *value = json_object_iter_value(at);
 
-                json_object_foreach((json_t *)(uintptr_t)item, key, value)
-                {
-                        if (json_is_string(value))
-                                fprintf(out, "%s%s", separator, json_string_value(value));
-                        else
-                                fprintf(out, "%s%lld bytes", separator,
-                                        (long long)json_integer_value(value));
-                        separator = "  ";
-                }
-                fprintf(out, "\n");
+                if (json_is_string(value))
+                        fprintf(out, "%s%s", separator, json_string_value(value));
+                else
+                        fprintf(out, "%s%lld bytes", separator,
+                                (long long)json_integer_value(value));
+                separator = "  ";
         }
+        fprintf(out, "\n");
 }
 
 void area_view_print(FILE *out, const struct opened_image *image, size_t position,
                      const struct family *family)
 {
         json_t *facts = facts_of(image, position, family);
-        const json_t *value;
-        const char *key;
 
-        json_object_foreach(facts, key, value)
-        {
-                if (json_is_array(value))
-                        print_list(out, value);
-                else if (json_is_string(value))
+        for (void *at = json_object_iter(facts); at; at = json_object_iter_next(facts, at)) {
+                const char *key = json_object_iter_key(at);
+                const json_t *value = json_object_iter_value(at);
+
+                for (size_t i = 0; i < json_array_size(value); i++)
+                        print_item(out, json_array_get(value, i));
+                if (json_is_string(value))
                         fprintf(out, "         %s: %s\n", key, json_string_value(value));
-                else
+                else if (json_is_integer(value))
                         fprintf(out, "         %s: %lld\n", key,
                                 (long long)json_integer_value(value));
         }

@@ -57,7 +57,7 @@ os=(-fir "$dir/a.bin" 0x08000100 "${secret[@]}" -v 1)
 run 0 "a device id chooses the family" "$gangway" sfi create "${os[@]}" -devid 0x497 -o "$dir/x.sfi"
 fresh
 run 0 "a name does" "$gangway" sfi create "${os[@]}" --family STM32WL5X -o "$dir/x.sfi"
-refuse "a family that is not there" "did you mean stm32wl5x?" "${os[@]}" --family stm32wl5 -o "$dir/x.sfi"
+refuse "a family that is not there" "did you mean stm32wba5x?" "${os[@]}" --family stm32wba5xx -o "$dir/x.sfi"
 refuse "a device id nobody has" "there is no family 0x999" "${os[@]}" -devid 0x999 -o "$dir/x.sfi"
 refuse "a name and another id" "STM32WL5x has 0x497" "${os[@]}" -devid 0x450 --family stm32wl5x -o "$dir/x.sfi"
 refuse "firmware beyond the flash of the family" "area 0x08040000..0x08040BB7 not in flash, wanted 1 bank of 0x40000" \
@@ -154,7 +154,7 @@ says "gives AN5054's first row" out "FOPTSR_PRG,0x1026AAD0"
 run 0 "ob show reads it" "$gangway" ob show "$dir/ob.csv" --json
 says "with meanings" out '"meaning": "on"'
 run 0 "ob create from a file" "$gangway" ob create --family stm32h75x --from "$dir/ob.csv" "RDP=level 2" BOOT_ADD0=0x0810 -o "$dir/final.csv"
-run 2 "a field that is not there" "$gangway" ob create --family stm32h75x SECURTY=1
+run 2 "a field that is not there" "$gangway" ob create --family stm32h75x SECURITYY=1
 says "is told the nearest" err "did you mean SECURITY?"
 run 2 "a value that does not fit" "$gangway" ob create --family stm32h75x SECURITY=2
 run 2 "no value" "$gangway" ob create --family stm32h75x SECURITY
