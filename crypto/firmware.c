@@ -14,7 +14,7 @@
 /* How much of a file is looked at to tell text from BIN. */
 #define TEXT_PROBE_LENGTH 256u
 
-/* --- by form -----------------------------------------------------------------------------------*/
+/* --- by form ------------------------------------------------------------------------------- */
 
 int firmware_add_bin(struct firmware *firmware, const char *name, const void *data, size_t length,
                      uint32_t address)
@@ -73,7 +73,7 @@ int firmware_add(struct firmware *firmware, const char *name, const void *data, 
         return firmware_add_bin(firmware, name, data, length, bin_address);
 }
 
-/* --- merging and freeing -----------------------------------------------------------------------*/
+/* --- merging and freeing ------------------------------------------------------------------- */
 
 /* What one or more neighbours become. */
 struct group {

@@ -28,7 +28,7 @@ static void *grown(void *array, size_t *capacity, size_t element, size_t wanted)
         return moved;
 }
 
-/* --- lines of text -----------------------------------------------------------------------------*/
+/* --- lines of text ------------------------------------------------------------------------- */
 
 bool text_lines_next(struct text_lines *lines)
 {
@@ -67,7 +67,7 @@ int text_hex_byte(const char *text)
         return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 
-/* --- collecting --------------------------------------------------------------------------------*/
+/* --- collecting ---------------------------------------------------------------------------- */
 
 int firmware_reader_put(struct firmware_reader *reader, unsigned line, uint32_t address,
                         const void *data, size_t length)
@@ -116,7 +116,7 @@ void firmware_reader_free(struct firmware_reader *reader)
         *reader = (struct firmware_reader){ 0 };
 }
 
-/* --- finishing ---------------------------------------------------------------------------------*/
+/* --- finishing ----------------------------------------------------------------------------- */
 
 static int run_compare(const void *a, const void *b)
 {

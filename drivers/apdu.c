@@ -34,8 +34,7 @@
 #define INFO_SERIAL      46
 #define INFO_LENGTH      54
 
-/* --- building ----------------------------------------------------------------------------------
- */
+/* --- building ------------------------------------------------------------------------------ */
 
 static void put_data(struct apdu *apdu, const void *data, size_t length)
 {
@@ -77,8 +76,7 @@ struct apdu apdu_license(const struct card_profile *profile,
         return apdu;
 }
 
-/* --- the status --------------------------------------------------------------------------------
- */
+/* --- the status ---------------------------------------------------------------------------- */
 
 static const char *status_words(unsigned status)
 {
@@ -128,8 +126,7 @@ int apdu_parse_select(const uint8_t *answer, size_t length)
         return refused(FAULT_CARD_REFUSED, "SELECT", status);
 }
 
-/* --- who are you -------------------------------------------------------------------------------
- */
+/* --- who are you --------------------------------------------------------------------------- */
 
 /* A text field of `capacity` bytes: printable ASCII, then zeros to the end. `text` holds one more.
  */
@@ -205,8 +202,7 @@ int apdu_parse_info(const uint8_t *answer, size_t length, struct hsm_info *ret_i
         return 0;
 }
 
-/* --- the license -------------------------------------------------------------------------------
- */
+/* --- the license --------------------------------------------------------------------------- */
 
 /* The card takes its counter down before it answers. Only the four refusals below are made before
  * that; after any other status, a memory failure above all, the license may be gone. */

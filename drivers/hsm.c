@@ -69,8 +69,7 @@ static int exchange_run(struct exchange *exchange, unsigned timeout_ms)
         return r; /* its sentence came with the joining */
 }
 
-/* --- opening -----------------------------------------------------------------------------------
- */
+/* --- opening ------------------------------------------------------------------------------- */
 
 /* A reference command set is spoken only to the card it was made for. A profile from a document or
  * from silicon may leave the ATR open; where it names one it must match as well. */
@@ -123,8 +122,7 @@ int hsm_open(struct reader *reader, const struct card_profile *profile, uint64_t
         return 0;
 }
 
-/* --- asking ------------------------------------------------------------------------------------
- */
+/* --- asking -------------------------------------------------------------------------------- */
 
 int hsm_info(struct reader *reader, const struct card_profile *profile, struct hsm_info *ret_info)
 {

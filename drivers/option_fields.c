@@ -55,7 +55,7 @@ static const struct form_field field_forms[] = {
         { .key = "values", .kind = FORM_OWN, .is_optional = true },
 };
 
-/* --- reading -----------------------------------------------------------------------------------*/
+/* --- reading ------------------------------------------------------------------------------- */
 
 static int read_row(const struct form *form, config_setting_t *group, const struct family *family,
                     struct option_field *field)
@@ -215,7 +215,7 @@ void option_fields_free(struct option_fields *fields)
         *fields = (struct option_fields){ 0 };
 }
 
-/* --- answering ---------------------------------------------------------------------------------*/
+/* --- answering ----------------------------------------------------------------------------- */
 
 const struct option_field *option_fields_find(const struct option_fields *fields, const char *name)
 {

@@ -41,8 +41,7 @@ struct pcsc_reader {
         bool has_context, has_card, is_in_doubt;
 };
 
-/* --- what PC/SC says, in our words --------------------------------------------------------------
- */
+/* --- what PC/SC says, in our words --------------------------------------------------------- */
 
 #define START_PCSCD                                                                                \
         "pcscd does not run: start it with `systemctl start pcscd.socket` (or `pcscd` as root); "  \
@@ -117,8 +116,7 @@ static int pcsc_fault(struct pcsc_reader *reader, LONG code)
                      pcsc_stringify_error(code));
 }
 
-/* --- jobs: the context and its readers ---------------------------------------------------------
- */
+/* --- jobs: the context and its readers ----------------------------------------------------- */
 
 static int ensure_context(struct pcsc_reader *reader)
 {
@@ -224,8 +222,7 @@ static int close_job(void *argument)
         return 0;
 }
 
-/* --- jobs: waiting for a card ------------------------------------------------------------------
- */
+/* --- jobs: waiting for a card -------------------------------------------------------------- */
 
 struct look {
         struct pcsc_reader *reader;
@@ -325,8 +322,7 @@ static int disconnect_job(void *argument)
         return 0;
 }
 
-/* --- jobs: talking -----------------------------------------------------------------------------
- */
+/* --- jobs: talking ------------------------------------------------------------------------- */
 
 struct transmission {
         struct pcsc_reader *reader;
@@ -371,8 +367,7 @@ static int transmit_job(void *argument)
         return r == -FAULT_NO_CARD ? r : fault(FAULT_CARD_DEAD, "%s", fault_sentence(r));
 }
 
-/* --- on the fiber ------------------------------------------------------------------------------
- */
+/* --- on the fiber -------------------------------------------------------------------------- */
 
 static int pcsc_connect(struct reader *base, uint64_t timeout_ns, uint8_t *ret_atr)
 {

@@ -91,7 +91,7 @@ static int judge(uint32_t value, uint32_t area_index, const struct sfi *sfi)
         return fault(code->fault, "the RSS complete value is %u: %s", value, code->meaning);
 }
 
-/* --- mailbox --------------------------------------------------------------------------------- */
+/* --- mailbox ------------------------------------------------------------------------------- */
 
 static int put(struct target *target, const struct rss_profile *profile, uint32_t at,
                uint32_t value)
@@ -124,7 +124,7 @@ static int post(struct target *target, const struct rss_profile *profile, uint32
         return r < 0 ? fault_prefix(r, "RSS mailbox") : 0;
 }
 
-/* --- certificate ----------------------------------------------------------------------------- */
+/* --- certificate --------------------------------------------------------------------------- */
 
 static int await_certificate(struct target *target, const struct rss_profile *profile)
 {
@@ -170,7 +170,7 @@ int rss_read_certificate(struct target *target, const struct rss_profile *profil
         return certificate_parse(bytes, sizeof(bytes), target->family->product_id, ret_certificate);
 }
 
-/* --- install --------------------------------------------------------------------------------- */
+/* --- install ------------------------------------------------------------------------------- */
 
 struct install {
         struct target *target;

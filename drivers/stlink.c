@@ -41,7 +41,7 @@ static int perform(struct stlink *stlink, const char *name, const uint8_t *comma
         return stlink_perform(stlink, &whole);
 }
 
-/* --- taking over ----------------------------------------------------------------------------- */
+/* --- taking over --------------------------------------------------------------------------- */
 
 static int query(struct stlink *stlink, uint8_t first, uint8_t second, void *reply, size_t length)
 {
@@ -223,7 +223,7 @@ int stlink_voltage_mv(struct stlink *stlink, unsigned *ret_mv)
         return 0;
 }
 
-/* --- clock ----------------------------------------------------------------------------------- */
+/* --- clock --------------------------------------------------------------------------------- */
 
 /* V2 and V2-1: nominal frequency and delay count (6.1), fastest first. The top step was measured at
  * 2360 kHz on a V2-1. */
@@ -324,7 +324,7 @@ int stlink_set_clock(struct stlink *stlink, unsigned clock_khz)
                                           : set_clock_v2(stlink, clock_khz);
 }
 
-/* --- SWD in and out -------------------------------------------------------------------------- */
+/* --- SWD in and out ------------------------------------------------------------------------ */
 
 /* A repeated ENTER keeps NRST and recovers a target that lost its SWD state; only V3 can, from J3
  * to J5 on depending on whom one asks (5.6). Everyone else leaves first. */
@@ -373,7 +373,7 @@ int stlink_open_ap(struct stlink *stlink, unsigned ap)
         return perform(stlink, "INIT_AP", command, sizeof(command), reply, sizeof(reply));
 }
 
-/* --- registers and single words -------------------------------------------------------------- */
+/* --- registers and single words ------------------------------------------------------------ */
 
 int stlink_read_dap(struct stlink *stlink, unsigned port, unsigned bank_register,
                     uint32_t *ret_value)

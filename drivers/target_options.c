@@ -203,7 +203,7 @@ int target_write_options(struct target *target, const uint32_t *values)
         return r < 0 ? r : check_took(target, values);
 }
 
-/* --- protected areas ------------------------------------------------------------------------- */
+/* --- protected areas ----------------------------------------------------------------------- */
 
 /* Bank of a row by the last letter of its name: FPRAR_PRG_A, FPRAR_PRG_B (AN5054 figure 15). */
 static unsigned row_bank(const struct family_option *row)

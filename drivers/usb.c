@@ -49,7 +49,7 @@ static struct usb_bus *usb_bus_of(struct bus *bus)
         return CONTAINER_OF(bus, struct usb_bus, base);
 }
 
-/* --- libusb's descriptors -------------------------------------------------------------------- */
+/* --- libusb's descriptors ------------------------------------------------------------------ */
 
 static void LIBUSB_CALL descriptor_added(int descriptor, short events, void *user_data)
 {
@@ -126,7 +126,7 @@ static int LIBUSB_CALL hotplugged(libusb_context *context, libusb_device *device
         return 0;
 }
 
-/* --- devices --------------------------------------------------------------------------------- */
+/* --- devices ------------------------------------------------------------------------------- */
 
 static char *device_path(libusb_device *device, char text[static 64])
 {
@@ -267,7 +267,7 @@ static int usb_bus_list(struct bus *base, struct wire_identity *identities, size
         return r < 0 ? r : (int)found;
 }
 
-/* --- life ------------------------------------------------------------------------------------ */
+/* --- life ---------------------------------------------------------------------------------- */
 
 static void usb_bus_close(struct bus *base)
 {

@@ -78,7 +78,7 @@ int usb_fault(int error, const char *path, const char *doing)
         }
 }
 
-/* --- one or two transfers -------------------------------------------------------------------- */
+/* --- one or two transfers ------------------------------------------------------------------ */
 
 /* Runs inside libusb_handle_events, so on the bus's fiber; must not wait. */
 static void LIBUSB_CALL lane_completed(struct libusb_transfer *transfer)
@@ -204,7 +204,7 @@ static int lanes_run(struct usb_wire *wire, unsigned count, unsigned timeout_ms)
         return cancelled ? cancelled : r;
 }
 
-/* --- the operations of the seam -------------------------------------------------------------- */
+/* --- the operations of the seam ------------------------------------------------------------ */
 
 static int exchange_lengths(struct usb_wire *wire, const struct wire_exchange *exchange)
 {
@@ -345,7 +345,7 @@ static const struct wire_operations usb_wire_operations = {
         .close = usb_close,
 };
 
-/* --- opening --------------------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------------------------- */
 
 /* Fetch string descriptor `index` as it is (waits); returns its length, 0 where there is none: some
  * probes stall the request (stlink.md 2). */

@@ -35,7 +35,7 @@ static void free_text(char **text)
         free(*text);
 }
 
-/* --- reading ---------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------- */
 
 /* O_NONBLOCK keeps the open of a FIFO from waiting for a writer; a regular file must not keep it,
  * or some file systems answer EAGAIN. */
@@ -120,7 +120,7 @@ int file_read(const char *path, size_t limit, struct bytes *ret_bytes)
         return 0;
 }
 
-/* --- writing ---------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------- */
 
 static char *directory_of(const char *path)
 {

@@ -18,7 +18,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-/* --- notes (fault.c) -------------------------------------------------------------------------- */
+/* --- notes (fault.c) ----------------------------------------------------------------------- */
 
 #define SENTENCE_CAPACITY 512
 
@@ -36,7 +36,7 @@ void fault_take_note(const struct note *note);
 /* The note in use, never NULL. */
 struct note *fault_current_note(void);
 
-/* --- timers (timer.c) ------------------------------------------------------------------------- */
+/* --- timers (timer.c) ---------------------------------------------------------------------- */
 
 struct timer {
         uint64_t deadline_ns;
@@ -58,7 +58,7 @@ const struct timer *timers_first(const struct timers *timers);
 size_t timers_fire(struct timers *timers, uint64_t now_ns);
 void timers_finish(struct timers *timers);
 
-/* --- waits (wait.c) --------------------------------------------------------------------------- */
+/* --- waits (wait.c) ------------------------------------------------------------------------ */
 
 struct wait {
         const char *what; /* "the end of", for whoever reads a deadlock report */
@@ -92,7 +92,7 @@ void wait_turn(void);
 /* now + duration, without overflow; WAIT_FOREVER stays. */
 uint64_t wait_deadline(uint64_t duration_ns);
 
-/* --- fibers (fiber.c) ------------------------------------------------------------------------- */
+/* --- fibers (fiber.c) ---------------------------------------------------------------------- */
 
 struct fiber {
         const char *name;
@@ -110,7 +110,7 @@ struct fiber {
         struct note note;
 };
 
-/* --- the loop (loop.c) ------------------------------------------------------------------------ */
+/* --- the loop (loop.c) --------------------------------------------------------------------- */
 
 struct loop {
         struct io_uring ring;
@@ -141,7 +141,7 @@ void loop_ready(struct fiber *fiber);
 /* The name of the running fiber; NULL outside of one. */
 const char *loop_running_name(void);
 
-/* --- requests (ring.c) ------------------------------------------------------------------------ */
+/* --- requests (ring.c) --------------------------------------------------------------------- */
 
 struct request {
         struct wait wait;

@@ -50,7 +50,7 @@ void loop_ready(struct fiber *fiber)
         loop->last_ready = &fiber->next_ready;
 }
 
-/* --- making and destroying -------------------------------------------------------------------- */
+/* --- making and destroying ----------------------------------------------------------------- */
 
 /* The best the kernel knows, best first. Flags came with Linux 6.1, 5.19 and 5.11
  * (io_uring_setup(2), liburing 2.3). TASKRUN_FLAG lets liburing see without a system call that
@@ -138,7 +138,7 @@ uint64_t loop_seed(void)
         return the_loop->seed;
 }
 
-/* --- running fibers --------------------------------------------------------------------------- */
+/* --- running fibers ------------------------------------------------------------------------ */
 
 static void fiber_bury(struct fiber *fiber)
 {
@@ -174,7 +174,7 @@ static void run_ready(struct loop *loop)
         }
 }
 
-/* --- waiting ---------------------------------------------------------------------------------- */
+/* --- waiting ------------------------------------------------------------------------------- */
 
 static _Noreturn void deadlock(const struct loop *loop)
 {

@@ -37,7 +37,7 @@
 /* In a completion's user data: this is the answer to the cancel of that request. */
 #define CANCEL_ANSWER 1u
 
-/* --- handing over and collecting -------------------------------------------------------------- */
+/* --- handing over and collecting ----------------------------------------------------------- */
 
 void ring_collect(struct loop *loop)
 {
@@ -97,7 +97,7 @@ void ring_hand_over(struct loop *loop, struct request *request, struct io_uring_
                 hold(loop, request);
 }
 
-/* --- a fiber's request ------------------------------------------------------------------------ */
+/* --- a fiber's request --------------------------------------------------------------------- */
 
 /* A cancel outranks a deadline. Asked once, the kernel need not be asked again. While it is being
  * cancelled any request holds virtual time, for when the kernel answers must not decide anything.
@@ -138,7 +138,7 @@ static int request_wait(struct request *request, struct io_uring_sqe *entry, uin
         return request->result;
 }
 
-/* --- what is asked ---------------------------------------------------------------------------- */
+/* --- what is asked ------------------------------------------------------------------------- */
 
 struct transfer {
         bool is_write;

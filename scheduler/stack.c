@@ -98,7 +98,7 @@ static struct stack *pool;
 static unsigned pool_count;
 static struct stack *beginning; /* the stack that is entered for the first time */
 
-/* --- telling the tools ------------------------------------------------------------------------ */
+/* --- telling the tools --------------------------------------------------------------------- */
 
 #if WITH_ASAN
 static void *loop_fake;
@@ -180,7 +180,7 @@ static void tell_unmade(struct stack *stack)
 #endif
 }
 
-/* --- switching -------------------------------------------------------------------------------- */
+/* --- switching ----------------------------------------------------------------------------- */
 
 /* The bottom of every stack. Not instrumented: its frame outlives the sanitizer's fake frames. */
 __attribute__((no_sanitize("address"))) static void stack_main(void)
@@ -267,7 +267,7 @@ __attribute__((no_sanitize("address"))) void stack_leave(struct stack *stack)
         tell_back_on_stack(stack);
 }
 
-/* --- the pool --------------------------------------------------------------------------------- */
+/* --- the pool ------------------------------------------------------------------------------ */
 
 static struct stack *stack_map(void)
 {

@@ -107,7 +107,7 @@ int fiber_sleep_until(uint64_t deadline_ns)
         return r == -FAULT_TIMEOUT ? 0 : wait_result(r);
 }
 
-/* --- waitlists -------------------------------------------------------------------------------- */
+/* --- waitlists ----------------------------------------------------------------------------- */
 
 /* Lives on the stack of the fiber that waits. The list is a ring, so first->prev is its last. */
 struct waiter {

@@ -98,7 +98,7 @@ static struct job *jobs_take_first(struct jobs *jobs)
         return first;
 }
 
-/* --- the threads' side ------------------------------------------------------------------------ */
+/* --- the threads' side --------------------------------------------------------------------- */
 
 static void futex_wait(atomic_uint *word, unsigned seen)
 {
@@ -210,7 +210,7 @@ static void *thread_main(void *argument)
         }
 }
 
-/* --- the loop's side -------------------------------------------------------------------------- */
+/* --- the loop's side ----------------------------------------------------------------------- */
 
 static void expect_arrival(struct workers *workers)
 {
@@ -286,7 +286,7 @@ int workers_run(struct workers *workers, int (*job)(void *argument), void *argum
         return one.result;
 }
 
-/* --- one job over many indices ---------------------------------------------------------------- */
+/* --- one job over many indices ------------------------------------------------------------- */
 
 struct spread {
         int (*run)(void *argument, size_t index);
@@ -373,7 +373,7 @@ int workers_each(struct workers *workers, size_t count, int (*job)(void *argumen
         return r;
 }
 
-/* --- making and destroying -------------------------------------------------------------------- */
+/* --- making and destroying ----------------------------------------------------------------- */
 
 static int pin(pthread_attr_t *attributes, const char *name, unsigned index, int cpu)
 {

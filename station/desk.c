@@ -38,8 +38,7 @@ static void caller_leave(struct desk *desk)
         waitlist_wake(&desk->callers_gone);
 }
 
-/* --- requests ----------------------------------------------------------------------------------
- */
+/* --- requests ------------------------------------------------------------------------------ */
 
 static struct request *request_create(struct desk *desk, const struct ledger_request *wanted)
 {
@@ -156,8 +155,7 @@ struct request *desk_take(struct desk *desk, const char *firmware_id)
         return NULL;
 }
 
-/* --- judging: can anybody still serve it -------------------------------------------------------
- */
+/* --- judging: can anybody still serve it --------------------------------------------------- */
 
 /* What the cards without hope would have been for a request. */
 struct verdict {
@@ -265,8 +263,7 @@ void desk_changed(struct desk *desk)
                 desk->changed(desk->changed_context);
 }
 
-/* --- asking ------------------------------------------------------------------------------------
- */
+/* --- asking -------------------------------------------------------------------------------- */
 
 /* Wait for the answer, judging again whenever something changed. */
 static int request_wait(struct desk *desk, struct request *request)
@@ -328,8 +325,7 @@ int desk_license(struct desk *desk, const struct ledger_request *request,
         return r < 0 ? r : 0;
 }
 
-/* --- opening, closing, looking -----------------------------------------------------------------
- */
+/* --- opening, closing, looking ------------------------------------------------------------- */
 
 int desk_open(struct ledger *ledger, const struct card_profile *profile, struct reader **readers,
               unsigned count, void (*changed)(void *context), void *context, struct desk **ret_desk)

@@ -36,8 +36,7 @@ static void set_state(struct card *card, enum card_state state, const char *sent
         desk_changed(card->desk);
 }
 
-/* --- bringing up -------------------------------------------------------------------------------
- */
+/* --- bringing up --------------------------------------------------------------------------- */
 
 /* Two cards with one serial would make one counter out of two. */
 static int check_serial_is_free(const struct card *card, const struct hsm_info *info)
@@ -117,8 +116,7 @@ static int card_idle(struct card *card)
         return is_same(&info, &card->info) ? 0 : card_accept(card, &info);
 }
 
-/* --- serving -----------------------------------------------------------------------------------
- */
+/* --- serving ------------------------------------------------------------------------------- */
 
 /* What can be seen of a license without the chip's key. */
 static int check_license(const struct card *card, const uint8_t license[static LICENSE_LENGTH])
@@ -276,8 +274,7 @@ static int card_serve(struct card *card, bool *ret_has_served)
         return 0;
 }
 
-/* --- setting aside -----------------------------------------------------------------------------
- */
+/* --- setting aside ------------------------------------------------------------------------- */
 
 static enum card_state state_after(int result)
 {

@@ -53,7 +53,7 @@ static void close_listing(DIR **listing)
                 closedir(*listing);
 }
 
-/* ---- names -------------------------------------------------------------------------------- */
+/* --- names --------------------------------------------------------------------------------- */
 
 static bool ends_in(const char *name, const char *ending)
 {
@@ -138,7 +138,7 @@ static void name_shorten(const char *name, char ret_name[static 256])
         snprintf(ret_name + kept, 256 - kept, "~%s.yaml", hex);
 }
 
-/* ---- open and close ----------------------------------------------------------------------- */
+/* --- open and close ------------------------------------------------------------------------ */
 
 static int folder_make(const char *path)
 {
@@ -258,7 +258,7 @@ static void free_order(struct drop_order **order)
         (void)drop_order_free(*order);
 }
 
-/* ---- a claimed file ------------------------------------------------------------------------ */
+/* --- a claimed file ------------------------------------------------------------------------ */
 
 static const char *kind_of(mode_t mode)
 {
@@ -381,7 +381,7 @@ static int offer(struct drop *drop, const char *name, const char *work_name, boo
         return 1;
 }
 
-/* ---- looking ------------------------------------------------------------------------------- */
+/* --- looking ------------------------------------------------------------------------------- */
 
 /* Nothing about the file has changed between two looks. */
 static bool is_same(const struct stat *a, const struct stat *b)

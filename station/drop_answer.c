@@ -38,7 +38,7 @@ static void close_descriptor(int *descriptor)
                 close(*descriptor);
 }
 
-/* ---- moving ------------------------------------------------------------------------------- */
+/* --- moving -------------------------------------------------------------------------------- */
 
 /* NFS has no RENAME_NOREPLACE: take the name with an empty file of our own and rename over it. */
 static int move_reserved(const char *from, const char *to)
@@ -122,7 +122,7 @@ static int place(const char *directory, const char *name, struct item *items, si
         return sync_directory(directory);
 }
 
-/* ---- what is said ------------------------------------------------------------------------- */
+/* --- what is said -------------------------------------------------------------------------- */
 
 /* JSON wants UTF-8; names and cut sentences may hold other bytes. */
 static json_t *json_text(const char *text)
@@ -182,7 +182,7 @@ static struct item item_at(const char *suffix, bool is_optional, const char *dir
         return item;
 }
 
-/* ---- the answers -------------------------------------------------------------------------- */
+/* --- the answers --------------------------------------------------------------------------- */
 
 int drop_accept(struct drop *drop, const struct drop_order *order, const struct order *accepted)
 {

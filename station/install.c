@@ -126,7 +126,8 @@ static int check_open(struct install *install)
                 return 0;
         if (install->history.was_interrupted)
                 return fault(FAULT_NOT_PROVABLE,
-                             "the part is closed (RDP 0x%02X) after an interrupted install of this order",
+                             "the part is closed (RDP 0x%02X) after an interrupted install of this "
+                             "order",
                              level);
         return fault(FAULT_LOCKED, "read-out protection is 0x%02X, wanted 0xAA (level 0)", level);
 }
@@ -170,7 +171,8 @@ static int check_blank(struct install *install)
         r = each_touched_sector(install, check_sector_blank);
         if (r != -FAULT_NOT_BLANK)
                 return r;
-        if (rule == ERASE_ALWAYS || (rule == ERASE_INTERRUPTED && install->history.was_interrupted)) {
+        if (rule == ERASE_ALWAYS ||
+            (rule == ERASE_INTERRUPTED && install->history.was_interrupted)) {
                 install->must_erase = true;
                 return 0;
         }
@@ -220,6 +222,8 @@ static int ask_for_license(void *subject)
         if (r < 0)
                 snprintf(install->license_sentence, sizeof(install->license_sentence), "%s",
                          fault_sentence(r));
+        install->is_license_there = true;
+        waitlist_wake(&install->license_there);
         return r;
 }
 
@@ -244,10 +248,17 @@ static int join_license(struct install *install)
         return r;
 }
 
+/* Not by joining alone: a stop must be able to end this wait. */
 static int obtain_license(struct install *install)
 {
-        int r = join_license(install);
+        int r;
 
+        while (!install->is_license_there) {
+                r = waitlist_wait(&install->license_there, WAIT_FOREVER);
+                if (r < 0)
+                        return r;
+        }
+        r = join_license(install);
         if (r < 0)
                 return fault((enum fault) - r, "%s", install->license_sentence);
         install->record.license_was_in_hand = install->license.was_in_hand;
@@ -278,21 +289,23 @@ static int activate_security(struct install *install)
 static int install_parts(struct install *install)
 {
         struct lot *lot = install->lot;
-        int r;
+        int r = fiber_yield(); /* the last moment at which a stop is heard */
 
+        if (r < 0)
+                return r;
+        install->is_past_return = true;
         r = ledger_offer(install->station->ledger, install->license.id);
         if (r < 0)
                 return r;
         install->was_offered = true;
-        install->is_past_return = true;
         for (unsigned i = 0; i < lot->part_count; i++) {
                 r = rss_install_part(&install->target, &install->station->rss, lot->sfi,
                                      &lot->parts[i], i + 1 == lot->part_count,
                                      install->license.license, &install->progress);
                 if (r < 0)
-                        return lot->part_count == 1 ? r :
-                                                      fault_prefix(r, "part %u of %u", i + 1,
-                                                                   lot->part_count);
+                        return lot->part_count == 1
+                                       ? r
+                                       : fault_prefix(r, "part %u of %u", i + 1, lot->part_count);
         }
         return 0;
 }
@@ -433,9 +446,9 @@ int install_attempt(struct install *install, int identified)
         }
         record->result = result_of(outcome);
         r = records_close_attempt(records, record);
-        log_line(site_about(install), "unit %s attempt %u: %s%s%s%s%s", record->unit, record->attempt,
-                 result_name(record->result), outcome < 0 ? " " : "", record->fault,
-                 outcome < 0 ? ": " : "", record->sentence);
+        log_line(site_about(install), "unit %s attempt %u: %s%s%s%s%s", record->unit,
+                 record->attempt, result_name(record->result), outcome < 0 ? " " : "",
+                 record->fault, outcome < 0 ? ": " : "", record->sentence);
         install->step = "";
         return r < 0 ? r : outcome;
 }

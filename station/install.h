@@ -10,6 +10,7 @@
 #include "crypto/certificate.h"
 #include "drivers/rss.h"
 #include "drivers/target.h"
+#include "scheduler/fiber.h"
 #include "station/desk.h"
 #include "station/record.h"
 
@@ -25,7 +26,7 @@ struct install {
         struct record record;
         struct unit_history history;
 
-        const char *step;               /* name of the running step, "" between attempts */
+        const char *step; /* name of the running step, "" between attempts */
         uint64_t step_started_ns, started_ns;
         struct rss_progress progress;
         uint32_t work_done, work_total; /* of steps that count otherwise: erasing */
@@ -34,9 +35,11 @@ struct install {
         struct target_identity identity;
         uint32_t options[OPTION_ROWS_MAX];
         bool must_erase;
-        bool security_changed;          /* by us, in this attempt */
+        bool security_changed; /* by us, in this attempt */
         struct certificate certificate;
-        struct fiber *license_fiber;    /* asks the desk while the site prepares */
+        struct fiber *license_fiber; /* asks the desk while the site prepares */
+        bool is_license_there;       /* the asking has ended, one way or the other */
+        struct waitlist license_there;
         char license_sentence[256];
         struct desk_license license;
         bool was_offered;

@@ -67,8 +67,7 @@ static void step_for_request(struct step *step, const struct ledger_request *req
         digest_sha256(request->certificate->bytes, CERTIFICATE_LENGTH, step->digest);
 }
 
-/* --- sealing -----------------------------------------------------------------------------------
- */
+/* --- sealing ------------------------------------------------------------------------------- */
 
 static void make_aad(struct step *step, const void *digest, const char *firmware_id)
 {
@@ -95,8 +94,7 @@ static bool copy_blob(struct sqlite3_stmt *row, int column, void *to, size_t len
         return true;
 }
 
-/* --- finding -----------------------------------------------------------------------------------
- */
+/* --- finding ------------------------------------------------------------------------------- */
 
 static int found_row(struct sqlite3_stmt *row, void *context)
 {
@@ -150,8 +148,7 @@ int ledger_find(struct ledger *ledger, const struct ledger_request *request, int
         return r;
 }
 
-/* --- intending ---------------------------------------------------------------------------------
- */
+/* --- intending ----------------------------------------------------------------------------- */
 
 static int read_id(struct sqlite3_stmt *row, void *context)
 {
@@ -215,8 +212,7 @@ int ledger_intend(struct ledger *ledger, const struct ledger_request *request, c
         return 0;
 }
 
-/* --- the other steps ---------------------------------------------------------------------------
- */
+/* --- the other steps ----------------------------------------------------------------------- */
 
 static int found_state(struct sqlite3_stmt *row, void *context)
 {
@@ -348,8 +344,7 @@ int ledger_settle(struct ledger *ledger, int64_t id, bool is_installed, const ch
         return step_run(&step, settle_work);
 }
 
-/* --- the station key ---------------------------------------------------------------------------
- */
+/* --- the station key ----------------------------------------------------------------------- */
 
 /* The database remembers a check value of the key, so that another station's key, or a new one in
  * place of a lost one, is noticed before a license is asked for and not when it is needed. */

@@ -33,8 +33,7 @@ static const char *text(struct sqlite3_stmt *row, int column)
         return value ? value : "";
 }
 
-/* --- reconciling -------------------------------------------------------------------------------
- */
+/* --- reconciling --------------------------------------------------------------------------- */
 
 struct reconcile {
         const struct hsm_info *card;
@@ -235,8 +234,7 @@ int ledger_reconcile(struct ledger *ledger, const struct hsm_info *card,
         return 0;
 }
 
-/* --- the balance -------------------------------------------------------------------------------
- */
+/* --- the balance --------------------------------------------------------------------------- */
 
 struct balance {
         const char *order, *card;
@@ -320,8 +318,7 @@ int ledger_balance(struct ledger *ledger, const char *order, const char *card,
         return 0;
 }
 
-/* --- the lost ones, by name --------------------------------------------------------------------
- */
+/* --- the lost ones, by name ---------------------------------------------------------------- */
 
 struct lost {
         const char *order;

@@ -71,7 +71,8 @@ static int check_order(struct station *station, struct lot *lot, bool *ret_done,
                 error_from_fault(error, r, "wait for its result, or give the order a new id");
                 return r;
         }
-        r = order_load_image(&lot->order, &station->family, &station->rss, &lot->sfi, error);
+        r = order_load_image(&lot->order, &station->family, &station->rss, station->workers,
+                             &lot->sfi, error);
         if (r < 0)
                 return r;
         r = sfi_parts(lot->sfi, lot->parts, LOT_PARTS_MAX);
@@ -118,7 +119,8 @@ static void take_in(struct station *station, struct drop_order *file)
         if (r < 0)
                 station_alarm(station, "order %s: %s", lot->order.id, fault_sentence(r));
         log_line(about(lot), "accepted: %u x %s, %u areas in %u parts%s", lot->order.quantity,
-                 lot->order.part, lot->sfi->count, lot->part_count, is_done ? ", made already" : "");
+                 lot->order.part, lot->sfi->count, lot->part_count,
+                 is_done ? ", made already" : "");
         if (is_done)
                 lot->is_made_already = true;
         enqueue(&station->lots, lot);
@@ -196,7 +198,8 @@ static void run_lot(struct station *station, struct lot *lot)
         struct lots *lots = &station->lots;
         int r;
 
-        lot->state = LOT_ENDING; /* it is the running one, but gives no places before it is counted */
+        lot->state =
+                LOT_ENDING; /* it is the running one, but gives no places before it is counted */
         lot_free(lots->last);
         lots->last = NULL;
         lots->running = lot;
@@ -205,7 +208,8 @@ static void run_lot(struct station *station, struct lot *lot)
                 lot->state = LOT_RUNNING;
         lot->opened_ns = clock_now_ns();
         if (!lot->is_made_already)
-                log_line(about(lot), "started, %u of %u good", lot->counts.good, lot->order.quantity);
+                log_line(about(lot), "started, %u of %u good", lot->counts.good,
+                         lot->order.quantity);
         waitlist_wake(&lots->changed);
         station_changed(station);
         if (r == 0)

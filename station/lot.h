@@ -15,13 +15,13 @@
 #include "station/order.h"
 #include "station/record.h"
 
-#define LOT_PARTS_MAX   64u
-#define LOT_ORDERS_MAX  100u    /* accepted and waiting; further ones stay in the drop folder */
+#define LOT_PARTS_MAX  64u
+#define LOT_ORDERS_MAX 100u /* accepted and waiting; further ones stay in the drop folder */
 
 enum lot_state { LOT_RUNNING, LOT_ENDING, LOT_DONE };
 
 struct lot {
-        struct lot *next;               /* in the queue */
+        struct lot *next; /* in the queue */
         struct order order;
         struct drop_order *file;
         struct sfi *sfi;
@@ -29,23 +29,23 @@ struct lot {
         unsigned part_count;
 
         enum lot_state state;
-        bool is_stopped;                /* ended by a person before its quantity */
-        bool is_made_already;           /* an earlier run finished it: answer again only */
-        struct lot_counts counts;       /* as recorded */
+        bool is_stopped;          /* ended by a person before its quantity */
+        bool is_made_already;     /* an earlier run finished it: answer again only */
+        struct lot_counts counts; /* as recorded */
         struct ledger_balance balance;
         uint32_t in_work;
-        uint64_t opened_ns;             /* when it began to give places, loop clock */
-        char held[160];                 /* why no unit may start: a fault that stops the line; "" */
+        uint64_t opened_ns; /* when it began to give places, loop clock */
+        char held[160];     /* why no unit may start: a fault that stops the line; "" */
 };
 
 struct lots {
-        struct lot *running;            /* NULL: none */
-        struct lot *last;               /* the one before, for the page; NULL at first */
+        struct lot *running; /* NULL: none */
+        struct lot *last;    /* the one before, for the page; NULL at first */
         struct lot *first_waiting;
         unsigned waiting;
-        struct waitlist changed;        /* woken when a site may have to look again */
+        struct waitlist changed; /* woken when a site may have to look again */
         struct fiber *intake, *runner;
-        unsigned done;                  /* lots ended in this run */
+        unsigned done; /* lots ended in this run */
 };
 
 struct station;

@@ -66,7 +66,7 @@ int order_refuse(struct order_error *ret_error, enum fault code, unsigned line, 
         return fault(code, "line %u: %s; %s", line, ret_error->sentence, ret_error->remedy);
 }
 
-/* ---- one value ---------------------------------------------------------------------------- */
+/* --- one value ----------------------------------------------------------------------------- */
 
 static int refuse_value(struct form *form, const struct field *field, const struct value *value)
 {
@@ -195,7 +195,7 @@ static bool is_date(const char *text, size_t capacity)
                digits_between(text + 17, 2, 0, 59) >= 0 && text[19] == 'Z';
 }
 
-/* ---- the fields --------------------------------------------------------------------------- */
+/* --- the fields ---------------------------------------------------------------------------- */
 
 #define TEXT(member)                                                                               \
         .offset = offsetof(struct order, member), .capacity = sizeof(((struct order *)0)->member)
@@ -256,7 +256,7 @@ static int refuse_unknown(struct form *form, const struct value *name, bool in_i
                             "there is no field \"%s\"%s", name->shown, in_image ? " in image" : "");
 }
 
-/* ---- the events --------------------------------------------------------------------------- */
+/* --- the events ---------------------------------------------------------------------------- */
 
 static unsigned event_line(const yaml_event_t *event)
 {
@@ -481,7 +481,7 @@ static int read_document(struct form *form)
         return r;
 }
 
-/* ---- the whole ---------------------------------------------------------------------------- */
+/* --- the whole ----------------------------------------------------------------------------- */
 
 static int check_bytes(const char *text, size_t length, struct order_error *ret_error)
 {

@@ -63,11 +63,13 @@ int order_parse(const void *text, size_t length, const char *directory, struct o
                 struct order_error *ret_error) MUST_USE;
 
 /* Open the image, compare digest, parse, check against the family: device, flash ranges, part
- * sizes, number of option rows (waits). `ret_sfi` is given to the caller.
+ * sizes, number of option rows (waits: reads through the ring, hashes on `workers`, NULL in place).
+ * `ret_sfi` is given to the caller.
  *      -FAULT_NOT_FOUND, -FAULT_BAD_TAG (digest), -FAULT_BAD_FILE, -FAULT_BAD_VALUE, -FAULT_NO_ROOM
  */
 struct family;
 struct rss_profile;
+struct workers;
 int order_load_image(const struct order *order, const struct family *family,
-                     const struct rss_profile *rss, struct sfi **ret_sfi,
+                     const struct rss_profile *rss, struct workers *workers, struct sfi **ret_sfi,
                      struct order_error *ret_error) MUST_USE;

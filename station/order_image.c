@@ -10,6 +10,7 @@
 #include "drivers/family.h"
 #include "drivers/rss.h"
 #include "scheduler/file.h"
+#include "scheduler/workers.h"
 #include "station/order.h"
 
 #include <stdio.h>
@@ -214,13 +215,41 @@ static int check_image(const struct check *check)
         return r < 0 ? r : check_parts(check);
 }
 
+/* Hashing and taking apart: on a worker, for an image may have 64 MiB. */
+struct load {
+        struct check check;
+        struct bytes file;
+        struct sfi *sfi;
+};
+
+static int load_file(void *argument)
+{
+        struct load *load = argument;
+        struct check *check = &load->check;
+        int r = check_digest(check->order, &load->file, check->error);
+
+        if (r < 0) {
+                bytes_free(&load->file);
+                return r;
+        }
+        r = sfi_parse(file_name(check->order), load->file, &load->sfi); /* takes the bytes */
+        if (r < 0)
+                return refuse_fault(check->order, r, "name the .sfi image in image.file",
+                                    check->error);
+        check->sfi = load->sfi;
+        r = check_image(check);
+        if (r < 0)
+                load->sfi = sfi_free(load->sfi);
+        return r;
+}
+
 int order_load_image(const struct order *order, const struct family *family,
-                     const struct rss_profile *rss, struct sfi **ret_sfi,
+                     const struct rss_profile *rss, struct workers *workers, struct sfi **ret_sfi,
                      struct order_error *ret_error)
 {
-        struct check check = { .order = order, .family = family, .rss = rss, .error = ret_error };
-        struct bytes file = { NULL, 0 };
-        struct sfi *sfi = NULL;
+        struct load load = {
+                .check = { .order = order, .family = family, .rss = rss, .error = ret_error },
+        };
         int r;
 
         if (strcmp(order->family, family->name) != 0)
@@ -228,23 +257,12 @@ int order_load_image(const struct order *order, const struct family *family,
                         ret_error, FAULT_BAD_VALUE, order->family_line,
                         "give the order to a station for that family, or correct family",
                         "family is %s, this station installs %s", order->family, family->name);
-        r = read_image(order, &file, ret_error);
+        r = read_image(order, &load.file, ret_error);
         if (r < 0)
                 return r;
-        r = check_digest(order, &file, ret_error);
-        if (r < 0) {
-                bytes_free(&file);
-                return r;
-        }
-        r = sfi_parse(file_name(order), file, &sfi); /* takes the bytes */
+        r = workers ? workers_run(workers, load_file, &load) : load_file(&load);
         if (r < 0)
-                return refuse_fault(order, r, "name the .sfi image in image.file", ret_error);
-        check.sfi = sfi;
-        r = check_image(&check);
-        if (r < 0) {
-                (void)sfi_free(sfi);
                 return r;
-        }
-        *ret_sfi = sfi;
+        *ret_sfi = load.sfi;
         return 0;
 }

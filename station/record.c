@@ -52,8 +52,7 @@ enum result result_of(int outcome)
         return RESULT_ERROR;
 }
 
-/* --- lots --------------------------------------------------------------------------------------
- */
+/* --- lots ---------------------------------------------------------------------------------- */
 
 struct lot_step {
         const struct order *order;
@@ -129,8 +128,7 @@ int records_close_lot(struct records *records, const char *order)
         return r;
 }
 
-/* --- opening and identifying -------------------------------------------------------------------
- */
+/* --- opening and identifying --------------------------------------------------------------- */
 
 static int open_attempt_work(struct sqlite3 *database, void *argument)
 {
@@ -237,8 +235,7 @@ int records_identify(struct records *records, struct record *record,
         return 0;
 }
 
-/* --- closing -----------------------------------------------------------------------------------
- */
+/* --- closing ------------------------------------------------------------------------------- */
 
 /* Write the result, chain it, and work out what it changes in the counts. */
 static int close_record(struct sqlite3 *database, struct records *records, struct closing *closing)
@@ -288,8 +285,7 @@ int records_close_attempt(struct records *records, struct record *record)
         return 0;
 }
 
-/* --- recovering --------------------------------------------------------------------------------
- */
+/* --- recovering ---------------------------------------------------------------------------- */
 
 static void copy_text(struct sqlite3_stmt *row, int column, char *text, size_t capacity)
 {
@@ -351,8 +347,7 @@ int records_recover(struct records *records)
         }
 }
 
-/* --- the room ----------------------------------------------------------------------------------
- */
+/* --- the room ------------------------------------------------------------------------------ */
 
 int records_open(struct store *store, const char *station, struct records **ret_records)
 {

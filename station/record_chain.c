@@ -77,8 +77,7 @@ static void link_hash(struct link *link, struct sqlite3_stmt *row, int first)
         link->is_found = true;
 }
 
-/* --- appending ---------------------------------------------------------------------------------
- */
+/* --- appending ----------------------------------------------------------------------------- */
 
 struct tail {
         int64_t sequence;
@@ -125,8 +124,7 @@ int chain_append(struct sqlite3 *database, const char *station, int64_t attempt,
                          "iittt", *ret_sequence, attempt, station, tail.hash, link.hash);
 }
 
-/* --- verifying ---------------------------------------------------------------------------------
- */
+/* --- verifying ----------------------------------------------------------------------------- */
 
 struct verify {
         struct tail tail; /* of what fits so far */

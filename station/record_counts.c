@@ -101,8 +101,7 @@ static void counts_add(struct lot_counts *counts, const struct counts_difference
         counts->busy_us = (uint64_t)((int64_t)counts->busy_us + difference->busy_us);
 }
 
-/* --- kept counts -------------------------------------------------------------------------------
- */
+/* --- kept counts --------------------------------------------------------------------------- */
 
 static struct kept_counts *find_kept(struct records *records, const char *order)
 {

@@ -266,7 +266,7 @@ static int seed_read(struct tree *tree, const config_setting_t *setting, void *g
         return 0;
 }
 
-/* ---- the whole ---------------------------------------------------------------------------- */
+/* --- the whole ----------------------------------------------------------------------------- */
 
 #define PLACE(member) offsetof(struct settings, member)
 static const struct key root_keys[] = {

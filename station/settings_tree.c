@@ -56,7 +56,7 @@ int tree_refuse_type(const struct tree *tree, const config_setting_t *setting, c
                            wanted, wanted);
 }
 
-/* ---- the text before libconfig sees it ---------------------------------------------------- */
+/* --- the text before libconfig sees it ----------------------------------------------------- */
 
 /* Where the quoted text or the block comment that opens at `at` closes; past `length`, never. */
 static size_t closing(const char *text, size_t length, size_t at)
@@ -186,7 +186,7 @@ static int text_to_tree(struct tree *tree, const char *text, size_t length)
         return 0;
 }
 
-/* ---- values ------------------------------------------------------------------------------- */
+/* --- values -------------------------------------------------------------------------------- */
 
 int tree_text(const struct tree *tree, const config_setting_t *setting, const char **ret_text)
 {
@@ -310,7 +310,7 @@ int tree_read(struct tree *tree, const struct key *key, const config_setting_t *
         return 0;
 }
 
-/* ---- groups ------------------------------------------------------------------------------- */
+/* --- groups -------------------------------------------------------------------------------- */
 
 static const struct key *key_find(const struct key *keys, size_t count, const char *name)
 {

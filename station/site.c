@@ -31,8 +31,8 @@ static const enum site_state after[SITE_STATES][SITE_EVENTS] = {
 const char *site_state_name(enum site_state state)
 {
         static const char *const names[SITE_STATES] = {
-                [SITE_NEVER] = "",     [SITE_ABSENT] = "absent",   [SITE_EMPTY] = "empty",
-                [SITE_READY] = "ready", [SITE_BUSY] = "busy",       [SITE_SHOWING] = "showing",
+                [SITE_NEVER] = "",          [SITE_ABSENT] = "absent", [SITE_EMPTY] = "empty",
+                [SITE_READY] = "ready",     [SITE_BUSY] = "busy",     [SITE_SHOWING] = "showing",
                 [SITE_BLOCKED] = "blocked",
         };
 
@@ -96,9 +96,9 @@ static int wait_for_probe(struct site *site)
                         station_alarm(site->station, "site %s: %s", site->settings->name,
                                       fault_sentence(r));
                 was_told = true;
-                r = r == -FAULT_UNPLUGGED ?
-                            bus_wait(site->station->bus, site->settings->path, AGAIN_NS) :
-                            fiber_sleep_ns(AGAIN_NS);
+                r = r == -FAULT_UNPLUGGED
+                            ? bus_wait(site->station->bus, site->settings->path, AGAIN_NS)
+                            : fiber_sleep_ns(AGAIN_NS);
                 if (r == -FAULT_CANCELLED)
                         return r;
         }
@@ -213,11 +213,12 @@ static bool is_finished_unit(const struct install *install, const struct lot *lo
         return history->attempts > lot->order.retries;
 }
 
-static bool may_retry(const struct site *site, const struct lot *lot, int outcome, unsigned attempts)
+static bool may_retry(const struct site *site, const struct lot *lot, int outcome,
+                      unsigned attempts)
 {
-        return outcome < 0 && fault_disposition(outcome) == RETRY_UNIT && outcome != -FAULT_CANCELLED &&
-               outcome != -FAULT_UNPLUGGED && attempts <= lot->order.retries &&
-               !site->station->is_stopping;
+        return outcome < 0 && fault_disposition(outcome) == RETRY_UNIT &&
+               outcome != -FAULT_CANCELLED && outcome != -FAULT_UNPLUGGED &&
+               attempts <= lot->order.retries && !site->station->is_stopping;
 }
 
 /* From a board ready, or a lot open for it, whichever was later, to the first step. */
@@ -247,8 +248,8 @@ static int work_on_unit(struct site *site, struct lot *lot)
                 if (identified == 0 && attempts == 0 && is_finished_unit(install, lot)) {
                         install->record.result = install->history.last_result;
                         install->step = "";
-                        log_line(about(site), "unit %s was finished before: %s", install->record.unit,
-                                 result_name(install->record.result));
+                        log_line(about(site), "unit %s was finished before: %s",
+                                 install->record.unit, result_name(install->record.result));
                         return 0;
                 }
                 outcome = install_attempt(install, identified);
@@ -323,8 +324,8 @@ static int serve_board(struct site *site)
                 happened(site, SITE_FINISHED);
         else
                 act_on_fault(site, outcome);
-        fixture_signal(site->fixture, site->install.record.result == RESULT_PASS ? FIXTURE_PASS :
-                                                                                   FIXTURE_FAIL);
+        fixture_signal(site->fixture,
+                       site->install.record.result == RESULT_PASS ? FIXTURE_PASS : FIXTURE_FAIL);
         r = wait_until_cleared(site);
         if (r < 0)
                 return r;
@@ -377,8 +378,10 @@ void site_stop(struct site *site, bool at_once)
 {
         bool is_in_install = site->state == SITE_BUSY && site->install.is_past_return;
 
-        if (at_once || !is_in_install)
+        if (at_once || (!is_in_install && !site->is_told_to_stop)) {
+                site->is_told_to_stop = true;
                 fiber_cancel(site->fiber);
+        }
 }
 
 int site_clear(struct site *site)

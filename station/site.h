@@ -14,13 +14,13 @@
 #include "station/settings.h"
 
 enum site_state {
-        SITE_NEVER,     /* not a state: what the table does not allow */
-        SITE_ABSENT,    /* no probe at the site's port */
-        SITE_EMPTY,     /* probe, no board */
-        SITE_READY,     /* board in, no place in a lot yet */
-        SITE_BUSY,      /* attempt running */
-        SITE_SHOWING,   /* result shown until the board leaves */
-        SITE_BLOCKED,   /* a person must look and clear */
+        SITE_NEVER,   /* not a state: what the table does not allow */
+        SITE_ABSENT,  /* no probe at the site's port */
+        SITE_EMPTY,   /* probe, no board */
+        SITE_READY,   /* board in, no place in a lot yet */
+        SITE_BUSY,    /* attempt running */
+        SITE_SHOWING, /* result shown until the board leaves */
+        SITE_BLOCKED, /* a person must look and clear */
         SITE_STATES
 };
 
@@ -29,7 +29,7 @@ enum site_event {
         SITE_UNPLUGGED,
         SITE_BOARD_IN,
         SITE_BOARD_OUT,
-        SITE_TAKEN,     /* a place in a lot */
+        SITE_TAKEN, /* a place in a lot */
         SITE_FINISHED,
         SITE_HELD,
         SITE_CLEARED,
@@ -39,17 +39,18 @@ enum site_event {
 struct site {
         struct station *station;
         const struct settings_site *settings;
-        struct fixture *fixture;        /* NULL: no lamps, no handler */
+        struct fixture *fixture; /* NULL: no lamps, no handler */
         struct fiber *fiber;
         enum site_state state;
         struct stlink probe;
-        struct install install;         /* the running or last attempt */
-        bool has_result;                /* install.record holds a result to show */
+        struct install install; /* the running or last attempt */
+        bool has_result;        /* install.record holds a result to show */
         struct waitlist cleared;
-        uint32_t passed, failed, errors;        /* in the lot `counted_order` */
+        bool is_told_to_stop;
+        uint32_t passed, failed, errors; /* in the lot `counted_order` */
         char counted_order[ORDER_ID_MAX + 1];
-        uint64_t board_seen_ns;         /* when the board in it was first noticed */
-        uint64_t longest_start_ns;      /* longest time from board ready and lot open to first step */
+        uint64_t board_seen_ns;    /* when the board in it was first noticed */
+        uint64_t longest_start_ns; /* longest time from board ready and lot open to first step */
 };
 
 const char *site_state_name(enum site_state state);
@@ -58,8 +59,8 @@ const char *site_state_name(enum site_state state);
 void site_start(struct site *site, struct station *station, const struct settings_site *settings,
                 struct fixture *fixture);
 
-/* Stop: aborts a unit before the point of no return; with `at_once` any unit. Never waits; join the
- * fiber afterwards. */
+/* Stop: aborts a unit before the point of no return; with `at_once` any unit. Told once: a second time
+ * would cut short how the part is put back. Never waits; join the fiber afterwards. */
 void site_stop(struct site *site, bool at_once);
 
 /* A person has looked. -FAULT_BAD_VALUE when it is not blocked. Never waits. */

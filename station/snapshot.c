@@ -34,8 +34,8 @@ static const char *lot_state_name(const struct lot *lot)
 static void fill_lot(const struct station *station, const struct lot *lot, struct snapshot_lot *to)
 {
         const struct lot_counts *counts = &lot->counts;
-        uint64_t end_us = lot->state == LOT_DONE && counts->ended_us ? counts->ended_us :
-                                                                       clock_calendar_us();
+        uint64_t end_us =
+                lot->state == LOT_DONE && counts->ended_us ? counts->ended_us : clock_calendar_us();
         const char *name = strrchr(lot->order.image_file, '/');
 
         snprintf(to->order, sizeof(to->order), "%s", lot->order.id);
@@ -122,7 +122,8 @@ void station_fill(void *subject, struct snapshot *to)
         to->is_stopping = station->is_stopping;
         if (lot)
                 fill_lot(station, lot, &to->lot);
-        to->orders_waiting = station->lots.waiting + (station->drop ? drop_waiting(station->drop) : 0);
+        to->orders_waiting =
+                station->lots.waiting + (station->drop ? drop_waiting(station->drop) : 0);
         to->site_count = station->settings.site_count;
         for (unsigned i = 0; i < to->site_count; i++)
                 fill_site(&station->sites[i], &to->sites[i]);

@@ -10,11 +10,14 @@
 #include "station/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 void station_changed(void *subject)
 {
@@ -78,13 +81,33 @@ static int load_profiles(struct station *station)
         return r;
 }
 
+/* One daemon a data directory: two would both believe the books are theirs. */
+static int lock_directory(struct station *station, const char *directory)
+{
+        char path[300];
+
+        if (mkdir(directory, 0700) < 0 && errno != EEXIST)
+                return fault_errno(errno, "%s", directory);
+        snprintf(path, sizeof(path), "%s/station.lock", directory);
+        station->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (station->lock < 0)
+                return fault_errno(errno, "%s", path);
+        if (flock(station->lock, LOCK_EX | LOCK_NB) < 0)
+                return fault(FAULT_STORE,
+                             "another gangwayd uses %s; stop it, or give this one its "
+                             "own data_directory",
+                             directory);
+        return 0;
+}
+
 static int open_records(struct station *station)
 {
         const char *directory = station->settings.data_directory;
         int r, recovered;
 
-        if (mkdir(directory, 0700) < 0 && errno != EEXIST)
-                return fault_errno(errno, "%s", directory);
+        r = lock_directory(station, directory);
+        if (r < 0)
+                return r;
         r = store_open(directory, &station->store);
         if (r == 0)
                 r = ledger_open(station->store, directory, &station->ledger);
@@ -167,7 +190,8 @@ static int open_desk(struct station *station)
 {
         const struct settings *settings = &station->settings;
         struct reader *readers[SETTINGS_READERS_MAX];
-        unsigned count = 0, wanted = station->bench ? settings->bench.cards : settings->reader_count;
+        unsigned count = 0,
+                 wanted = station->bench ? settings->bench.cards : settings->reader_count;
         int r = 0;
 
         for (; count < wanted && r == 0; count++)
@@ -187,8 +211,8 @@ static int open_hardware(struct station *station)
 {
         int r;
 
-        r = station->settings.hardware == HARDWARE_SIMULATED ? open_bench(station) :
-                                                               usb_bus_open(&station->bus);
+        r = station->settings.hardware == HARDWARE_SIMULATED ? open_bench(station)
+                                                             : usb_bus_open(&station->bus);
         if (r == 0)
                 r = open_desk(station);
         return r;
@@ -290,7 +314,7 @@ static void stop_sites(struct station *station)
                 while (site->state == SITE_BUSY && site->install.is_past_return &&
                        !fiber_has_ended(site->fiber))
                         IGNORE(waitlist_wait(&station->lots.changed, NS_PER_S / 10));
-                fiber_cancel(site->fiber);
+                site_stop(site, false);
                 fiber_join(site->fiber);
                 site->fiber = NULL;
         }
@@ -312,6 +336,10 @@ static void close_all(struct station *station)
         station->records = records_close(station->records);
         station->ledger = ledger_close(station->ledger);
         station->store = store_close(station->store);
+        station->workers = workers_destroy(station->workers);
+        if (station->lock > 0)
+                close(station->lock); /* and with it the lock */
+        station->lock = 0;
         free(station->sites);
         station->sites = NULL;
 }
@@ -323,6 +351,9 @@ int station_run(struct station *station)
         station->sites = calloc(station->settings.site_count, sizeof(*station->sites));
         INSIST(station->sites || !station->settings.site_count);
         r = load_profiles(station);
+        if (r == 0)
+                r = workers_create("image", station->settings.workers,
+                                   station->settings.worker_cpus, &station->workers);
         if (r == 0)
                 r = open_records(station);
         if (r == 0)

@@ -10,6 +10,7 @@
 #include "drivers/simulated/bench.h"
 #include "drivers/wire.h"
 #include "scheduler/fiber.h"
+#include "scheduler/workers.h"
 #include "station/desk.h"
 #include "station/drop.h"
 #include "station/ledger.h"
@@ -28,6 +29,8 @@ struct station {
         struct rss_profile rss;
         struct card_profile card_profile;
 
+        int lock;                /* of the data directory; 0: not held */
+        struct workers *workers; /* for images: hashing, taking apart */
         struct store *store;
         struct ledger *ledger;
         struct records *records;
@@ -36,7 +39,7 @@ struct station {
         struct desk *desk;
         struct drop *drop;
         char drop_directory[300]; /* where orders and the files they name are put: orders/in */
-        struct web *web; /* NULL without a page */
+        struct web *web;          /* NULL without a page */
 
         struct site *sites; /* settings.site_count of them */
         struct lots lots;
@@ -44,9 +47,9 @@ struct station {
         char alarms[STATION_ALARMS_MAX][160]; /* newest last */
         unsigned alarm_count;
 
-        bool is_stopping;   /* no unit starts any more */
+        bool is_stopping;    /* no unit starts any more */
         bool exit_when_done; /* stop by itself once the drop folder holds no order */
-        int outcome;        /* what station_run returns */
+        int outcome;         /* what station_run returns */
 };
 
 /* Start, run until station_stop() or, with exit_when_done, until all orders are done; then stop

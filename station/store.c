@@ -60,8 +60,7 @@ struct batch {
         struct member *members;
 };
 
-/* --- speaking SQL ------------------------------------------------------------------------------
- */
+/* --- speaking SQL -------------------------------------------------------------------------- */
 
 static int store_fault(sqlite3 *database, const char *sql)
 {
@@ -132,8 +131,7 @@ int store_sql(struct sqlite3 *database, int (*row)(struct sqlite3_stmt *, void *
         return r;
 }
 
-/* --- a batch, on the store's thread ------------------------------------------------------------
- */
+/* --- a batch, on the store's thread -------------------------------------------------------- */
 
 static void member_fail(struct member *member, int result)
 {
@@ -186,8 +184,7 @@ static int batch_run(void *argument)
         return 0;
 }
 
-/* --- the queue, on the loop --------------------------------------------------------------------
- */
+/* --- the queue, on the loop ---------------------------------------------------------------- */
 
 /* Wait until the batch is done or the lead is ours. True when a cancel came meanwhile. */
 static bool member_wait(struct member *member)
@@ -254,8 +251,7 @@ void store_counts(const struct store *store, uint64_t *ret_commits, uint64_t *re
         *ret_transactions = store->transactions;
 }
 
-/* --- opening -----------------------------------------------------------------------------------
- */
+/* --- opening ------------------------------------------------------------------------------- */
 
 static int read_integer(struct sqlite3_stmt *row, void *context)
 {

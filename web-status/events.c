@@ -55,7 +55,7 @@ struct events {
         unsigned listener_count;
 };
 
-/* --- frames --------------------------------------------------------------------------------- */
+/* --- frames -------------------------------------------------------------------------------- */
 
 static struct frame *frame_hold(struct frame *frame)
 {
@@ -123,7 +123,7 @@ static struct frame *frame_newest(struct events *events)
         return frame;
 }
 
-/* --- listeners ------------------------------------------------------------------------------ */
+/* --- listeners ----------------------------------------------------------------------------- */
 
 static void listener_resume(struct listener *listener)
 {
@@ -247,7 +247,7 @@ struct MHD_Response *events_status(struct events *events)
         return response;
 }
 
-/* --- pushing -------------------------------------------------------------------------------- */
+/* --- pushing ------------------------------------------------------------------------------- */
 
 /* 0 when a push is due; -FAULT_CANCELLED. Without listeners nothing is due. Under virtual time
  * there is no beat: it would drag the clock along while a browser is looking. */

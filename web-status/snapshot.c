@@ -89,7 +89,7 @@ static const struct member line_members[] = {
 
 _Static_assert(sizeof(unsigned) == sizeof(uint32_t), "NUMBER serves both");
 
-/* --- writing -------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------- */
 
 /* A string of at most `capacity` bytes. A letter cut at the end goes; other bytes that are not
  * UTF-8 become question marks. NULL only without memory. */
@@ -207,7 +207,7 @@ char *snapshot_json(const struct snapshot *snapshot)
         return text;
 }
 
-/* --- reading -------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------- */
 
 static void json_release(json_t **value)
 {

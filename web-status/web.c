@@ -52,7 +52,7 @@ struct web {
         struct page page;
 };
 
-/* --- answering ------------------------------------------------------------------------------ */
+/* --- answering ----------------------------------------------------------------------------- */
 
 static const struct {
         const char *name, *value;
@@ -214,7 +214,7 @@ static size_t leave_as_sent(void *context, struct MHD_Connection *connection, ch
         return strlen(text);
 }
 
-/* --- running -------------------------------------------------------------------------------- */
+/* --- running ------------------------------------------------------------------------------- */
 
 /* How long until the daemon must run though nothing has arrived. */
 static uint64_t run_timeout_ns(struct web *web)
@@ -263,7 +263,7 @@ static int serve(void *subject)
         }
 }
 
-/* --- starting and stopping ------------------------------------------------------------------ */
+/* --- starting and stopping ----------------------------------------------------------------- */
 
 static void descriptor_close(int *descriptor)
 {

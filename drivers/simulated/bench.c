@@ -47,8 +47,7 @@ uint64_t bench_cost_ns(const struct bench *bench)
         return bench->cost_ns;
 }
 
-/* --- boards
- * ------------------------------------------------------------------------------------------ */
+/* --- boards -------------------------------------------------------------------------------- */
 
 static void make_part(struct site *site)
 {
@@ -143,8 +142,7 @@ unsigned bench_boards_left(const struct bench *bench)
         return bench->settings.boards - (unsigned)bench->state->boards_used;
 }
 
-/* --- making and taking down
- * --------------------------------------------------------------------------- */
+/* --- making and taking down ---------------------------------------------------------------- */
 
 static void make_site(struct bench *bench, unsigned number)
 {
@@ -252,9 +250,7 @@ struct bench *bench_destroy(struct bench *bench)
         return NULL;
 }
 
-/* --- verbs
- * -----------------------------------------------------------------------------------------------
- */
+/* --- verbs --------------------------------------------------------------------------------- */
 
 static struct site *site_at(const struct bench *bench, unsigned site)
 {

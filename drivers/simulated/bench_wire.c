@@ -77,8 +77,7 @@ static int late(struct bench_wire *wire, const struct wire_exchange *exchange)
                      exchange->timeout_ms);
 }
 
-/* --- out
- * -------------------------------------------------------------------------------------------- */
+/* --- out ----------------------------------------------------------------------------------- */
 
 /* Give the probe one transfer; `*time_ns` moves to when it is done with it. */
 static int put(struct bench_wire *wire, uint64_t *time_ns, const void *data, size_t length)
@@ -110,8 +109,7 @@ static int put_data(struct bench_wire *wire, uint64_t *time_ns,
         return put(wire, time_ns, data, exchange->out_length);
 }
 
-/* --- in
- * --------------------------------------------------------------------------------------------- */
+/* --- in ------------------------------------------------------------------------------------ */
 
 static int take(struct bench_wire *wire, size_t wanted)
 {
@@ -223,8 +221,7 @@ static const struct wire_operations operations = {
         .close = bench_close,
 };
 
-/* --- bus
- * --------------------------------------------------------------------------------------------- */
+/* --- bus ----------------------------------------------------------------------------------- */
 
 static void identify(const struct site *site, struct wire_identity *identity)
 {
@@ -303,8 +300,7 @@ const struct bus_operations bench_bus_operations = {
         .close = bus_close_nothing,
 };
 
-/* --- the cable
- * ---------------------------------------------------------------------------------------- */
+/* --- the cable ----------------------------------------------------------------------------- */
 
 void site_unplug(struct site *site)
 {

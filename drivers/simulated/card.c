@@ -95,8 +95,7 @@ const struct card_profile *simulated_card_profile(const struct simulated_card *c
         return card->settings.profile;
 }
 
-/* --- commands
- * ------------------------------------------------------------------------------------- */
+/* --- commands ------------------------------------------------------------------------------ */
 
 /* A short APDU taken apart: header, data, whether an answer is expected. */
 struct command {
@@ -213,8 +212,7 @@ static int run_command(struct simulated_card *card, const struct command *comman
         return issue_license(card, command, ret_answer);
 }
 
-/* --- from outside
- * ----------------------------------------------------------------------------------- */
+/* --- from outside -------------------------------------------------------------------------- */
 
 bool simulated_card_is_license(const struct simulated_card *card, const void *apdu, size_t length)
 {

@@ -47,8 +47,7 @@ void part_changed(struct simulated_part *part)
         part->next_ns = 0;
 }
 
-/* --- making one --------------------------------------------------------------------------------
- */
+/* --- making one ---------------------------------------------------------------------------- */
 
 /* Word 0 die position, word 1 wafer and lot, word 2 lot: targets.md 1.3. */
 static void make_unique_id(struct part_record *record, const uint8_t *seed)
@@ -125,8 +124,7 @@ struct simulated_part *part_destroy(struct simulated_part *part)
         return NULL;
 }
 
-/* --- defects -----------------------------------------------------------------------------------
- */
+/* --- defects ------------------------------------------------------------------------------- */
 
 void part_set_boot_pin(struct simulated_part *part, bool high)
 {
@@ -175,8 +173,7 @@ const uint32_t *part_options(const struct simulated_part *part)
         return part->record->options;
 }
 
-/* --- power and reset ---------------------------------------------------------------------------
- */
+/* --- power and reset ----------------------------------------------------------------------- */
 
 bool part_is_powered(const struct simulated_part *part)
 {
@@ -309,8 +306,7 @@ void part_power(struct simulated_part *part, uint64_t now_ns, bool on)
         part->is_powered = false;
 }
 
-/* --- time --------------------------------------------------------------------------------------
- */
+/* --- time ---------------------------------------------------------------------------------- */
 
 static uint64_t earliest(const struct simulated_part *part)
 {

@@ -68,8 +68,7 @@ uint32_t part_fault_address(const struct simulated_part *part)
         return part->fault_address;
 }
 
-/* --- core ---------------------------------------------------------------------------------------
- */
+/* --- core ---------------------------------------------------------------------------------- */
 
 /* First words of system memory's loader, or of the program in flash. */
 static uint32_t boot_address(const struct simulated_part *part)
@@ -219,8 +218,7 @@ void part_core_write(struct simulated_part *part, uint32_t address, uint32_t val
         }
 }
 
-/* --- memory through an access port ---------------------------------------------------------------
- */
+/* --- memory through an access port --------------------------------------------------------- */
 
 static enum part_answer note(struct simulated_part *part, enum part_answer answer, uint32_t address)
 {
@@ -274,8 +272,7 @@ enum part_answer part_write(struct simulated_part *part, uint64_t now_ns, unsign
         return note(part, part_bus_write(part, ap, address, data, width), address);
 }
 
-/* --- debug port ----------------------------------------------------------------------------------
- */
+/* --- debug port ---------------------------------------------------------------------------- */
 
 static uint32_t control_status(const struct simulated_part *part)
 {
@@ -340,8 +337,7 @@ enum part_answer part_dp_write(struct simulated_part *part, uint64_t now_ns, uns
         }
 }
 
-/* --- access port registers -----------------------------------------------------------------------
- */
+/* --- access port registers ----------------------------------------------------------------- */
 
 static struct access_port *port_of(struct simulated_part *part, unsigned ap)
 {

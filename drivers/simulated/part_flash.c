@@ -42,8 +42,7 @@
 #define SR_INCERR  (1u << 21)
 #define SR_ERRORS  (SR_WRPERR | SR_PGSERR | SR_STRBERR | SR_INCERR)
 
-/* --- the array ----------------------------------------------------------------------------------
- */
+/* --- the array ----------------------------------------------------------------------------- */
 
 static unsigned bank_of(const struct simulated_part *part, uint32_t address)
 {
@@ -130,8 +129,7 @@ void flash_erase_all(struct simulated_part *part)
                 erase(part, part->family->bank_address[i], part->family->bank_length);
 }
 
-/* --- what the bus sees
- * ---------------------------------------------------------------------------- */
+/* --- what the bus sees --------------------------------------------------------------------- */
 
 static bool overlaps_busy(const struct simulated_part *part, uint32_t address, size_t length)
 {
@@ -238,8 +236,7 @@ enum part_answer flash_write(struct simulated_part *part, uint32_t address, cons
         return PART_OK;
 }
 
-/* --- registers
- * ------------------------------------------------------------------------------------ */
+/* --- registers ----------------------------------------------------------------------------- */
 
 static uint32_t status_of(const struct flash_bank *bank)
 {
@@ -383,8 +380,7 @@ enum part_answer flash_register_write(struct simulated_part *part, uint32_t offs
         return PART_OK;
 }
 
-/* --- time
- * ------------------------------------------------------------------------------------------ */
+/* --- time ---------------------------------------------------------------------------------- */
 
 void flash_reset(struct simulated_part *part)
 {

@@ -57,8 +57,7 @@ static bool is_shut(const struct simulated_part *part, uint32_t address)
         return part->protection >= 1 && holds(BACKUP_ADDRESS, 4 << 10, address, 1);
 }
 
-/* --- read-only words ----------------------------------------------------------------------------
- */
+/* --- read-only words ----------------------------------------------------------------------- */
 
 /* Marker of the RSS profile, unique id and flash size; the code of the boot loader is not modelled
  * and reads as erased. */
@@ -97,8 +96,7 @@ static uint32_t apb_read(const struct simulated_part *part, uint32_t offset)
         return part->apb[offset / 4];
 }
 
-/* --- registers ----------------------------------------------------------------------------------
- */
+/* --- registers ----------------------------------------------------------------------------- */
 
 /* APB-D is seen twice: from AP 2, and from AXI at 0x5C000000 (DBGMCU of both: targets.md 1.1, 1.2; the
  * trace funnel at + 0x4000 of both: OpenOCD target/stm32h7x.cfg). False: not a place of this kind. */
@@ -209,8 +207,7 @@ enum part_answer part_bus_write(struct simulated_part *part, unsigned ap, uint32
         return register_write(part, ap, address, load_le32(data));
 }
 
-/* --- many words at once --------------------------------------------------------------------------
- */
+/* --- many words at once -------------------------------------------------------------------- */
 
 static bool may_move_block(const struct simulated_part *part, unsigned ap)
 {

@@ -74,8 +74,7 @@ void part_set_protection(struct simulated_part *part, uint8_t rdp)
                 part->protection = option_level(part->record->options[row]);
 }
 
-/* --- protected areas
- * ------------------------------------------------------------------------------ */
+/* --- protected areas ----------------------------------------------------------------------- */
 
 /* Byte range of PCROP or secure area of a bank: start [11:0], end [27:16], 256-byte units, both
  * included; start > end is none. */
@@ -153,8 +152,7 @@ bool option_protects_read(const struct simulated_part *part, uint32_t address, u
         return true;
 }
 
-/* --- may it change?
- * ------------------------------------------------------------------------------- */
+/* --- may it change? ------------------------------------------------------------------------ */
 
 static uint32_t merged(const struct simulated_part *part, size_t row, uint32_t value)
 {
@@ -252,8 +250,7 @@ void option_apply(struct simulated_part *part, const uint32_t *values)
         memcpy(part->record->options, wanted, sizeof(wanted[0]) * part->family->option_count);
 }
 
-/* --- registers
- * -------------------------------------------------------------------------------------- */
+/* --- registers ----------------------------------------------------------------------------- */
 
 bool option_register_read(struct simulated_part *part, uint32_t offset, uint32_t *ret_value)
 {

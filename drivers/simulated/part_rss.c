@@ -39,8 +39,7 @@
 #define DECRYPT_RATE     500000u /* bytes a second */
 #define OPTSR_CUR        0x1Cu
 
-/* --- mailbox
- * --------------------------------------------------------------------------------------- */
+/* --- mailbox ------------------------------------------------------------------------------- */
 
 static uint8_t *mailbox(struct simulated_part *part)
 {
@@ -75,8 +74,7 @@ static void mailbox_done(struct simulated_part *part, uint32_t value)
         mailbox_put(part, AT_STATE, DONE);
 }
 
-/* --- the ROM
- * ---------------------------------------------------------------------------------------- */
+/* --- the ROM ------------------------------------------------------------------------------- */
 
 bool rss_has_pending_install(struct simulated_part *part)
 {
@@ -127,8 +125,7 @@ void rss_refuse(struct simulated_part *part, uint32_t code)
         mailbox_done(part, code);
 }
 
-/* --- a run: begin and end
- * --------------------------------------------------------------------------- */
+/* --- a run: begin and end ------------------------------------------------------------------ */
 
 static void forget_plain(struct rss_run *run)
 {
@@ -205,8 +202,7 @@ void rss_begin(struct simulated_part *part, uint64_t now_ns)
         part_changed(part);
 }
 
-/* --- its steps
- * --------------------------------------------------------------------------------------- */
+/* --- its steps ----------------------------------------------------------------------------- */
 
 static void open_license(struct simulated_part *part)
 {

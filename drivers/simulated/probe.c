@@ -100,8 +100,7 @@ uint16_t probe_product(const struct simulated_probe *probe)
         return probe->settings.product;
 }
 
-/* --- time
- * ------------------------------------------------------------------------------------------- */
+/* --- time ---------------------------------------------------------------------------------- */
 
 static void spend(struct simulated_probe *probe, uint64_t duration_ns)
 {
@@ -118,8 +117,7 @@ static void spend_usb(struct simulated_probe *probe, size_t length)
         spend(probe, (uint64_t)length * NS_PER_S / (probe->is_v3 ? USB_RATE_V3 : USB_RATE_V2));
 }
 
-/* --- answers
- * ----------------------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------------------------- */
 
 /* With the line full the oldest is lost: firmware has no memory for more. */
 uint8_t *probe_answer(struct simulated_probe *probe, size_t length)
@@ -185,8 +183,7 @@ void probe_want_data(struct simulated_probe *probe, size_t length)
         probe->data_length = 0;
 }
 
-/* --- commands outside debug
- * --------------------------------------------------------------------------- */
+/* --- commands outside debug ---------------------------------------------------------------- */
 
 static void answer_version(struct simulated_probe *probe)
 {

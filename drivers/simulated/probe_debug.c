@@ -20,8 +20,7 @@
 #define ALL_REGISTERS 21u
 #define BOARD_LENGTH  128u
 
-/* --- clock
- * -------------------------------------------------------------------------------------------- */
+/* --- clock --------------------------------------------------------------------------------- */
 
 /* stlink.md 6.3, prescaler 1; 6.1 */
 static const unsigned clocks_v3[] = { 24000, 8000, 3300, 1000, 200, 50, 5 };
@@ -66,8 +65,7 @@ static void set_clock_v2(struct simulated_probe *probe, unsigned divisor)
         probe_answer_status(probe, STATUS_OK);
 }
 
-/* --- entering and leaving
- * --------------------------------------------------------------------------------- */
+/* --- entering and leaving ------------------------------------------------------------------ */
 
 void probe_leave_debug(struct simulated_probe *probe)
 {
@@ -163,8 +161,7 @@ static void close_ap(struct simulated_probe *probe, unsigned ap)
         probe_answer_status(probe, was_open ? STATUS_OK : STATUS_BAD_AP);
 }
 
-/* --- DAP registers
- * ------------------------------------------------------------------------------------------ */
+/* --- DAP registers ------------------------------------------------------------------------- */
 
 static uint8_t dap_status(unsigned port, enum part_answer answer, bool was_sticky)
 {
@@ -231,9 +228,7 @@ static void write_dap(struct simulated_probe *probe, unsigned port, unsigned add
         probe_answer_status(probe, dap_status(port, result, was_sticky));
 }
 
-/* --- core
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- core ---------------------------------------------------------------------------------- */
 
 static uint8_t access_word(struct simulated_probe *probe, bool is_write, unsigned ap,
                            uint32_t address, uint32_t *value)
@@ -323,8 +318,7 @@ static void reset_system(struct simulated_probe *probe)
         probe_answer_status(probe, is_there ? STATUS_OK : STATUS_DP_ERROR);
 }
 
-/* --- which command
- * --------------------------------------------------------------------------------------------- */
+/* --- which command ------------------------------------------------------------------------- */
 
 /* Commands that work in every mode. */
 static bool idle_command(struct simulated_probe *probe, const uint8_t *command)

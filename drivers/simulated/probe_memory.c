@@ -27,8 +27,7 @@ unsigned probe_misc_max(const struct simulated_probe *probe)
         return probe->is_v3 ? MISC_MAX_V3 : MISC_MAX_V2;
 }
 
-/* --- one access
- * -------------------------------------------------------------------------------------- */
+/* --- one access ---------------------------------------------------------------------------- */
 
 static uint8_t access_status(struct simulated_probe *probe, enum part_answer answer,
                              bool was_sticky)
@@ -70,8 +69,7 @@ uint8_t probe_access(struct simulated_probe *probe, bool is_write, unsigned ap, 
         return access_status(probe, answer, was_sticky);
 }
 
-/* --- blocks
- * ------------------------------------------------------------------------------------------- */
+/* --- blocks -------------------------------------------------------------------------------- */
 
 struct block {
         bool is_write, has_increment;
@@ -243,8 +241,7 @@ bool probe_memory_command(struct simulated_probe *probe, const uint8_t *command)
         }
 }
 
-/* --- data that came
- * --------------------------------------------------------------------------------- */
+/* --- data that came ------------------------------------------------------------------------ */
 
 struct list_state {
         unsigned ap;

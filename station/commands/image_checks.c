@@ -46,7 +46,7 @@ static void describe(const struct claim *claim, char text[static 200])
                  claim->address + (uint32_t)(claim->end - claim->begin) - 1);
 }
 
-/* --- gathering ---------------------------------------------------------------------------------*/
+/* --- gathering ----------------------------------------------------------------------------- */
 
 static void claim(struct claims *claims, const struct family *family, struct claim with,
                   uint64_t length)
@@ -114,7 +114,7 @@ static struct claims gather(const struct family *family, const struct image_inpu
         return claims;
 }
 
-/* --- one with another --------------------------------------------------------------------------*/
+/* --- one with another ---------------------------------------------------------------------- */
 
 static int by_begin(const void *a, const void *b)
 {
@@ -162,7 +162,7 @@ static int check_overlaps(const struct family *family, struct claims *claims)
         return 0;
 }
 
-/* --- each with the part ------------------------------------------------------------------------*/
+/* --- each with the part -------------------------------------------------------------------- */
 
 static int not_flash(const struct family *family, const char *file, uint32_t address,
                      uint64_t length)
@@ -215,7 +215,7 @@ static int check_token(const struct family *family, const struct image_token *to
                      token->address, word, family->name);
 }
 
-/* --- external firmware -------------------------------------------------------------------------*/
+/* --- external firmware --------------------------------------------------------------------- */
 
 static int check_region(const struct family *family, const struct image_external *external,
                         const struct firmware_segment *segment)

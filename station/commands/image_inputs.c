@@ -41,7 +41,7 @@ void image_inputs_free(struct image_inputs **inputs)
         *inputs = NULL;
 }
 
-/* --- firmware ----------------------------------------------------------------------------------*/
+/* --- firmware ------------------------------------------------------------------------------ */
 
 static int read_firmware(struct firmware *firmware, const char *path, bool has_address,
                          uint32_t address)
@@ -122,7 +122,7 @@ int image_inputs_keys(struct image_inputs *inputs, const char *path)
         return key_areas_parse(path, file.data, file.length, &inputs->key_areas);
 }
 
-/* --- verbatim ----------------------------------------------------------------------------------*/
+/* --- verbatim ------------------------------------------------------------------------------ */
 
 static int add_blob(struct image_inputs *inputs, char type, const char *path, size_t limit,
                     struct image_blob **ret_blob)
@@ -234,7 +234,7 @@ int image_inputs_ssfi(struct image_inputs *inputs, const char *path)
         return add_blob(inputs, SFI_SSFI_REFERENCE, path, SSFI_FILE_MAX, &blob);
 }
 
-/* --- option bytes ------------------------------------------------------------------------------*/
+/* --- option bytes -------------------------------------------------------------------------- */
 
 /* Names and order are checked where they are public, the number where that is (targets.md 6.5). */
 static int check_rows(const struct family *family, const char *path,

@@ -42,7 +42,7 @@ int secret_write(const char *path, const void *secret, size_t length)
 int key_file_name(const char *path, char ret_name[static NONCE_KEY_TEXT])
 {
         uint8_t key[GCM_KEY_LENGTH];
-        int r = secrets_read_key(path, key);
+        int r = secrets_read_exactly("key", path, key, sizeof(key));
 
         if (r >= 0)
                 nonce_key_name(key, ret_name);

@@ -152,8 +152,8 @@ static int run(int argc, char **argv)
                                                     "ledger", ledger_path))
                                ? EXIT_OK
                                : fault(FAULT_SYSTEM, "a file name is not UTF-8, as JSON wants it");
-        printf("key          %s  %u bytes, mode 0600\n", paths.key, GCM_KEY_LENGTH);
-        printf("nonce        %s  %u bytes, mode 0600\n", paths.nonce, SFI_NONCE_LENGTH);
+        printf("key          %s  %d bytes, mode 0600\n", paths.key, GCM_KEY_LENGTH);
+        printf("nonce        %s  %d bytes, mode 0600\n", paths.nonce, SFI_NONCE_LENGTH);
         printf("fingerprint  %s\n", text);
         printf("ledger       %s\n", ledger_path);
         return EXIT_OK;

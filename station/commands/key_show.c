@@ -62,7 +62,7 @@ static int64_t count_nonces(const struct nonce_list *list, const char *key)
 
 static int look(struct view *view)
 {
-        struct nonce_memory memory;
+        struct nonce_memory memory = { 0 };
         const char *link;
         int r;
 

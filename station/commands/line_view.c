@@ -80,7 +80,7 @@ static void put_line(const struct screen *screen, FILE *to, enum tone tone, cons
         fputc('\n', to);
 }
 
-/* --- the lot -----------------------------------------------------------------------------------*/
+/* --- the lot ------------------------------------------------------------------------------- */
 
 static void print_lot(const struct screen *screen, FILE *to, const struct snapshot *snapshot)
 {
@@ -107,7 +107,7 @@ static void print_lot(const struct screen *screen, FILE *to, const struct snapsh
         put_line(screen, to, TONE_PLAIN, "%s", licenses);
 }
 
-/* --- tables ------------------------------------------------------------------------------------*/
+/* --- tables -------------------------------------------------------------------------------- */
 
 static enum tone state_tone(const struct snapshot_site *site)
 {
@@ -208,7 +208,7 @@ void line_view_print(const struct screen *screen, FILE *to, const struct snapsho
                 put_line(screen, to, TONE_BAD, "alarm: %s", snapshot->alarms[i]);
 }
 
-/* --- the end of a lot --------------------------------------------------------------------------*/
+/* --- the end of a lot ---------------------------------------------------------------------- */
 
 static void yield_row(struct table *table, const char *name, uint32_t part, uint32_t whole)
 {

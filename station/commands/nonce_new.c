@@ -54,7 +54,7 @@ static int make(const struct request *request, const char *key, const struct non
                 const char *path)
 {
         uint8_t nonce[SFI_NONCE_LENGTH];
-        struct nonce_memory memory;
+        struct nonce_memory memory = { 0 };
         int r;
 
         r = nonce_memory_read(request->key_file, &memory);
@@ -93,7 +93,7 @@ static int run(int argc, char **argv)
                                                     "fingerprint", text, "images", images))
                                ? EXIT_OK
                                : fault(FAULT_SYSTEM, "a file name is not UTF-8, as JSON wants it");
-        printf("nonce  %s  %u bytes, mode 0600\n", request.output, SFI_NONCE_LENGTH);
+        printf("nonce  %s  %d bytes, mode 0600\n", request.output, SFI_NONCE_LENGTH);
         printf("key    %s, %lld image%s before; none of their IVs is in the nonce's range\n", text,
                images, images == 1 ? "" : "s");
         return EXIT_OK;

@@ -88,7 +88,8 @@ static int answer(const struct request *request, const struct nonce_list *list, 
         if (r < 0)
                 return r;
         if (!request->is_json) {
-                printf("%s: %zu uses, every link holds%s\n", name, list->count,
+                printf("%s: %zu use%s, every link holds%s\n", name, list->count,
+                       list->count == 1 ? "" : "s",
                        request->after ? ", and it goes on from the earlier one" : "");
                 printf("last link: %s\n", last);
                 if (r == 0)

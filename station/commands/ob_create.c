@@ -82,7 +82,7 @@ static int read_request(int argc, char **argv, struct request *request)
         return 0;
 }
 
-/* --- values ------------------------------------------------------------------------------------*/
+/* --- values -------------------------------------------------------------------------------- */
 
 static int begin(const struct request *request, const struct family *family,
                  struct option_bytes *ret_rows)
@@ -152,7 +152,7 @@ static int set(const struct family *family, const struct option_fields *fields, 
         return 0;
 }
 
-/* --- the file ----------------------------------------------------------------------------------*/
+/* --- the file ------------------------------------------------------------------------------ */
 
 static int write_csv(const char *path, const struct option_bytes *rows)
 {

@@ -92,7 +92,8 @@ static int check(const struct request *request, const struct surroundings *aroun
         if (r >= 0)
                 r = order_parse(file.data, file.length, dirname(copy), ret_order, ret_error);
         if (r >= 0)
-                r = order_load_image(ret_order, &around->family, &around->rss, &sfi, ret_error);
+                r = order_load_image(ret_order, &around->family, &around->rss, NULL, &sfi,
+                                     ret_error);
         free(copy);
         return r;
 }

@@ -118,7 +118,7 @@ void screen_redraw(struct screen *screen, const char *text)
         fflush(screen->out);
 }
 
-/* --- tables ------------------------------------------------------------------------------------*/
+/* --- tables -------------------------------------------------------------------------------- */
 
 struct cell {
         enum tone tone;

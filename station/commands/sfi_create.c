@@ -94,7 +94,7 @@ struct request {
         enum sfi_iv_policy policy;
 };
 
-/* --- options -----------------------------------------------------------------------------------*/
+/* --- options ------------------------------------------------------------------------------- */
 
 static int take_input(struct request *request, const char *path, int key, struct input **ret_input)
 {
@@ -261,7 +261,7 @@ static int read_request(int argc, char **argv, struct request *ret_request)
         return check_request(ret_request);
 }
 
-/* --- files -------------------------------------------------------------------------------------*/
+/* --- files --------------------------------------------------------------------------------- */
 
 static int load_input(const struct input *input, const struct family *family,
                       struct image_inputs *inputs)
@@ -302,7 +302,7 @@ static int load_inputs(const struct request *request, const struct family *famil
         return 0;
 }
 
-/* --- what the part can take --------------------------------------------------------------------*/
+/* --- what the part can take ---------------------------------------------------------------- */
 
 static int check_part(const struct request *request, const struct family *family)
 {
@@ -340,7 +340,7 @@ static bool wants_parts(const struct request *request)
         return request->hash || (is_for_any && request->token.is_given && request->ram_length);
 }
 
-/* --- sealing -----------------------------------------------------------------------------------*/
+/* --- sealing ------------------------------------------------------------------------------- */
 
 /* The IVs are taken in the ledger before the file is written: a crash between the two costs a
  * nonce and never uses one twice. */

@@ -58,7 +58,7 @@ struct differences {
         size_t same;
 };
 
-/* --- options -----------------------------------------------------------------------------------*/
+/* --- options ------------------------------------------------------------------------------- */
 
 static int take_path(struct request *request, const char *value)
 {
@@ -125,7 +125,7 @@ static int read_request(int argc, char **argv, struct request *request)
         return 0;
 }
 
-/* --- comparing ---------------------------------------------------------------------------------*/
+/* --- comparing ----------------------------------------------------------------------------- */
 
 static json_t *note(struct differences *differences, const char *what, const struct item *item)
 {
@@ -288,7 +288,7 @@ static int compare_sealed(const struct request *request, struct differences *dif
         return 0;
 }
 
-/* --- telling -----------------------------------------------------------------------------------*/
+/* --- telling ------------------------------------------------------------------------------- */
 
 static void print_difference(const json_t *object)
 {

@@ -65,7 +65,7 @@ static struct unit unit_of(const struct sfi *sfi, size_t index)
                               .tag = area->tag };
 }
 
-/* --- two ways to know --------------------------------------------------------------------------*/
+/* --- two ways to know ---------------------------------------------------------------------- */
 
 static int verify_with_key(const struct request *request, const struct sfi *sfi,
                            enum verdict *verdicts)
@@ -159,7 +159,7 @@ static int verify_with_hash_key(const struct request *request, const struct sfi 
         return r;
 }
 
-/* --- telling -----------------------------------------------------------------------------------*/
+/* --- telling ------------------------------------------------------------------------------- */
 
 static void unit_name(const struct sfi *sfi, size_t index, char text[static 64])
 {
@@ -222,7 +222,7 @@ static int print_json(const struct request *request, const struct sfi *sfi,
         return fault(FAULT_SYSTEM, "no memory for the answer");
 }
 
-/* --- the command -------------------------------------------------------------------------------*/
+/* --- the command --------------------------------------------------------------------------- */
 
 static int take_option(struct request *request, const struct options *options, int key)
 {

@@ -48,7 +48,7 @@ struct watch {
         char progress[400];
 };
 
-/* --- lines -------------------------------------------------------------------------------------*/
+/* --- lines --------------------------------------------------------------------------------- */
 
 static void say(const struct watch *watch, const char *text)
 {
@@ -143,7 +143,7 @@ static void say_changes(struct watch *watch)
         fflush(watch->screen.out);
 }
 
-/* --- the terminal ------------------------------------------------------------------------------*/
+/* --- the terminal -------------------------------------------------------------------------- */
 
 static void draw(struct watch *watch)
 {
@@ -163,7 +163,7 @@ static void draw(struct watch *watch)
         free(text);
 }
 
-/* --- the loop ----------------------------------------------------------------------------------*/
+/* --- the loop ------------------------------------------------------------------------------ */
 
 /* Ask until the station answers or patience ends. */
 static int ask(struct watch *watch)

@@ -25,7 +25,8 @@ static double run(unsigned sites, double single)
         line->station.settings.bench.handling_ms = 200;
         line_order(line, "BENCH", units, "");
         if (line_run(line, LOOP_TIME_REAL, 1, NULL, NULL) < 0 || line->counts.good != units) {
-                printf("gang of %u: FAILED, %u of %u units good\n", sites, line->counts.good, units);
+                printf("gang of %u: FAILED, %u of %u units good\n", sites, line->counts.good,
+                       units);
                 line_destroy(line);
                 return single;
         }

@@ -68,7 +68,7 @@ static void print_ns(const char *what, uint64_t total_ns, unsigned count)
         fflush(stdout);
 }
 
-/* --- samples ---------------------------------------------------------------------------------- */
+/* --- samples ------------------------------------------------------------------------------- */
 
 struct samples {
         uint64_t *ns;
@@ -113,7 +113,7 @@ static double samples_print(const char *what, struct samples *samples)
         return middle;
 }
 
-/* --- switching -------------------------------------------------------------------------------- */
+/* --- switching ----------------------------------------------------------------------------- */
 
 #define SWITCHES 1000000u
 
@@ -210,7 +210,7 @@ static int bench_fresh_stacks(void *subject)
         return 0;
 }
 
-/* --- timers ----------------------------------------------------------------------------------- */
+/* --- timers -------------------------------------------------------------------------------- */
 
 static int bench_virtual_timers(void *subject)
 {
@@ -243,7 +243,7 @@ static int bench_real_timers(void *subject)
         return 0;
 }
 
-/* --- worker dispatch, and the usual way beside it --------------------------------------------- */
+/* --- worker dispatch, and the usual way beside it ------------------------------------------ */
 
 /* One thread under mutex and condition variable; it answers through an eventfd under epoll. */
 struct reference {
@@ -393,7 +393,7 @@ static int bench_workers(void *subject)
         return 0;
 }
 
-/* --- reads ------------------------------------------------------------------------------------ */
+/* --- reads --------------------------------------------------------------------------------- */
 
 #define READS   2000u
 #define PIPES   16u
@@ -515,7 +515,7 @@ static int bench_reads(void *subject)
         return 0;
 }
 
-/* --- all -------------------------------------------------------------------------------------- */
+/* --- all ----------------------------------------------------------------------------------- */
 
 static void with_loop(enum loop_time time, int (*procedure)(void *subject))
 {

@@ -71,7 +71,7 @@ static uint8_t *touched(size_t length)
         return memory;
 }
 
-/* --- the libraries' own calls: payloads and tags at the places they have in an image ---------- */
+/* --- the libraries' own calls: payloads and tags at the places they have in an image ------- */
 
 static void iv_next(uint8_t iv[static GCM_IV_LENGTH])
 {
@@ -192,8 +192,7 @@ static bool run_library_fresh(struct bench *bench)
         return true;
 }
 
-/* --- ours ---------------------------------------------------------------------------------------
- */
+/* --- ours ---------------------------------------------------------------------------------- */
 
 static bool seal_into(struct bench *bench, struct workers *workers)
 {
@@ -254,8 +253,7 @@ static bool run_whole_two(struct bench *bench)
         return seal_whole(bench, bench->two);
 }
 
-/* --- the table ----------------------------------------------------------------------------------
- */
+/* --- the table ----------------------------------------------------------------------------- */
 
 enum row {
         IPSEC,

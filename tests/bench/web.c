@@ -82,7 +82,7 @@ static void ask(int descriptor, const char *path)
         INSIST(send(descriptor, request, (size_t)length - 1, MSG_NOSIGNAL) == length - 1);
 }
 
-/* --- listeners ------------------------------------------------------------------------------ */
+/* --- listeners ----------------------------------------------------------------------------- */
 
 /* All browsers: an event is there when its last two bytes are; chunks end after them. */
 static void *listen_all(void *unused)
@@ -168,7 +168,7 @@ static void bench_events(void)
                100.0 * (double)cpu_ns / (double)wall_ns, PUSHES * 1e9 / (double)wall_ns);
 }
 
-/* --- requests ------------------------------------------------------------------------------- */
+/* --- requests ------------------------------------------------------------------------------ */
 
 /* Each asker asks again as soon as it is answered; answers here fit one read but for its tail. */
 static void *ask_all(void *unused)

@@ -23,7 +23,7 @@ static struct sfi *parse(struct bytes file)
         return sfi;
 }
 
-/* --- the IV ----------------------------------------------------------------------------------- */
+/* --- the IV -------------------------------------------------------------------------------- */
 
 /* What each policy makes of the index, written out (spec/secure-install.md 3.3). */
 static const struct {
@@ -84,7 +84,7 @@ static void policies_have_names_and_are_found_by_them(void **state)
         assert_string_equal(sfi_type_name('x'), "unknown");
 }
 
-/* --- seal, parse, open ------------------------------------------------------------------------ */
+/* --- seal, parse, open --------------------------------------------------------------------- */
 
 #define AREAS_MADE_MAX 100u
 
@@ -342,7 +342,7 @@ static void recipes_that_are_no_image_are_refused(void **state)
         bytes_free(&file);
 }
 
-/* --- bad files -------------------------------------------------------------------------------- */
+/* --- bad files ----------------------------------------------------------------------------- */
 
 /* A small good image: F of 20 bytes, P and R of 32, C of 8 (spec/secure-install.md 2.4). */
 static struct bytes small_image(void)
@@ -466,7 +466,7 @@ static void unknown_letters_are_kept(void **state)
         sfi_free(sfi);
 }
 
-/* --- parts ------------------------------------------------------------------------------------ */
+/* --- parts --------------------------------------------------------------------------------- */
 
 /* Letters of an image, and its parts as "first+count=length". Payloads are one byte each. */
 static const struct {

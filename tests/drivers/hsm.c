@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* --- pure: APDUs -------------------------------------------------------------------------------
- */
+/* --- pure: APDUs --------------------------------------------------------------------------- */
 
 static void commands_are_built_byte_for_byte(void **state)
 {
@@ -164,8 +163,7 @@ static void each_status_of_license_has_its_fault(void **state)
         assert_int_equal(license[135], 0x55);
 }
 
-/* --- on a fiber, with a card -------------------------------------------------------------------
- */
+/* --- on a fiber, with a card --------------------------------------------------------------- */
 
 static int talk(void *subject)
 {
@@ -285,8 +283,7 @@ static void a_cancel_cuts_an_exchange_short(void **state)
         assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, cancel, NULL), 0);
 }
 
-/* --- profiles ----------------------------------------------------------------------------------
- */
+/* --- profiles ------------------------------------------------------------------------------ */
 
 static int load_shipped(void *subject)
 {

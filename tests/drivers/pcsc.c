@@ -14,8 +14,7 @@
 #include <unistd.h>
 #include <winscard.h>
 
-/* --- a PC/SC of our own ------------------------------------------------------------------------
- */
+/* --- a PC/SC of our own -------------------------------------------------------------------- */
 
 /* Looked at from the reader's thread while the test changes it. */
 static struct {
@@ -201,8 +200,7 @@ const char *pcsc_stringify_error(const LONG error)
         return "its own words";
 }
 
-/* --- opening -----------------------------------------------------------------------------------
- */
+/* --- opening ------------------------------------------------------------------------------- */
 
 static int on_real_time(int (*procedure)(void *))
 {
@@ -281,8 +279,7 @@ static void without_pcscd_the_sentence_says_how_to_start_it(void **state)
         assert_int_equal(on_real_time(no_service), 0);
 }
 
-/* --- a session ---------------------------------------------------------------------------------
- */
+/* --- a session ----------------------------------------------------------------------------- */
 
 static int session(void *subject)
 {
@@ -366,8 +363,7 @@ static void every_failure_has_its_fault_and_words(void **state)
         assert_int_equal(on_real_time(failing), 0);
 }
 
-/* --- waiting -----------------------------------------------------------------------------------
- */
+/* --- waiting ------------------------------------------------------------------------------- */
 
 static int waiting(void *subject)
 {
@@ -472,8 +468,7 @@ static void a_restart_of_pcscd_is_survived(void **state)
         assert_int_equal(on_real_time(restarting), 0);
 }
 
-/* --- T=0 ---------------------------------------------------------------------------------------
- */
+/* --- T=0 ----------------------------------------------------------------------------------- */
 
 static int byte_by_byte(void *subject)
 {

@@ -25,7 +25,7 @@ static const uint32_t good_options[9] = { 0x1026AAD0, 0x81000200, 0x81000200,
                                           0x81000200, 0x81000200, 0xFFFFFFFF,
                                           0xFFFFFFFF, 0x24000800, 0x10000810 };
 
-/* --- a job: bed, image, license -------------------------------------------------------------- */
+/* --- a job: bed, image, license ------------------------------------------------------------ */
 
 struct job {
         struct bed *bed;
@@ -103,7 +103,7 @@ static int install(struct job *job)
         return r;
 }
 
-/* --- certificate ----------------------------------------------------------------------------- */
+/* --- certificate --------------------------------------------------------------------------- */
 
 FIBER_TEST(the_certificate_is_asked_for_and_checked)
 {
@@ -172,7 +172,7 @@ FIBER_TEST(a_reference_profile_runs_only_on_a_part_with_its_marker)
         return 0;
 }
 
-/* --- installs -------------------------------------------------------------------------------- */
+/* --- installs ------------------------------------------------------------------------------ */
 
 FIBER_TEST(an_image_is_installed)
 {
@@ -360,7 +360,7 @@ FIBER_TEST(a_part_that_is_too_long_is_not_even_sent)
         return 0;
 }
 
-/* --- no answer is not success ---------------------------------------------------------------- */
+/* --- no answer is not success -------------------------------------------------------------- */
 
 /* Pull the board out a while after the areas have gone. */
 static int pull(void *subject)

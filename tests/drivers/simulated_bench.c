@@ -50,8 +50,7 @@ static int exchange(struct wire *wire, uint8_t a, uint8_t b, uint8_t c, void *an
         return wire_exchange(wire, &exchange);
 }
 
-/* --- bus and wire
- * ------------------------------------------------------------------------------------- */
+/* --- bus and wire -------------------------------------------------------------------------- */
 
 static int body_bus(void *subject)
 {
@@ -258,8 +257,7 @@ static void a_cancelled_exchange_leaves_the_wire_usable(void **state)
         in_virtual_time(body_cancel);
 }
 
-/* --- misfortune on the wire
- * ----------------------------------------------------------------------------- */
+/* --- misfortune on the wire ---------------------------------------------------------------- */
 
 static int body_late(void *subject)
 {
@@ -346,8 +344,7 @@ static void short_answers_and_flipped_bits_happen_by_seed(void **state)
         in_virtual_time(body_short_and_flip);
 }
 
-/* --- boards that arrive spoiled
- * -------------------------------------------------------------------------- */
+/* --- boards that arrive spoiled ------------------------------------------------------------ */
 
 struct spoiled {
         struct misfortune misfortune;
@@ -389,8 +386,7 @@ static void spoiled_boards_fail_by_their_defect(void **state)
         in_virtual_time(body_spoiled);
 }
 
-/* --- whole installs with the shipped driver
- * ---------------------------------------------------------------- */
+/* --- whole installs with the shipped driver ------------------------------------------------ */
 
 static int body_install(void *subject)
 {
@@ -569,9 +565,7 @@ static void a_power_cut_anywhere_never_looks_like_success(void **state)
         in_virtual_time(body_power_cuts);
 }
 
-/* --- readers
- * -----------------------------------------------------------------------------------------------
- */
+/* --- readers ------------------------------------------------------------------------------- */
 
 static int pull_later(void *subject)
 {

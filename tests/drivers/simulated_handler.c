@@ -261,8 +261,7 @@ static void without_a_number_boards_never_end(void **state)
         assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, body_endless, NULL), 0);
 }
 
-/* --- what survives
- * -------------------------------------------------------------------------------------- */
+/* --- what survives ------------------------------------------------------------------------- */
 
 static int kill_later(void *subject)
 {

@@ -3,8 +3,7 @@
  */
 #include "tests/support/part_rig.h"
 
-/* --- debug port
- * ------------------------------------------------------------------------------------- */
+/* --- debug port ---------------------------------------------------------------------------- */
 
 static void without_power_nothing_answers(void **state)
 {
@@ -120,8 +119,7 @@ static void narrow_accesses_use_their_byte_lanes_and_packed_ones_are_refused(voi
         assert_int_equal(rd(rig, RAM), 0x44EE2211);
 }
 
-/* --- memory map
- * --------------------------------------------------------------------------------------- */
+/* --- memory map ---------------------------------------------------------------------------- */
 
 static void the_memory_map_is_that_of_the_h75x(void **state)
 {
@@ -200,8 +198,7 @@ static void under_reset_only_core_and_apb_d_answer(void **state)
         assert_int_equal(rd(rig, 0x5C001000), 0x20030450);
 }
 
-/* --- core
- * ---------------------------------------------------------------------------------------------- */
+/* --- core ---------------------------------------------------------------------------------- */
 
 static void the_core_halts_steps_and_keeps_registers(void **state)
 {

@@ -3,9 +3,7 @@
  */
 #include "tests/support/part_rig.h"
 
-/* --- flash
- * -----------------------------------------------------------------------------------------------
- */
+/* --- flash --------------------------------------------------------------------------------- */
 
 static void write_word(struct rig *rig, uint32_t address, uint32_t first)
 {
@@ -240,8 +238,7 @@ static void an_erase_with_pg_set_is_refused(void **state)
         assert_int_equal(rd(rig, SR), 1u << 18);
 }
 
-/* --- option bytes
- * ------------------------------------------------------------------------------------------ */
+/* --- option bytes -------------------------------------------------------------------------- */
 
 static void options_change_after_their_time(void **state)
 {

@@ -8,8 +8,7 @@
 #include <openssl/evp.h>
 #include <openssl/obj_mac.h>
 
-/* --- ROM and RSS
- * ------------------------------------------------------------------------------------------- */
+/* --- ROM and RSS --------------------------------------------------------------------------- */
 
 static uint32_t box(uint32_t offset)
 {
@@ -150,9 +149,7 @@ static void the_rom_refuses_what_it_does_not_know(void **state)
         assert_int_equal(rd(rig, box(0x20)), 0);
 }
 
-/* --- install
- * ------------------------------------------------------------------------------------------------
- */
+/* --- install ------------------------------------------------------------------------------- */
 
 static void prepare(struct rig *rig)
 {

@@ -53,8 +53,7 @@ static int teardown(void **state)
         return 0;
 }
 
-/* --- verbs
- * ------------------------------------------------------------------------------------------ */
+/* --- verbs --------------------------------------------------------------------------------- */
 
 static void send_bytes(struct bench_top *top, const void *bytes, size_t length)
 {
@@ -162,8 +161,7 @@ static bool is_refused(struct bench_top *top, const char *hex)
         return probe_take_stall(top->probe);
 }
 
-/* --- identity
- * --------------------------------------------------------------------------------------- */
+/* --- identity ------------------------------------------------------------------------------ */
 
 static void a_v3_tells_its_version_in_two_steps(void **state)
 {
@@ -240,8 +238,7 @@ static void a_command_of_another_length_is_stalled(void **state)
         assert_true(probe_take_stall(top->probe));
 }
 
-/* --- clock
- * ------------------------------------------------------------------------------------------ */
+/* --- clock --------------------------------------------------------------------------------- */
 
 static void the_v3_lists_its_clocks_and_takes_the_next_lower(void **state)
 {
@@ -256,8 +253,7 @@ static void the_v3_lists_its_clocks_and_takes_the_next_lower(void **state)
         assert_answer(top, "F2 61 00 00 04 00 00 00", "08000000 E40C0000"); /* 4: below all */
 }
 
-/* --- entering
- * --------------------------------------------------------------------------------------- */
+/* --- entering ------------------------------------------------------------------------------ */
 
 static void enter_finds_the_debug_port(void **state)
 {
@@ -342,8 +338,7 @@ static void apb_d_is_reached_through_port_2(void **state)
         assert_int_equal(ask(top, "F2 36 00 10 00 5C 00", 8), 0x80);
 }
 
-/* --- memory
- * ----------------------------------------------------------------------------------------- */
+/* --- memory -------------------------------------------------------------------------------- */
 
 static void memory_moves_in_all_widths(void **state)
 {
@@ -522,8 +517,7 @@ static void connecting_under_reset_catches_the_core(void **state)
         assert_true(value(top) & 0x20000);
 }
 
-/* --- time and order
- * ---------------------------------------------------------------------------------- */
+/* --- time and order ------------------------------------------------------------------------ */
 
 static uint64_t duration_of(struct bench_top *top, const char *hex)
 {

@@ -7,7 +7,7 @@
 #include "drivers/stlink.h"
 #include "drivers/stlink_version.h"
 
-/* --- opening --------------------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------------------------- */
 
 static int old_v2(void *unused)
 {
@@ -263,7 +263,7 @@ static void the_floor_is_v2j32_and_v3j3(void **state)
         assert_int_equal(run(floors, NULL), 0);
 }
 
-/* --- voltage and clock ----------------------------------------------------------------------- */
+/* --- voltage and clock --------------------------------------------------------------------- */
 
 static int voltages(void *unused)
 {
@@ -387,7 +387,7 @@ static void v2_takes_a_delay_count(void **state)
         assert_int_equal(run(clock_v2, NULL), 0);
 }
 
-/* --- SWD, registers, words ------------------------------------------------------------------- */
+/* --- SWD, registers, words ----------------------------------------------------------------- */
 
 static int enter(void *unused)
 {

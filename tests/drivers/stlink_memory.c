@@ -7,7 +7,7 @@
 #include "drivers/stlink_status.h"
 #include "scheduler/fiber.h"
 
-/* --- memory ---------------------------------------------------------------------------------- */
+/* --- memory -------------------------------------------------------------------------------- */
 
 #define GOOD "80 00 00 00 AA BB CC DD EE FF 00 11"
 
@@ -167,7 +167,7 @@ static void slow_clocks_get_more_time_and_a_lost_answer_a_resync(void **state)
         assert_int_equal(run(slow_clock, NULL), 0);
 }
 
-/* --- status ---------------------------------------------------------------------------------- */
+/* --- status -------------------------------------------------------------------------------- */
 
 #define READ                                                                                       \
         {                                                                                          \
@@ -350,7 +350,7 @@ static void every_status_has_its_name_and_fault(void **state)
         }
 }
 
-/* --- trouble on the wire --------------------------------------------------------------------- */
+/* --- trouble on the wire ------------------------------------------------------------------- */
 
 static int unplugged(void *unused)
 {

@@ -19,7 +19,7 @@ static int run(int (*procedure)(void *))
         }                                                                                          \
         static int name##_on_fiber(void *unused)
 
-/* --- identity -------------------------------------------------------------------------------- */
+/* --- identity ------------------------------------------------------------------------------ */
 
 FIBER_TEST(a_part_tells_who_it_is)
 {
@@ -109,7 +109,7 @@ FIBER_TEST(memory_is_written_and_read_at_ragged_addresses)
         return 0;
 }
 
-/* --- option bytes ---------------------------------------------------------------------------- */
+/* --- option bytes -------------------------------------------------------------------------- */
 
 FIBER_TEST(option_bytes_are_written_once_and_read_back)
 {
@@ -237,7 +237,7 @@ FIBER_TEST(read_out_protection_shows_in_the_option_bytes)
         return 0;
 }
 
-/* --- flash ----------------------------------------------------------------------------------- */
+/* --- flash --------------------------------------------------------------------------------- */
 
 FIBER_TEST(one_byte_that_is_not_erased_is_found_and_erased)
 {
@@ -293,7 +293,7 @@ FIBER_TEST(write_protected_sectors_are_not_erased)
         return 0;
 }
 
-/* --- where the core runs, reset -------------------------------------------------------------- */
+/* --- where the core runs, reset ------------------------------------------------------------ */
 
 FIBER_TEST(a_high_boot_pin_shows_without_halting_the_core)
 {

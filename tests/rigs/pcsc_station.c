@@ -52,8 +52,7 @@ static void make_certificate(unsigned number, struct certificate *certificate)
                 abort();
 }
 
-/* --- one reader --------------------------------------------------------------------------------
- */
+/* --- one reader ---------------------------------------------------------------------------- */
 
 struct license_task {
         struct reader *reader;
@@ -154,8 +153,7 @@ static void one_reader(void)
         reader_close(task.reader);
 }
 
-/* --- the desk ----------------------------------------------------------------------------------
- */
+/* --- the desk ------------------------------------------------------------------------------ */
 
 struct site {
         struct desk *desk;

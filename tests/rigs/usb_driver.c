@@ -73,9 +73,8 @@ static int open_twice(struct bus *bus)
 static struct sfi *make_image(void)
 {
         static uint8_t code[20000], words[36];
-        static const uint32_t rows[] = { 0x1026AAD0, 0x81000200, 0x81000200,
-                                         0x81000200, 0x81000200, 0xFFFFFFFF,
-                                         0xFFFFFFFF, 0x24000800, 0x10000810 };
+        static const uint32_t rows[] = { 0x1026AAD0, 0x81000200, 0x81000200, 0x81000200, 0x81000200,
+                                         0xFFFFFFFF, 0xFFFFFFFF, 0x24000800, 0x10000810 };
         const struct sfi_plain_area areas[] = {
                 { SFI_FIRMWARE, 0x08000000, code, sizeof(code) / 32 * 32 },
                 { SFI_CONFIGURATION, 0, words, sizeof(words) },
@@ -122,7 +121,8 @@ static int install_unit(struct bus *bus)
         assert_int_equal(target_write_options(&target, options), 0);
         assert_int_equal(license_issue(&certificate, key, nonce, entropy, license), 0);
         assert_int_equal(sfi_parts(sfi, parts, LENGTH_OF(parts)), 1);
-        assert_int_equal(rss_install_part(&target, &rss, sfi, &parts[0], true, license, &progress), 0);
+        assert_int_equal(rss_install_part(&target, &rss, sfi, &parts[0], true, license, &progress),
+                         0);
         assert_int_equal(target_read_options(&target, options), 0);
         assert_true(target_is_secure(options));
         stlink_close(&probe);

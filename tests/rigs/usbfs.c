@@ -27,8 +27,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -73,9 +73,9 @@ static int copy_in(pid_t pid, uint64_t address, void *to, size_t length)
 {
         struct iovec ours = { to, length }, theirs = { (void *)(uintptr_t)address, length };
 
-        return !length || process_vm_readv(pid, &ours, 1, &theirs, 1, 0) == (ssize_t)length ?
-                       0 :
-                       -EFAULT;
+        return !length || process_vm_readv(pid, &ours, 1, &theirs, 1, 0) == (ssize_t)length
+                       ? 0
+                       : -EFAULT;
 }
 
 static int copy_out(pid_t pid, uint64_t address, const void *from, size_t length)
@@ -83,9 +83,9 @@ static int copy_out(pid_t pid, uint64_t address, const void *from, size_t length
         struct iovec ours = { (void *)(uintptr_t)from, length },
                      theirs = { (void *)(uintptr_t)address, length };
 
-        return !length || process_vm_writev(pid, &ours, 1, &theirs, 1, 0) == (ssize_t)length ?
-                       0 :
-                       -EFAULT;
+        return !length || process_vm_writev(pid, &ours, 1, &theirs, 1, 0) == (ssize_t)length
+                       ? 0
+                       : -EFAULT;
 }
 
 /* --- the file system ----------------------------------------------------------------------- */
@@ -155,8 +155,8 @@ static bool list_entry(fuse_ino_t inode, off_t offset, char name[16], fuse_ino_t
                 if (position++ < offset)
                         continue;
                 snprintf(name, 16, "%03d", inode == FUSE_ROOT_ID ? device->bus : device->address);
-                *ret_inode = inode == FUSE_ROOT_ID ? INODE_BUS + (fuse_ino_t)device->bus :
-                                                     INODE_DEVICE + i;
+                *ret_inode = inode == FUSE_ROOT_ID ? INODE_BUS + (fuse_ino_t)device->bus
+                                                   : INODE_DEVICE + i;
                 return true;
         }
         return false;
@@ -304,8 +304,7 @@ static int try_transfer(struct device *device, const struct urb *urb)
         size_t length = (size_t)urb->image.buffer_length;
 
         if (urb->image.type == USBDEVFS_URB_TYPE_CONTROL)
-                return device_control(device, urb->data, urb->data + 8,
-                                      load_le16(urb->data + 6));
+                return device_control(device, urb->data, urb->data + 8, load_le16(urb->data + 6));
         if (urb->image.endpoint & 0x80)
                 return device_in(device, now_ns(), urb->image.endpoint, urb->data, length);
         return device_out(device, now_ns(), urb->data, length);
@@ -351,7 +350,8 @@ static void *run_pump(void *unused)
                         if (o->pending && ready_ns < wake_ns)
                                 wake_ns = ready_ns;
                 }
-                when = (struct timespec){ (time_t)(wake_ns / NS_PER_S), (long)(wake_ns % NS_PER_S) };
+                when = (struct timespec){ (time_t)(wake_ns / NS_PER_S),
+                                          (long)(wake_ns % NS_PER_S) };
                 pthread_cond_timedwait(&work, &lock, &when);
         }
         return NULL;
@@ -426,7 +426,8 @@ static int reap(struct opened *opened, uint64_t pointer)
                 r = copy_out(urb->owner, urb->address + offsetof(struct usbdevfs_urb, status),
                              &urb->status, sizeof(urb->status));
         if (r == 0)
-                r = copy_out(urb->owner, urb->address + offsetof(struct usbdevfs_urb, actual_length),
+                r = copy_out(urb->owner,
+                             urb->address + offsetof(struct usbdevfs_urb, actual_length),
                              &urb->actual, sizeof(urb->actual));
         if (r == 0)
                 r = copy_out(urb->owner, pointer, &urb->address, sizeof(urb->address));
@@ -458,14 +459,10 @@ static int claim(struct opened *opened, pid_t pid, uint64_t address, bool is_rel
 
 static int control(struct opened *opened, pid_t pid, const struct usbdevfs_ctrltransfer *transfer)
 {
-        const uint8_t setup[8] = { transfer->bRequestType,
-                                   transfer->bRequest,
-                                   (uint8_t)transfer->wValue,
-                                   (uint8_t)(transfer->wValue >> 8),
-                                   (uint8_t)transfer->wIndex,
-                                   (uint8_t)(transfer->wIndex >> 8),
-                                   (uint8_t)transfer->wLength,
-                                   (uint8_t)(transfer->wLength >> 8) };
+        const uint8_t setup[8] = { transfer->bRequestType,     transfer->bRequest,
+                                   (uint8_t)transfer->wValue,  (uint8_t)(transfer->wValue >> 8),
+                                   (uint8_t)transfer->wIndex,  (uint8_t)(transfer->wIndex >> 8),
+                                   (uint8_t)transfer->wLength, (uint8_t)(transfer->wLength >> 8) };
         uint8_t data[4096];
         bool is_in = setup[0] & 0x80;
         int r = 0;
@@ -554,8 +551,9 @@ static void do_ioctl(fuse_req_t request, fuse_ino_t inode, unsigned command, voi
                      struct fuse_file_info *info, unsigned flags, const void *in, size_t in_size,
                      size_t out_size)
 {
-        static const uint32_t capabilities =
-                USBDEVFS_CAP_ZERO_PACKET | USBDEVFS_CAP_NO_PACKET_SIZE_LIM | USBDEVFS_CAP_REAP_AFTER_DISCONNECT;
+        static const uint32_t capabilities = USBDEVFS_CAP_ZERO_PACKET |
+                                             USBDEVFS_CAP_NO_PACKET_SIZE_LIM |
+                                             USBDEVFS_CAP_REAP_AFTER_DISCONNECT;
         struct opened *opened = (struct opened *)(uintptr_t)info->fh;
         int r;
 
@@ -577,8 +575,14 @@ static void do_ioctl(fuse_req_t request, fuse_ino_t inode, unsigned command, voi
 }
 
 static const struct fuse_lowlevel_ops operations = {
-        .getattr = do_getattr, .lookup = do_lookup, .readdir = do_readdir, .open = do_open,
-        .release = do_release, .read = do_read,     .poll = do_poll,       .ioctl = do_ioctl,
+        .getattr = do_getattr,
+        .lookup = do_lookup,
+        .readdir = do_readdir,
+        .open = do_open,
+        .release = do_release,
+        .read = do_read,
+        .poll = do_poll,
+        .ioctl = do_ioctl,
 };
 
 /* --- plugging ------------------------------------------------------------------------------ */
@@ -658,8 +662,8 @@ static struct fuse_session *mount_usbfs(void)
         char name[] = "usbfs", option[] = "-oallow_other,default_permissions";
         char *words[] = { name, option, NULL };
         struct fuse_args arguments = FUSE_ARGS_INIT(2, words);
-        struct fuse_session *session = fuse_session_new(&arguments, &operations, sizeof(operations),
-                                                        NULL);
+        struct fuse_session *session =
+                fuse_session_new(&arguments, &operations, sizeof(operations), NULL);
 
         (void)mkdir("/dev/bus", 0755);
         (void)mkdir("/dev/bus/usb", 0755);

@@ -162,7 +162,7 @@ static void a_nonblocking_descriptor_is_waited_for_all_the_same(void **state)
         on_both(nonblocking_read, NULL);
 }
 
-/* --- many at once ----------------------------------------------------------------------------- */
+/* --- many at once -------------------------------------------------------------------------- */
 
 #define MANY 100u
 
@@ -272,7 +272,7 @@ static void a_queue_of_four_carries_a_hundred_cancels(void **state)
         assert_int_equal(run_with_entries(4, cancel_a_hundred), 0);
 }
 
-/* --- a cancel that comes too late ------------------------------------------------------------- */
+/* --- a cancel that comes too late ---------------------------------------------------------- */
 
 /* The kernel may have been quicker or not; either way the bytes are there, and it is told once. */
 static int read_then_wait(void *subject)
@@ -314,7 +314,7 @@ static void data_that_comes_with_the_cancel_is_not_lost(void **state)
         on_both(cancel_with_data, &is_started);
 }
 
-/* --- virtual time ----------------------------------------------------------------------------- */
+/* --- virtual time -------------------------------------------------------------------------- */
 
 /* Another process, which writes to the pipe in its own time. */
 static pid_t write_later(int descriptor)

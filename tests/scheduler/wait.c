@@ -20,7 +20,7 @@ static void trace_add(const char *what)
         strcat(trace, what);
 }
 
-/* --- waitlists -------------------------------------------------------------------------------- */
+/* --- waitlists ----------------------------------------------------------------------------- */
 
 static int wait_and_say(void *subject)
 {
@@ -125,7 +125,7 @@ static void a_waiter_woken_in_time_has_no_timer_left(void **state)
         assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, woken_in_time, NULL), 0);
 }
 
-/* --- cancel, in every kind of wait ------------------------------------------------------------ */
+/* --- cancel, in every kind of wait --------------------------------------------------------- */
 
 struct scene {
         int pipe[2];
@@ -355,7 +355,7 @@ static void a_join_is_not_cancelled_but_the_next_wait_is(void **state)
         assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, cancel_a_joiner, NULL), 0);
 }
 
-/* --- nothing left to happen ------------------------------------------------------------------- */
+/* --- nothing left to happen ---------------------------------------------------------------- */
 
 static int wait_for_nobody(void *subject)
 {

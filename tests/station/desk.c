@@ -1,8 +1,7 @@
 /* The desk: first come, first served, no card idle while work waits, no license twice. */
 #include "tests/station/desk.h"
 
-/* --- throughput --------------------------------------------------------------------------------
- */
+/* --- throughput ---------------------------------------------------------------------------- */
 
 /* 16 sites, `cards` cards of 1.5 s: the cards' own limit, less the 0.98 that issue 4 asks for. */
 static void crowd(const char *directory, unsigned cards)
@@ -67,8 +66,7 @@ static void sixteen_sites_keep_every_card_busy(void **state)
         on_fiber(crowd_of_four);
 }
 
-/* --- no license twice --------------------------------------------------------------------------
- */
+/* --- no license twice ---------------------------------------------------------------------- */
 
 static int same_chip(void *subject)
 {
@@ -191,8 +189,7 @@ static void closing_waits_for_the_license_on_its_way(void **state)
         on_fiber(closed_in_flight);
 }
 
-/* --- real time, real store thread --------------------------------------------------------------
- */
+/* --- real time, real store thread ---------------------------------------------------------- */
 
 static int in_real_time(void *subject)
 {

@@ -89,8 +89,7 @@ static inline struct desk_card card_shown(struct hall *hall, unsigned index)
         return cards[index];
 }
 
-/* --- a site that asks --------------------------------------------------------------------------
- */
+/* --- a site that asks ---------------------------------------------------------------------- */
 
 struct asker {
         struct hall *hall;

@@ -1,8 +1,7 @@
 /* The desk and cards in trouble: dead, pulled, empty, refusing, of the wrong kind. */
 #include "tests/station/desk.h"
 
-/* --- cards in trouble --------------------------------------------------------------------------
- */
+/* --- cards in trouble ---------------------------------------------------------------------- */
 
 static int one_dies(void *subject)
 {
@@ -264,8 +263,7 @@ static void a_refusal_spends_nothing_and_names_its_reason(void **state)
         on_fiber(refusing);
 }
 
-/* --- cards of the wrong kind -------------------------------------------------------------------
- */
+/* --- cards of the wrong kind --------------------------------------------------------------- */
 
 static int wrong_kinds(void *subject)
 {

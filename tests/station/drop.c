@@ -26,7 +26,7 @@
 
 #define TEXT "order: A\n"
 
-/* ---- the folder, from outside -------------------------------------------------------------- */
+/* --- the folder, from outside -------------------------------------------------------------- */
 
 static char folder[160];
 
@@ -92,7 +92,7 @@ static void assert_answer(const char *name, const char *code, int line, const ch
         json_decref(object);
 }
 
-/* ---- the folder, from inside --------------------------------------------------------------- */
+/* --- the folder, from inside --------------------------------------------------------------- */
 
 static struct drop *open_drop(void)
 {
@@ -169,7 +169,7 @@ static void on_fiber(int (*procedure)(void *subject))
         }                                                                                          \
         static int name##_procedure(void *subject)
 
-/* ---- taking -------------------------------------------------------------------------------- */
+/* --- taking -------------------------------------------------------------------------------- */
 
 TEST(an_order_dropped_before_the_start_is_taken)
 {
@@ -423,7 +423,7 @@ TEST(an_order_claimed_when_the_reader_is_cancelled_is_offered_again)
         return 0;
 }
 
-/* ---- starting again ------------------------------------------------------------------------ */
+/* --- starting again ------------------------------------------------------------------------ */
 
 TEST(what_lies_in_work_is_offered_again_first)
 {
@@ -515,7 +515,7 @@ TEST(folders_tidied_away_are_made_again)
         return 0;
 }
 
-/* ---- what is no order ---------------------------------------------------------------------- */
+/* --- what is no order ---------------------------------------------------------------------- */
 
 /* Put there, answered with .err, and the next good order is taken. */
 static void assert_rejected(struct drop *drop, const char *name, const char *code, int line,
@@ -606,7 +606,7 @@ TEST(an_empty_file_is_an_order_with_nothing_in_it)
         return 0;
 }
 
-/* ---- names --------------------------------------------------------------------------------- */
+/* --- names --------------------------------------------------------------------------------- */
 
 TEST(odd_names_are_answered_under_their_names)
 {
@@ -662,7 +662,7 @@ TEST(names_of_255_bytes_are_shortened_and_told_in_the_answer)
         return 0;
 }
 
-/* ---- answers ------------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------------------------- */
 
 TEST(an_accepted_order_is_acknowledged_with_the_hash_of_its_text)
 {
@@ -856,7 +856,7 @@ TEST(an_answer_cut_short_by_a_crash_is_given_again)
         return 0;
 }
 
-/* ---- file systems that are poorer ----------------------------------------------------------- */
+/* --- file systems that are poorer ---------------------------------------------------------- */
 
 /* Let renameat2 fail as NFS lets it, for the rest of this process. */
 static void forbid_renameat2(void)

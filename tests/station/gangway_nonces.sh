@@ -272,7 +272,7 @@ chmod 500 "$dir/home"
 as=()
 if [ "$(id -u)" = 0 ]; then as=(setpriv --reuid=65534 --regid=65534 --clear-groups); fi
 seal_at_home() { "${as[@]}" env -u GANGWAY_LEDGER "${home[@]}" "$gangway" sfi create -fir "$dir/one.bin" 0x08000000 \
-        -k "$dir/r/k" -n "$dir/r/n" -v 1 -o "$dir/r/x.sfi"; }
+        -k "$dir/r/k" -n "$dir/r/n" -v 1 -o "${out:-$dir/r/x.sfi}"; }
 mkdir "$dir/r"
 cp "$dir/bare2.bin" "$dir/r/k"
 cp "$dir/base.nonce" "$dir/r/n"
@@ -287,6 +287,11 @@ if [ ${#as[@]} -eq 0 ] || "${as[@]}" test -x "$gangway"; then
         run 0 "with a home that can be written it is" seal_at_home
         mode_is "the ledger's directory is private" "$dir/home/.local/state/gangway" 700
         rm "$dir/r/x.sfi"
+        rm -f "$dir/r/k.ledger"
+        chmod 500 "$dir/r"
+        out=$dir/home/x.sfi run 0 "with a key on a read-only medium too" seal_at_home
+        says "with a warning" err "without it a deleted nonce ledger would not be noticed"
+        chmod 700 "$dir/r"
         chmod 400 "$dir/home/.local/state/gangway/nonces.db"
         run 2 "with a ledger that cannot be written it is not" seal_at_home
         [ -e "$dir/r/x.sfi" ] && not_ok "no file again" || ok "no file again"

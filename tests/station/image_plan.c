@@ -247,7 +247,7 @@ static void the_token_must_lie_in_flash_and_out_of_the_way(void **state)
                      "lies in t.bin (0x08000000..0x0800003F)");
 }
 
-/* --- any image, any RAM ------------------------------------------------------------------------*/
+/* --- any image, any RAM -------------------------------------------------------------------- */
 
 static uint32_t state_of_chance;
 

@@ -58,7 +58,8 @@ static pid_t start_daemon(const struct line *line)
                 if (!freopen(line_path(line, "log"), "a", stdout) ||
                     !freopen(line_path(line, "log"), "a", stderr))
                         _exit(126);
-                execl(program, program, "--config", config, "--exit-when-done", "--seed", "5", NULL);
+                execl(program, program, "--config", config, "--exit-when-done", "--seed", "5",
+                      NULL);
                 _exit(127);
         }
         assert_true(child > 0);
@@ -179,11 +180,13 @@ static void check_books(const struct line *line)
         /* the chain covers every attempt, and all are closed */
         assert_int_equal(books.chained, ask(line, "SELECT count(*) FROM attempts"));
         /* no unit passed twice, no attempt number was given twice */
-        assert_int_equal(ask(line, "SELECT count(*) FROM (SELECT unit FROM attempts WHERE result = 'pass' "
-                                   "GROUP BY unit HAVING count(*) > 1)"),
-                         0);
-        assert_int_equal(ask(line, "SELECT count(*) FROM (SELECT unit FROM attempts WHERE unit != '' "
-                                   "GROUP BY unit, attempt HAVING count(*) > 1)"),
+        assert_int_equal(
+                ask(line, "SELECT count(*) FROM (SELECT unit FROM attempts WHERE result = 'pass' "
+                          "GROUP BY unit HAVING count(*) > 1)"),
+                0);
+        assert_int_equal(ask(line,
+                             "SELECT count(*) FROM (SELECT unit FROM attempts WHERE unit != '' "
+                             "GROUP BY unit, attempt HAVING count(*) > 1)"),
                          0);
         /* no chip ever cost two licenses that arrived */
         assert_int_equal(

@@ -117,8 +117,7 @@ static void on_fiber(int (*procedure)(void *))
                 0);
 }
 
-/* --- the life of a license ---------------------------------------------------------------------
- */
+/* --- the life of a license ----------------------------------------------------------------- */
 
 static int life(void *subject)
 {
@@ -223,8 +222,7 @@ static void a_step_out_of_order_changes_nothing(void **state)
         on_fiber(wrong_order);
 }
 
-/* --- at rest -----------------------------------------------------------------------------------
- */
+/* --- at rest ------------------------------------------------------------------------------- */
 
 static bool file_contains(const char *directory, const char *name, const void *bytes, size_t length)
 {
@@ -357,8 +355,7 @@ static void the_station_key_is_private_and_never_replaced(void **state)
         on_fiber(keys);
 }
 
-/* --- reconciling -------------------------------------------------------------------------------
- */
+/* --- reconciling --------------------------------------------------------------------------- */
 
 static int reconciled(void *subject)
 {
@@ -462,8 +459,7 @@ static void another_card_with_the_same_serial_is_refused(void **state)
         on_fiber(suspicious);
 }
 
-/* --- crashes -----------------------------------------------------------------------------------
- */
+/* --- crashes ------------------------------------------------------------------------------- */
 
 #define UNITS 4
 

@@ -1,12 +1,10 @@
 /*
- * The ledger without the command: arithmetic against brute force, crashes and races in forked
- * children, exports changed byte by byte.
+ * The ledger without the command: crashes and races in forked children, rows changed by other
+ * hands, merges, and what a key remembers.
  */
 #include "tests/support/test.h"
 
-#include "scheduler/chance.h"
 #include "scheduler/file.h"
-#include "station/nonce_export.h"
 #include "station/nonce_ledger.h"
 
 #include <sqlite3.h>
@@ -30,158 +28,6 @@ static struct nonce_range range_of(const char *hex, enum sfi_iv_policy policy, u
 
         assert_true(hex_decode(hex, range.nonce, sizeof(range.nonce)));
         return range;
-}
-
-/* --- ranges ------------------------------------------------------------------------------------*/
-
-/* The whole sets, compared one by one. */
-static bool brute_force(const struct nonce_range *a, const struct nonce_range *b)
-{
-        uint8_t left[GCM_IV_LENGTH], right[GCM_IV_LENGTH];
-
-        for (uint32_t i = 0; i <= a->areas; i++) {
-                sfi_iv(a->nonce, i, a->policy, left);
-                for (uint32_t k = 0; k <= b->areas; k++) {
-                        sfi_iv(b->nonce, k, b->policy, right);
-                        if (memcmp(left, right, sizeof(left)) == 0)
-                                return true;
-                }
-        }
-        return false;
-}
-
-/* What is reported must be true: the IVs at the two indexes are the same. */
-static void assert_indexes(const struct nonce_range *a, const struct nonce_range *b, uint32_t i,
-                           uint32_t k)
-{
-        uint8_t left[GCM_IV_LENGTH], right[GCM_IV_LENGTH];
-
-        assert_true(i <= a->areas && k <= b->areas);
-        sfi_iv(a->nonce, i, a->policy, left);
-        sfi_iv(b->nonce, k, b->policy, right);
-        assert_memory_equal(left, right, sizeof(left));
-}
-
-static void ranges_meet_where_the_table_says(void **state)
-{
-        static const struct {
-                const char *a;
-                enum sfi_iv_policy policy_a;
-                uint32_t areas_a;
-                const char *b;
-                enum sfi_iv_policy policy_b;
-                uint32_t areas_b;
-                int index_a, index_b; /* -1: they do not meet */
-        } cases[] = {
-                /* the same nonce shares the header's IV whatever the policies */
-                { "000000000000000000000010", BE, 3, "000000000000000000000010", BE, 1, 0, 0 },
-                { "000000000000000000000010", BE, 3, "000000000000000000000010", FIRST_LE, 1, 0,
-                  0 },
-                /* one after the other, and one too near */
-                { "000000000000000000000010", BE, 3, "000000000000000000000014", BE, 9, -1, -1 },
-                { "000000000000000000000010", BE, 4, "000000000000000000000014", BE, 9, 4, 0 },
-                { "000000000000000000000010", BE, 3, "00000000000000000000000D", BE, 2, -1, -1 },
-                { "000000000000000000000010", BE, 3, "00000000000000000000000D", BE, 3, 0, 3 },
-                /* the carry of the big-endian number runs through all 96 bits and around */
-                { "00000000FFFFFFFFFFFFFFFF", BE, 1, "000000010000000000000000", BE, 0, 1, 0 },
-                { "FFFFFFFFFFFFFFFFFFFFFFFE", BE, 2, "000000000000000000000000", BE, 5, 2, 0 },
-                { "FFFFFFFFFFFFFFFFFFFFFFFE", BE, 1, "000000000000000000000000", BE, 5, -1, -1 },
-                /* a word wraps within itself and leaves its neighbours alone */
-                { "0000000000000000FFFFFFFF", LAST_BE, 1, "000000000000000000000000", LAST_BE, 0, 1,
-                  0 },
-                { "0000000000000000FFFFFFFF", LAST_BE, 1, "000000000000000100000000", LAST_BE, 0,
-                  -1, -1 },
-                { "0000000000000000FFFFFFFF", LAST_LE, 1, "000000000000000000000000", LAST_LE, 0, 1,
-                  0 },
-                { "FFFFFFFF0000000000000000", FIRST_LE, 2, "000000000000000000000000", FIRST_LE, 0,
-                  1, 0 },
-                { "FEFFFFFF0000000000000000", FIRST_LE, 2, "000000000000000000000000", FIRST_LE, 0,
-                  2, 0 },
-                /* little-endian neighbours */
-                { "0000000000000000FF000000", LAST_LE, 1, "000000000000000000010000", LAST_LE, 0, 1,
-                  0 },
-                { "FF0000000000000000000007", FIRST_LE, 1, "000100000000000000000007", FIRST_LE, 0,
-                  1, 0 },
-                { "FF0000000000000000000007", FIRST_LE, 1, "000100000000000000000008", FIRST_LE, 0,
-                  -1, -1 },
-                /* across policies: without a carry big-endian and last-word-be count alike */
-                { "0000000000000000000000F0", BE, 9, "0000000000000000000000F8", LAST_BE, 9, 8, 0 },
-                { "00000000000000FFFFFFFFFF", BE, 2, "0000000000000100000000FF", LAST_LE, 0, -1,
-                  -1 },
-                { "00000000000000FFFFFFFFFF", BE, 2, "000000000000010000000001", LAST_LE, 0, 2, 0 },
-                { "00000000000000FFFFFFFFFF", BE, 1, "FFFFFFFF0000010000000000", FIRST_LE, 1, 1,
-                  1 },
-                { "000000000000000000000001", LAST_BE, 255, "000000000000000000000002", LAST_LE, 1,
-                  1, 0 },
-                { "050000000000000000000009", FIRST_LE, 4, "080000000000000000000004", LAST_BE, 6,
-                  3, 5 },
-                { "050000000000000000000009", FIRST_LE, 2, "080000000000000000000004", LAST_BE, 6,
-                  -1, -1 },
-                /* the longest there are, end to end */
-                { "000000000000000000000000", BE, 65535, "000000000000000000010000", BE, 65535, -1,
-                  -1 },
-                { "000000000000000000000000", BE, 65535, "00000000000000000000FFFF", BE, 65535,
-                  65535, 0 },
-        };
-
-        (void)state;
-        for (size_t i = 0; i < LENGTH_OF(cases); i++) {
-                struct nonce_range a = range_of(cases[i].a, cases[i].policy_a, cases[i].areas_a);
-                struct nonce_range b = range_of(cases[i].b, cases[i].policy_b, cases[i].areas_b);
-                uint32_t x = 99, y = 99;
-                bool meets = nonce_range_meet(&a, &b, &x, &y);
-
-                if (meets != (cases[i].index_a >= 0))
-                        fail_msg("row %zu: %s", i, meets ? "they meet" : "they do not meet");
-                if (!meets)
-                        continue;
-                assert_int_equal(x, cases[i].index_a);
-                assert_int_equal(y, cases[i].index_b);
-                assert_indexes(&a, &b, x, y);
-                assert_true(nonce_range_meet(&b, &a, &y, &x));
-                assert_indexes(&a, &b, x, y);
-        }
-}
-
-/* A nonce of bytes that are about to carry, or have just, near another in each way of counting. */
-static void hard_nonce(struct chance *chance, uint8_t nonce[static 12])
-{
-        static const uint8_t edges[] = { 0x00, 0x00, 0xFF, 0xFF, 0x01, 0xFE };
-
-        for (size_t i = 0; i < 12; i++)
-                nonce[i] = edges[chance_below(chance, sizeof(edges))];
-        if (chance_one_in(chance, 2))
-                memset(nonce + chance_below(chance, 3) * 4, chance_one_in(chance, 2) ? 0xFF : 0, 4);
-}
-
-static void ranges_agree_with_brute_force(void **state)
-{
-        struct chance chance = chance_fork(3, "ranges", 0);
-        unsigned met = 0, apart = 0;
-
-        (void)state;
-        for (unsigned i = 0; i < 40000; i++) {
-                struct nonce_range a = { .policy = (enum sfi_iv_policy)chance_below(&chance, 4),
-                                         .areas = (uint32_t)chance_below(&chance, 12) };
-                struct nonce_range b = { .policy = (enum sfi_iv_policy)chance_below(&chance, 4),
-                                         .areas = (uint32_t)chance_below(&chance, 12) };
-                uint32_t x, y;
-
-                hard_nonce(&chance, a.nonce);
-                sfi_iv(a.nonce, (uint32_t)chance_below(&chance, 14),
-                       (enum sfi_iv_policy)chance_below(&chance, 4), b.nonce);
-                if (chance_one_in(&chance, 3)) /* counted back: b before a */
-                        sfi_iv(b.nonce, UINT32_MAX - (uint32_t)chance_below(&chance, 24), LAST_BE,
-                               b.nonce);
-                assert_int_equal(nonce_range_meet(&a, &b, &x, &y), brute_force(&a, &b));
-                if (nonce_range_meet(&a, &b, &x, &y)) {
-                        assert_indexes(&a, &b, x, y);
-                        met++;
-                } else {
-                        apart++;
-                }
-        }
-        assert_true(met > 4000 && apart > 4000); /* both are tried in earnest */
 }
 
 /* --- a ledger in a directory of its own ---------------------------------------------------------*/
@@ -537,153 +383,6 @@ static void two_ledgers_that_both_used_it_are_merged_and_told_apart(void **state
         assert_fault(reserve("00112233445566778899AA05", BE, 0, 9), DUPLICATE, "image-8.sfi");
 }
 
-/* Sorting all IVs and comparing ranges pairwise must tell the same story. */
-static void clashes_agree_with_the_arithmetic(void **state)
-{
-        struct chance chance = chance_fork(5, "clashes", 0);
-
-        (void)state;
-        for (unsigned round = 0; round < 200; round++) {
-                struct nonce_list list = { 0 };
-                size_t *clashes;
-                unsigned wanted = 0, found = 0;
-                uint32_t x, y;
-
-                for (unsigned i = 0; i < 24; i++) {
-                        struct nonce_use use =
-                                use_of(N1, (enum sfi_iv_policy)chance_below(&chance, 4),
-                                       (uint32_t)chance_below(&chance, 6), i,
-                                       (unsigned)chance_below(&chance, 2));
-
-                        use.range.nonce[11] = (uint8_t)chance_u64(&chance);
-                        assert_int_equal(nonce_list_add(&list, &use), 0);
-                }
-                assert_true(nonce_list_clashes(&list, &clashes) >= 0);
-                for (size_t i = 0; i < list.count; i++) {
-                        bool is_met = false;
-
-                        for (size_t k = 0; k < i; k++)
-                                is_met |= strcmp(list.uses[i].key, list.uses[k].key) == 0 &&
-                                          nonce_range_meet(&list.uses[i].range, &list.uses[k].range,
-                                                           &x, &y);
-                        wanted += is_met;
-                        found += clashes[i] != SIZE_MAX;
-                        assert_int_equal(is_met, clashes[i] != SIZE_MAX);
-                        if (is_met)
-                                assert_true(nonce_range_meet(&list.uses[i].range,
-                                                             &list.uses[clashes[i]].range, &x, &y));
-                }
-                assert_int_equal(wanted, found);
-                free(clashes);
-                nonce_list_free(&list);
-        }
-}
-
-/* --- exports ------------------------------------------------------------------------------------*/
-
-static struct nonce_list example(void)
-{
-        begin();
-        assert_int_equal(reserve(N1, BE, 3, 1), NONCE_NEW_KEY);
-        assert_int_equal(reserve_at(ledger_path, use_of(N1, LAST_LE, 0, 2, 2), false),
-                         NONCE_NEW_KEY);
-        assert_int_equal(reserve("00112233445566778899AB00", LAST_BE, 65535, 3), NONCE_NEW);
-        return load_at(ledger_path);
-}
-
-static void assert_same_list(const struct nonce_list *a, const struct nonce_list *b)
-{
-        struct bytes left = nonce_export_text(a), right = nonce_export_text(b);
-
-        assert_int_equal(left.length, right.length);
-        assert_memory_equal(left.data, right.data, left.length);
-        bytes_free(&left);
-        bytes_free(&right);
-}
-
-static void an_export_reads_back_as_text_and_as_json(void **state)
-{
-        struct nonce_list list = example(), again;
-        struct bytes text = nonce_export_text(&list);
-        json_t *object = nonce_export_json(&list);
-        char *json = json_dumps(object, JSON_INDENT(1));
-
-        (void)state;
-        assert_int_equal(nonce_export_parse("x", text.data, text.length, &again), 0);
-        assert_same_list(&list, &again);
-        nonce_list_free(&again);
-        assert_int_equal(nonce_export_parse("x", json, strlen(json), &again), 0);
-        assert_same_list(&list, &again);
-        nonce_list_free(&again);
-        free(json);
-        json_decref(object);
-        bytes_free(&text);
-        nonce_list_free(&list);
-}
-
-static void every_changed_byte_of_an_export_is_noticed(void **state)
-{
-        struct nonce_list list = example(), again;
-        struct bytes text = nonce_export_text(&list);
-
-        (void)state;
-        for (size_t i = 0; i < text.length; i++) {
-                text.data[i] ^= 1;
-                assert_true(nonce_export_parse("x", text.data, text.length, &again) < 0);
-                text.data[i] ^= 1;
-        }
-        for (size_t length = 0; length < text.length; length++)
-                assert_true(nonce_export_parse("x", text.data, length, &again) < 0);
-        bytes_free(&text);
-        nonce_list_free(&list);
-}
-
-/* Who makes a new digest for a changed list still has the links against him. */
-static void an_export_without_one_use_does_not_hold(void **state)
-{
-        struct nonce_list list = example(), again;
-        struct bytes text;
-
-        (void)state;
-        list.uses[0] = list.uses[1];
-        list.uses[1] = list.uses[2];
-        list.count = 2;
-        list.seen_count = 0;
-        text = nonce_export_text(&list);
-        assert_fault(nonce_export_parse("x", text.data, text.length, &again), BAD_TAG,
-                     "use 1 (image-2.sfi) does not follow");
-        bytes_free(&text);
-        nonce_list_free(&list);
-}
-
-static void exports_of_other_forms_are_refused(void **state)
-{
-        static const struct {
-                const char *text, *says;
-        } cases[] = {
-                { "", "it opens with other words" },
-                { "SQLite format 3", "is a ledger itself" },
-                { "gangway-nonces 2\n", "it opens with other words" },
-                { "gangway-nonces 1\n", "does not name its ledger" },
-                { "gangway-nonces 1\nledger\t00112233445566778899aabbccddeeff", "no line end" },
-                { "gangway-nonces 1\nledger\t00112233445566778899aabbccddeeff\n", "it was cut" },
-                { "gangway-nonces 1\nledger\t00112233445566778899AABBCCDDEEFF\n",
-                  "line 2: not a line" },
-                { "gangway-nonces 1\nuse\t1\n", "line 2: not a line" },
-                { "{", "x line 1" },
-                { "{}", "its format is not" },
-                { "{\"a\":[[[[1]]]]}", "nested more than 3 deep" },
-                { "{\"format\":\"gangway-nonces 1\"}", "does not name its ledger" },
-                { "gangway-nonces 1\n\x01", "line 2: it is not UTF-8" },
-        };
-        struct nonce_list list;
-
-        (void)state;
-        for (size_t i = 0; i < LENGTH_OF(cases); i++)
-                assert_fault(nonce_export_parse("x", cases[i].text, strlen(cases[i].text), &list),
-                             BAD_FILE, cases[i].says);
-}
-
 /* --- what the key remembers ---------------------------------------------------------------------*/
 
 static int remember_and_check(void *subject)
@@ -721,6 +420,16 @@ static void a_key_remembers_its_ledger_and_count(void **state)
         assert_int_equal(test_on_fiber(LOOP_TIME_REAL, 1, remember_and_check, key), 0);
         assert_int_equal(reserve(N1, BE, 3, 1), NONCE_NEW_KEY);
         assert_int_equal(test_on_fiber(LOOP_TIME_REAL, 1, remember_and_check, key), 1);
+}
+
+static struct nonce_list example(void)
+{
+        begin();
+        assert_int_equal(reserve(N1, BE, 3, 1), NONCE_NEW_KEY);
+        assert_int_equal(reserve_at(ledger_path, use_of(N1, LAST_LE, 0, 2, 2), false),
+                         NONCE_NEW_KEY);
+        assert_int_equal(reserve("00112233445566778899AB00", LAST_BE, 65535, 3), NONCE_NEW);
+        return load_at(ledger_path);
 }
 
 static int check(const struct nonce_memory *memory, const struct nonce_list *list, unsigned key)
@@ -783,79 +492,9 @@ static void a_damaged_memory_is_not_taken_for_none(void **state)
         }
 }
 
-/* --- fresh nonces -------------------------------------------------------------------------------*/
-
-/* Draws used ones, then neighbours before, then a free one. */
-static int draw(void *context, uint8_t nonce[static SFI_NONCE_LENGTH])
-{
-        static const char *const draws[] = {
-                N1,
-                "00112233445566778899AA03",
-                "00112233445566778898AA01", /* an image of 65535 areas would get there */
-                "00002233445566778899AA00",
-                "00112233445566778899AA04",
-        };
-        unsigned *count = context;
-
-        assert_true(*count < LENGTH_OF(draws));
-        assert_true(hex_decode(draws[(*count)++], nonce, SFI_NONCE_LENGTH));
-        return 0;
-}
-
-static int draw_the_same(void *context, uint8_t nonce[static SFI_NONCE_LENGTH])
-{
-        (void)context;
-        assert_true(hex_decode(N1, nonce, SFI_NONCE_LENGTH));
-        return 0;
-}
-
-static void a_fresh_nonce_is_free_for_any_image(void **state)
-{
-        struct nonce_use use = use_of(N1, BE, 3, 1, 1);
-        struct nonce_list list = { 0 };
-        uint8_t nonce[SFI_NONCE_LENGTH];
-        unsigned count = 0;
-
-        (void)state;
-        assert_int_equal(nonce_list_add(&list, &use), 0);
-        assert_int_equal(nonce_list_draw(&list, use.key, draw, &count, nonce), 0);
-        assert_int_equal(count, 5);
-        assert_fault(nonce_list_draw(&list, use.key, draw_the_same, NULL, nonce), SYSTEM,
-                     "source of chance");
-        nonce_list_free(&list);
-}
-
-static void labels_and_dates_are_kept_to_their_form(void **state)
-{
-        static const char *const bad[] = { "",
-                                           "2026-02-30T00:00:00Z",
-                                           "2026-07-31T24:00:00Z",
-                                           "2026-07-31T12:00:60Z",
-                                           "2026-07-31 12:00:00Z",
-                                           "2026-7-31T12:00:00ZZ",
-                                           " 026-07-31T12:00:00Z",
-                                           "1969-12-31T23:59:59Z" };
-        char text[NONCE_DATE_TEXT], label[8];
-        int64_t seconds;
-
-        (void)state;
-        assert_string_equal(nonce_date(NOW, text), "2026-07-31T12:00:00Z");
-        assert_true(nonce_date_parse(text, &seconds));
-        assert_int_equal(seconds, NOW);
-        for (size_t i = 0; i < LENGTH_OF(bad); i++)
-                assert_false(nonce_date_parse(bad[i], &seconds));
-        nonce_label("a\tb\n\x7F", label, sizeof(label));
-        assert_string_equal(label, "a?b??");
-        nonce_label("123456\xC3\xA4", label, sizeof(label)); /* cut within a character */
-        assert_string_equal(label, "123456?");
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(ranges_meet_where_the_table_says),
-                cmocka_unit_test(ranges_agree_with_brute_force),
-                cmocka_unit_test(labels_and_dates_are_kept_to_their_form),
                 cmocka_unit_test(the_place_follows_the_environment),
                 cmocka_unit_test(the_ledger_is_private),
                 cmocka_unit_test(the_same_nonce_is_refused_with_name_and_date),
@@ -868,15 +507,9 @@ int main(void)
                 cmocka_unit_test(a_stranger_s_file_is_not_taken_for_a_ledger),
                 cmocka_unit_test(a_merged_use_blocks_here_too),
                 cmocka_unit_test(two_ledgers_that_both_used_it_are_merged_and_told_apart),
-                cmocka_unit_test(clashes_agree_with_the_arithmetic),
-                cmocka_unit_test(an_export_reads_back_as_text_and_as_json),
-                cmocka_unit_test(every_changed_byte_of_an_export_is_noticed),
-                cmocka_unit_test(an_export_without_one_use_does_not_hold),
-                cmocka_unit_test(exports_of_other_forms_are_refused),
                 cmocka_unit_test(a_key_remembers_its_ledger_and_count),
                 cmocka_unit_test(a_ledger_that_does_not_fit_the_memory_is_refused),
                 cmocka_unit_test(a_damaged_memory_is_not_taken_for_none),
-                cmocka_unit_test(a_fresh_nonce_is_free_for_any_image),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -282,7 +282,7 @@ static void the_annotated_example_is_a_good_order(void **state)
         assert_string_equal(order.operator_name, "line 3");
 }
 
-/* ---- images ------------------------------------------------------------------------------- */
+/* --- images -------------------------------------------------------------------------------- */
 
 static const struct family family = {
         .name = "STM32H75x",
@@ -335,7 +335,7 @@ static int load_plan(const struct plan *plan, struct order_error *ret_error)
         snprintf(order.image_file, sizeof(order.image_file), "%s/plan.sfi", test_directory());
         digest_sha256(file.data, file.length, order.image_digest);
         assert_int_equal(file_write(order.image_file, file.data, file.length, 0644), 0);
-        r = order_load_image(&order, &family, &rss, &sfi, ret_error);
+        r = order_load_image(&order, &family, &rss, NULL, &sfi, ret_error);
         if (r >= 0)
                 assert_int_equal(sfi->count, plan->count);
         (void)sfi_free(sfi);
@@ -422,26 +422,29 @@ static int load_wrong_files(void *subject)
 
         (void)subject;
         snprintf(order.image_file, sizeof(order.image_file), "%s/x.sfi", test_directory());
-        assert_fault(order_load_image(&order, &family, &rss, &sfi, &error), BAD_VALUE,
+        assert_fault(order_load_image(&order, &family, &rss, NULL, &sfi, &error), BAD_VALUE,
                      "line 3: family is STM32L5x, this station installs STM32H75x");
 
         strcpy(order.family, "STM32H75x");
-        assert_fault(order_load_image(&order, &family, &rss, &sfi, &error), NOT_FOUND, "line 6: ");
+        assert_fault(order_load_image(&order, &family, &rss, NULL, &sfi, &error), NOT_FOUND,
+                     "line 6: ");
         assert_string_equal(error.code, "NOT_FOUND");
         assert_non_null(strstr(error.sentence, "x.sfi"));
         assert_non_null(strstr(error.remedy, "before the order"));
 
         assert_int_equal(mkfifo(order.image_file, 0644), 0);
-        assert_fault(order_load_image(&order, &family, &rss, &sfi, &error), SYSTEM, "line 6: ");
+        assert_fault(order_load_image(&order, &family, &rss, NULL, &sfi, &error), SYSTEM,
+                     "line 6: ");
         assert_int_equal(remove(order.image_file), 0);
 
         assert_int_equal(file_write(order.image_file, noise, strlen(noise), 0644), 0);
-        assert_fault(order_load_image(&order, &family, &rss, &sfi, &error), BAD_TAG,
+        assert_fault(order_load_image(&order, &family, &rss, NULL, &sfi, &error), BAD_TAG,
                      "line 7: the SHA-256 of x.sfi (20 bytes) is ");
         assert_non_null(strstr(error.remedy, "image.sha256"));
 
         digest_sha256(noise, strlen(noise), order.image_digest);
-        assert_fault(order_load_image(&order, &family, &rss, &sfi, &error), BAD_FILE, "line 6: ");
+        assert_fault(order_load_image(&order, &family, &rss, NULL, &sfi, &error), BAD_FILE,
+                     "line 6: ");
         assert_null(sfi);
         return 0;
 }
@@ -462,7 +465,7 @@ static int load_real_image(void *subject)
         assert_int_equal(file_read(subject, SFI_FILE_MAX, &file), 0);
         digest_sha256(file.data, file.length, order.image_digest);
         snprintf(order.image_file, sizeof(order.image_file), "%s", (const char *)subject);
-        assert_int_equal(order_load_image(&order, &family, &rss, &sfi, &error), 0);
+        assert_int_equal(order_load_image(&order, &family, &rss, NULL, &sfi, &error), 0);
         assert_int_equal(sfi->count, 3);
         (void)sfi_free(sfi);
         return 0;

@@ -106,8 +106,7 @@ static void change(const char *directory, const char *sql)
         assert_int_equal(sqlite3_close(database), SQLITE_OK);
 }
 
-/* --- results -----------------------------------------------------------------------------------
- */
+/* --- results ------------------------------------------------------------------------------- */
 
 static void a_result_follows_from_the_blame(void **state)
 {
@@ -122,8 +121,7 @@ static void a_result_follows_from_the_blame(void **state)
         assert_string_equal(result_name(RESULT_NOT_PROVABLE), "not provable");
 }
 
-/* --- lots --------------------------------------------------------------------------------------
- */
+/* --- lots ---------------------------------------------------------------------------------- */
 
 static int lots(void *subject)
 {
@@ -174,8 +172,7 @@ static void an_attempt_needs_a_lot(void **state)
         on_fiber(no_lot);
 }
 
-/* --- numbering and history ---------------------------------------------------------------------
- */
+/* --- numbering and history ----------------------------------------------------------------- */
 
 static int histories(void *subject)
 {
@@ -258,8 +255,7 @@ static void a_unit_left_half_way_is_known(void **state)
         on_fiber(interrupted);
 }
 
-/* --- recovering --------------------------------------------------------------------------------
- */
+/* --- recovering ---------------------------------------------------------------------------- */
 
 static int recovered(void *subject)
 {
@@ -297,8 +293,7 @@ static void what_a_crash_left_open_is_closed_as_interrupted(void **state)
         on_fiber(recovered);
 }
 
-/* --- counts ------------------------------------------------------------------------------------
- */
+/* --- counts -------------------------------------------------------------------------------- */
 
 static int counted(void *subject)
 {
@@ -445,8 +440,7 @@ static void counting_again_does_not_touch_the_store(void **state)
         on_fiber(cheap);
 }
 
-/* --- the chain ---------------------------------------------------------------------------------
- */
+/* --- the chain ----------------------------------------------------------------------------- */
 
 /* what was done to the database, what is then said */
 static const char *const forgeries[][2] = {
@@ -521,8 +515,7 @@ static void a_chain_longer_than_a_slice_is_walked_to_its_end(void **state)
         on_fiber(long_chain);
 }
 
-/* --- CSV ---------------------------------------------------------------------------------------
- */
+/* --- CSV ----------------------------------------------------------------------------------- */
 
 static int spreadsheet(void *subject)
 {

@@ -44,8 +44,7 @@ static struct store *fresh(const char *directory)
         return store;
 }
 
-/* --- opening -----------------------------------------------------------------------------------
- */
+/* --- opening ------------------------------------------------------------------------------- */
 
 static unsigned mode_of(const char *directory, const char *name)
 {
@@ -163,8 +162,7 @@ static void a_damaged_file_is_seen_at_opening(void **state)
                 0);
 }
 
-/* --- grouping ----------------------------------------------------------------------------------
- */
+/* --- grouping ------------------------------------------------------------------------------ */
 
 #define FIBERS 32
 #define EACH   20
@@ -234,8 +232,7 @@ static void the_same_holds_under_virtual_time(void **state)
                 test_on_fiber(LOOP_TIME_VIRTUAL, 1, many, (void *)(uintptr_t)test_directory()), 0);
 }
 
-/* --- failing -----------------------------------------------------------------------------------
- */
+/* --- failing ------------------------------------------------------------------------------- */
 
 static int put_then_fail(struct sqlite3 *database, void *argument)
 {
@@ -378,8 +375,7 @@ static void the_sentence_has_sqlites_words(void **state)
                 test_on_fiber(LOOP_TIME_REAL, 0, bad_sql, (void *)(uintptr_t)test_directory()), 0);
 }
 
-/* --- cancelling --------------------------------------------------------------------------------
- */
+/* --- cancelling ---------------------------------------------------------------------------- */
 
 struct cancelled {
         struct store *store;

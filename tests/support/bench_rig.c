@@ -119,8 +119,7 @@ int bench_rig_install(struct bench *bench, unsigned site, struct reader *reader,
         return r;
 }
 
-/* --- the smallest station -----------------------------------------------------------------------
- */
+/* --- the smallest station ------------------------------------------------------------------ */
 
 #define POLL_MS   20u
 #define SETTLE_MS 100u

@@ -24,7 +24,7 @@
 
 #define PATIENCE_NS (10 * NS_PER_S)
 
-/* --- the station's side --------------------------------------------------------------------- */
+/* --- the station's side -------------------------------------------------------------------- */
 
 static struct {
         struct snapshot snapshot;
@@ -70,7 +70,7 @@ static void stop(void)
         assert_null(web);
 }
 
-/* --- the client's side ---------------------------------------------------------------------- */
+/* --- the client's side --------------------------------------------------------------------- */
 
 static unsigned port(void)
 {
@@ -282,7 +282,7 @@ static bool next_event(struct listener *listener, struct snapshot *ret_snapshot)
 
 static struct snapshot got;
 
-/* --- what it does --------------------------------------------------------------------------- */
+/* --- what it does -------------------------------------------------------------------------- */
 
 /* Run the function on a fiber with a server that shows 16 sites; it must leave nothing behind. */
 #define ON_LINE(name)                                                                              \
@@ -746,8 +746,7 @@ static void the_page_works_under_virtual_time(void **state)
         assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, under_virtual_time, NULL), 0);
 }
 
-/* --- the same server for a browser (page.py), or for a person: `web serve SITES` ----------------
- */
+/* --- the same server for a browser (page.py), or for a person: `web serve SITES` ----------- */
 
 static int act_for_browser(void *station, enum web_verb verb, const char *name)
 {

@@ -14,14 +14,24 @@ enum { OUT_ENDPOINT = 0x01, IN_ENDPOINT = 0x81, TRACE_ENDPOINT = 0x82 };
 /* USB 2.0 table 9-8 to 9-13; the debug interface alone (stlink.md 1.2). */
 static void make_descriptors(struct device *device)
 {
-        static const uint8_t about_device[18] = { 18, 1, 0x00, 0x02, 0xEF, 2, 1, 64, 0, 0,
-                                                  0,  0, 0x00, 0x01, 1,    2, 3, 1 };
+        static const uint8_t about_device[18] = { 18, 1, 0x00, 0x02, 0xEF, 2, 1, 64, 0,
+                                                  0,  0, 0,    0x00, 0x01, 1, 2, 3,  1 };
         static const uint8_t configuration[39] = {
-                9, 2, 39, 0, 1, 1, 0, 0x80, 250, /* one interface, configuration 1, 500 mA */
-                9, 4, 0, 0, 3, 0xFF, 0xFF, 0xFF, 4, /* interface 0 */
-                7, 5, IN_ENDPOINT, 2, 0x00, 0x02, 0, /* bulk, 512 */
-                7, 5, OUT_ENDPOINT, 2, 0x00, 0x02, 0, /* bulk, 512 */
-                7, 5, TRACE_ENDPOINT, 2, 0x00, 0x02, 0, /* bulk, 512 */
+                9,    2,    39,
+                0,    1,    1,
+                0,    0x80, 250, /* one interface, configuration 1, 500 mA */
+                9,    4,    0,
+                0,    3,    0xFF,
+                0xFF, 0xFF, 4, /* interface 0 */
+                7,    5,    IN_ENDPOINT,
+                2,    0x00, 0x02,
+                0, /* bulk, 512 */
+                7,    5,    OUT_ENDPOINT,
+                2,    0x00, 0x02,
+                0, /* bulk, 512 */
+                7,    5,    TRACE_ENDPOINT,
+                2,    0x00, 0x02,
+                0, /* bulk, 512 */
         };
 
         memcpy(device->descriptors, about_device, sizeof(about_device));
@@ -79,8 +89,8 @@ static int give_string(uint8_t *to, size_t room, const char *text)
         return give(to, room, descriptor, descriptor[0]);
 }
 
-static int give_descriptor(const struct device *device, unsigned type, unsigned index, uint8_t *data,
-                           size_t length)
+static int give_descriptor(const struct device *device, unsigned type, unsigned index,
+                           uint8_t *data, size_t length)
 {
         static const uint8_t languages[4] = { 4, 3, 0x09, 0x04 };
 
@@ -116,8 +126,8 @@ int device_control(struct device *device, const uint8_t setup[8], uint8_t *data,
         case 0: /* GET_STATUS */
                 memset(data, 0, length < 2 ? length : 2);
                 return length < 2 ? (int)length : 2;
-        case 1: /* CLEAR_FEATURE */
-        case 9: /* SET_CONFIGURATION */
+        case 1:  /* CLEAR_FEATURE */
+        case 9:  /* SET_CONFIGURATION */
         case 11: /* SET_INTERFACE */
                 return 0;
         case 6:

@@ -12,8 +12,8 @@
 
 struct device {
         int bus, address;
-        char name[16];  /* "1-3", as in sysfs */
-        char sys[128];  /* its directory below /sys */
+        char name[16]; /* "1-3", as in sysfs */
+        char sys[128]; /* its directory below /sys */
         bool is_gone;
         struct simulated_probe *probe;
         struct simulated_part *part;
@@ -33,7 +33,8 @@ struct device *device_create(unsigned index, const struct family *family,
 int device_control(struct device *device, const uint8_t setup[8], uint8_t *data, size_t length);
 bool device_has_endpoint(const struct device *device, uint8_t endpoint);
 int device_out(struct device *device, uint64_t now_ns, const void *data, size_t length);
-int device_in(struct device *device, uint64_t now_ns, uint8_t endpoint, void *data, size_t capacity);
+int device_in(struct device *device, uint64_t now_ns, uint8_t endpoint, void *data,
+              size_t capacity);
 
 /* When a NAKed transfer is worth another try; UINT64_MAX: not before something is sent. */
 uint64_t device_wake_ns(const struct device *device, uint64_t now_ns);

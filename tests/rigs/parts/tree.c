@@ -92,7 +92,7 @@ int tree_enter(void)
             mount_tree() < 0) {
                 int error = errno;
 
-                fprintf(stderr, "usbfs rig: %s\n", strerror(error));
+                fprintf(stderr, "usbfs rig: no private /sys and /dev here: %s\n", strerror(error));
                 return -error;
         }
         make_path("/run/udev/data");
@@ -164,10 +164,9 @@ static void send_message(const struct properties *properties, const char *type)
         struct sockaddr_nl group = { .nl_family = AF_NETLINK, .nl_groups = 2 };
         struct iovec pieces[2] = { { &header, sizeof(header) },
                                    { (void *)(uintptr_t)properties->text, properties->length } };
-        struct msghdr message = { .msg_name = &group,
-                                  .msg_namelen = sizeof(group),
-                                  .msg_iov = pieces,
-                                  .msg_iovlen = 2 };
+        struct msghdr message = {
+                .msg_name = &group, .msg_namelen = sizeof(group), .msg_iov = pieces, .msg_iovlen = 2
+        };
         int descriptor = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
 
         if (sendmsg(descriptor, &message, 0) < 0 && errno != ECONNREFUSED)
