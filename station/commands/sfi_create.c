@@ -331,13 +331,14 @@ static void warn_about_ram(const struct family *family, const struct image_plan 
                         (unsigned long long)plan->largest_part, family->name, family->image_ram);
 }
 
-/* AN5054 section 2.5.1: without a device id P and R are generated for every device. Without a token
- * there is no place for them; then they are made only when asked for. */
-static bool wants_parts(const struct request *request)
+/* AN5054 section 2.5.1: without a device id P and R are generated for every device; with one, parts
+ * that install through an RSSe have none unless they are needed (spec/secure-install.md 6.3). Without
+ * a token there is no place for them. */
+static bool wants_parts(const struct request *request, const struct family *family)
 {
         bool is_for_any = !request->choice.has_device && !request->choice.family;
 
-        return request->hash || (is_for_any && request->token.is_given && request->ram_length);
+        return request->hash || (request->token.is_given && (is_for_any || !family->needs_rsse));
 }
 
 /* --- sealing ------------------------------------------------------------------------------- */
@@ -416,7 +417,7 @@ static int create(const struct request *request, const struct chosen_family *cho
                 .padding = (uint8_t)request->padding,
                 .ram_length = request->ram_length,
                 .token = request->token,
-                .always_parts = wants_parts(request),
+                .always_parts = wants_parts(request, &chosen->family),
                 .has_hash = request->hash == 1,
         };
         int r;

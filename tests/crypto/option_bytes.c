@@ -59,7 +59,7 @@ static void broken_rows_are_refused_with_file_and_line(void **state)
         } cases[] = {
                 { "", "ob.csv: no rows" },
                 { "# only\n", "ob.csv: no rows" },
-                { "A,1\nB\n", "ob.csv line 2: one column" },
+                { "A,1\nB\n", "ob.csv line 2: 1 column" },
                 { "A,1\n\nB,\n", "ob.csv line 3: the value of B" },
                 { "A,0x\n", "line 1: the value of A is no 32-bit number" },
                 { "A,0x0x1\n", "line 1: the value of A" },

@@ -64,6 +64,16 @@ refuse "firmware beyond the flash of the family" "area 0x08040000..0x08040BB7 no
         -fir "$dir/a.bin" 0x08040000 "${secret[@]}" -v 1 -devid 0x497 -o "$dir/x.sfi"
 refuse "more RAM than there is" "STM32WL5x has 0x10000 bytes of RAM" "${os[@]}" -devid 0x497 -rs 0x10001 -o "$dir/x.sfi"
 
+fresh
+run 0 "with a token, H7 has pause and resume areas" "$gangway" sfi create "${os[@]}" -devid 0x450 -ct 0x081E0000 -o "$dir/x.sfi"
+says "always" out "P pause"
+fresh
+run 0 "a part with an RSSe" "$gangway" sfi create "${os[@]}" -devid 0x472 -ct 0x0807F000 -o "$dir/x.sfi"
+if grep -q "P pause" "$dir/out"; then not_ok "only when needed"; else ok "only when needed"; fi
+fresh
+run 0 "without a device id" "$gangway" sfi create "${os[@]}" -ct 0x081E0000 -o "$dir/x.sfi"
+says "they are made for any" out "P pause"
+
 # --- external firmware ----------------------------------------------------------------------------
 l5=(-devid 0x472 -fir "$dir/a.bin" 0x0C000100 "${secret[@]}" -v 1 -ct 0x0807F000)
 fresh
