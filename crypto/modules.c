@@ -1,5 +1,5 @@
 /*
- * modules.c - rows of an .mcsv, and the header of an .smi.
+ * modules.c - rows of an .mcsv.
  */
 #include "crypto/modules.h"
 
@@ -8,9 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SMI_MAGIC          "SMIMAGIC"
-#define SMI_ADDRESS_OFFSET 8
-#define SMI_LENGTH_OFFSET  12
+#define SMI_MAGIC "SMIMAGIC"
 
 static int take_text(const char *name, unsigned line, const char *what, struct span cell,
                      char ret_text[static MODULE_TEXT_MAX])
@@ -105,25 +103,7 @@ void modules_free(struct modules *modules)
         *modules = (struct modules){ 0 };
 }
 
-int module_header(const char *name, const void *data, size_t length, uint32_t *ret_address,
-                  uint32_t *ret_code_length)
+bool module_is_smi(const void *data, size_t length)
 {
-        const uint8_t *bytes = data;
-        uint32_t code;
-
-        if (length < strlen(SMI_MAGIC) || memcmp(bytes, SMI_MAGIC, strlen(SMI_MAGIC)) != 0)
-                return 0;
-        if (length < SMI_HEADER_LENGTH)
-                return fault(FAULT_BAD_FILE, "%s: an .smi of %zu bytes, wanted a header of %u",
-                             name, length, SMI_HEADER_LENGTH);
-        code = load_le32(bytes + SMI_LENGTH_OFFSET);
-        if (code != length - SMI_HEADER_LENGTH)
-                return fault(FAULT_BAD_FILE,
-                             "%s: offset 0x%X: found a code length of 0x%X, wanted 0x%zX (the file "
-                             "without its header of %u): the file is cut short or damaged",
-                             name, SMI_LENGTH_OFFSET, code, length - SMI_HEADER_LENGTH,
-                             SMI_HEADER_LENGTH);
-        *ret_address = load_le32(bytes + SMI_ADDRESS_OFFSET);
-        *ret_code_length = code;
-        return 1;
+        return length >= strlen(SMI_MAGIC) && memcmp(data, SMI_MAGIC, strlen(SMI_MAGIC)) == 0;
 }

@@ -7,6 +7,7 @@
 #include "crypto/key_areas.h"
 #include "crypto/modules.h"
 #include "crypto/obk.h"
+#include "crypto/smi.h"
 #include "station/commands/image_plan.h"
 #include "station/commands/image_view.h"
 
@@ -121,15 +122,15 @@ static void option_key_facts(json_t *facts, const struct sfi_plain_area *area)
 
 static void module_facts(json_t *facts, const struct sfi_plain_area *area)
 {
-        uint32_t address, length;
-        int r = module_header("the area", area->data, area->length, &address, &length);
+        struct smi smi;
 
-        if (r < 0)
-                add_fact(facts, "problem", "an .smi of the wrong length");
-        else if (r)
-                add_fact(facts, "content", ".smi for 0x%08X, %u bytes of code", address, length);
-        else
+        if (!module_is_smi(area->data, area->length))
                 add_fact(facts, "content", "a module of a form that is not public");
+        else if (smi_parse("the area", area->data, area->length, &smi) < 0)
+                add_fact(facts, "problem", "an .smi that is cut short or damaged");
+        else
+                add_fact(facts, "content", ".smi for 0x%08X, %u bytes of code", smi.destination,
+                         smi.code_length);
 }
 
 static json_t *facts_of(const struct opened_image *image, size_t position,

@@ -66,7 +66,7 @@ static void broken_rows_are_refused_with_file_and_line(void **state)
                 { "A,-1\n", "line 1: the value of A" },
                 { "A,0x100000000\n", "line 1: the value of A" },
                 { "A,99999999999999999999999999\n", "line 1: the value of A" },
-                { "A,1,2\n", "line 1: the value of A" },
+                { "A,1,2\n", "line 1: 3 columns" },
                 { "A,12ab\n", "line 1: the value of A" },
                 { ",1\n", "line 1: a register name of 0 characters" },
                 { "ABCDEFGHIJKLMNOPQRSTUVWX,1\n", "line 1: a register name of 24 characters" },
