@@ -223,6 +223,24 @@ run 1 "a wrong nonce opens nothing" "$gangway" sfi open "$dir/one.sfi" "${secret
 if [ -e "$dir/none" ]; then not_ok "and writes nothing"; else ok "and writes nothing"; fi
 run 2 "open without a key" "$gangway" sfi open "$dir/one.sfi"
 
+# --- ST's example firmware ------------------------------------------------------------------------
+for name in FIR_data.hex tests.hex; do
+        if [ ! -r "${GANGWAY_DATA:-/none}/$name" ]; then
+                number=$((number + 1))
+                echo "ok $number - $name through create and open # SKIP no ST files"
+                continue
+        fi
+        fresh
+        run 0 "$name is sealed" "$gangway" sfi create -fir "$GANGWAY_DATA/$name" "${secret[@]}" -v 1 -ob "$dir/ob.csv" -o "$dir/st.sfi"
+        run 0 "the other implementation finds every byte" tests/station/open_sfi.py "$dir/st.sfi" "$dir/oem.key.bin" \
+                "$dir/oem.nonce.bin" --hex "$GANGWAY_DATA/$name" --options "$dir/ob.csv"
+        run 0 "opened to HEX" "$gangway" sfi open "$dir/st.sfi" "${secret[@]}" -o "$dir/st.hex"
+        cp "$dir/oem.nonce.bin" "$dir/n0.bin"
+        fresh
+        run 0 "sealed from that" "$gangway" sfi create -fir "$dir/st.hex" "${secret[@]}" -v 1 -ob "$dir/ob.csv" -o "$dir/st2.sfi"
+        run 0 "it is the same" "$gangway" sfi diff "$dir/st.sfi" "$dir/st2.sfi" -k "$dir/oem.key.bin" -n "$dir/n0.bin" -n2 "$dir/oem.nonce.bin"
+done
+
 for command in "sfi create" "sfi open" "sfi diff" "sfi lint" "ob create" "ob show"; do
         # shellcheck disable=SC2086
         run 0 "$command --help" "$gangway" $command --help
