@@ -38,3 +38,5 @@ extern const struct command smi_show_command, cert_show_command, cert_check_comm
 extern const struct command license_global_command;
 extern const struct command secrets_create_command, secrets_show_command;
 extern const struct command backup_create_command, backup_show_command;
+extern const struct command sfi_open_command, sfi_diff_command, sfi_lint_command;
+extern const struct command ob_create_command, ob_show_command;
