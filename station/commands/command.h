@@ -35,3 +35,6 @@ extern const struct command smi_show_command, cert_show_command, cert_check_comm
 extern const struct command license_global_command;
 extern const struct command secrets_create_command, secrets_show_command;
 extern const struct command backup_create_command, backup_show_command;
+extern const struct command hsm_info_command, hsm_counter_command, hsm_state_command;
+extern const struct command hsm_fwid_command, hsm_program_command, hsm_blank_command;
+extern const struct command hsm_license_command, hsm_license_from_cert_command;
