@@ -130,6 +130,18 @@ static int tell_loss(const struct hsm_card *card, int r)
                                sentence, info.counter);
 }
 
+/* The usual reason; what the card is for only the card knows. */
+static int other_product(int r, const struct certificate *certificate)
+{
+        char sentence[300];
+
+        snprintf(sentence, sizeof(sentence), "%s", fault_sentence(r));
+        return fault((enum fault)(-r),
+                     "%s; no license was spent. A version-2 card issues licenses for the product "
+                     "of its personalization package only, this chip is product %s",
+                     sentence, certificate->product_id);
+}
+
 static int spend(const struct hsm_card *card, const struct certificate *certificate,
                  const char *output)
 {
@@ -141,9 +153,8 @@ static int spend(const struct hsm_card *card, const struct certificate *certific
         r = hsm_license(card->reader, &card->profile, certificate, license);
         if (r == -FAULT_NO_CARD || r == -FAULT_CARD_DEAD)
                 return tell_loss(card, r);
-        if (r == -FAULT_CARD_REFUSED)
-                return fault_prefix(r, "product %s, if the card is not for it",
-                                    certificate->product_id);
+        if (r == -FAULT_CARD_REFUSED && card->info.version == 2)
+                return other_product(r, certificate);
         if (r >= 0) {
                 r = file_write(output, license, sizeof(license), SECRET_MODE);
                 if (r < 0)

@@ -129,7 +129,7 @@ static int run_firmware_id(int argc, char **argv)
 #define USAGE(words)                                                                               \
         "usage: gangway hsm " words " [--slot N|--reader NAME|--card FILE] [--json]\n\n"
 #define REST(words)                                                                                \
-        "\n" CARD_HELP "  --json           the same for programs\n"                                \
+        "\n" CARD_HELP "  --json              the same for programs\n"                             \
         "\n"                                                                                       \
         "example: gangway hsm " words " --slot 2\n"
 
