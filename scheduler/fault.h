@@ -38,7 +38,7 @@ enum blame { BLAME_UNIT, BLAME_STATION, BLAME_PERSON, BLAME_NOBODY };
         _(BAD_TAG,        "the authentication tag does not match",                STOP_LINE,   BLAME_STATION) \
         _(DUPLICATE,      "it exists already with other content",                 STOP_LINE,   BLAME_STATION) \
         /* the probe */                                                                            \
-        _(UNPLUGGED,      "the probe was unplugged",                              HOLD_UNIT,   BLAME_STATION) \
+        _(UNPLUGGED,      "the probe was unplugged",                              RETRY_UNIT,  BLAME_STATION) \
         _(PROBE_BUSY,     "another program holds the probe",                      HOLD_UNIT,   BLAME_STATION) \
         _(PROBE,          "the probe did not do as told",                         RETRY_UNIT,  BLAME_STATION) \
         _(PROBE_OLD,      "the probe firmware is too old",                        HOLD_UNIT,   BLAME_STATION) \

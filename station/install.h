@@ -10,6 +10,7 @@
 #include "crypto/certificate.h"
 #include "drivers/rss.h"
 #include "drivers/target.h"
+#include "scheduler/fiber.h"
 #include "station/desk.h"
 #include "station/record.h"
 
@@ -37,6 +38,8 @@ struct install {
         bool security_changed; /* by us, in this attempt */
         struct certificate certificate;
         struct fiber *license_fiber; /* asks the desk while the site prepares */
+        bool is_license_there;       /* the asking has ended, one way or the other */
+        struct waitlist license_there;
         char license_sentence[256];
         struct desk_license license;
         bool was_offered;

@@ -87,8 +87,8 @@ static void sync_directory(const char *path)
 
 /* Make the directories of the default place that are ours to make: .local/state/gangway and up to
  * two above it. Others must exist: a mistyped GANGWAY_LEDGER is not to start an empty ledger in a
- * new directory. */
-static void make_directories(const char *path)
+ * new directory. Returns the errno of the first that could not be made, or 0. */
+static int make_directories(const char *path)
 {
         static const char *const tails[] = { "/.local/state/gangway/nonces.db",
                                              "/gangway/nonces.db" };
@@ -106,26 +106,39 @@ static void make_directories(const char *path)
                 if (path[at] != '/')
                         continue;
                 directory[at] = '\0';
-                (void)mkdir(directory, 0700); /* opening the file tells what is wrong */
+                if (mkdir(directory, 0700) < 0 && errno != EEXIST)
+                        return errno;
                 directory[at] = '/';
         }
+        return 0;
 }
 
-/* The file exists with its mode before SQLite sees it. */
+static int refuse(const char *path, const char *why)
+{
+        return fault(FAULT_STORE,
+                     "the nonce ledger %s cannot be written (%s), and without it nothing is "
+                     "sealed; GANGWAY_LEDGER names another place",
+                     path, why);
+}
+
+/* A new file exists with its mode before SQLite sees it. What is there already may be anything, so
+ * nothing is done to it before it is known for a ledger. */
 static int prepare_file(const char *path)
 {
-        int descriptor;
         char *slash, directory[NONCE_LEDGER_PATH_MAX];
+        int error = make_directories(path), descriptor;
+        struct stat found;
+        bool is_file;
 
-        make_directories(path);
+        if (error)
+                return refuse(path, strerror(error));
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
         if (descriptor < 0)
-                return fault(FAULT_STORE,
-                             "the nonce ledger %s cannot be written (%s), and without it nothing "
-                             "is sealed; GANGWAY_LEDGER names another place",
-                             path, strerror(errno));
-        (void)fchmod(descriptor, 0600); /* not the owner: then it is as its owner wants it */
-        (void)close(descriptor);
+                return refuse(path, strerror(errno));
+        is_file = fstat(descriptor, &found) == 0 && S_ISREG(found.st_mode);
+        (void)close(descriptor); /* nothing was written */
+        if (!is_file)
+                return refuse(path, "it is not a regular file");
         memcpy(directory, path, strlen(path) + 1);
         slash = strrchr(directory, '/');
         if (slash)
@@ -193,6 +206,9 @@ static int make_tables(struct nonce_ledger *ledger)
         uint8_t id[NONCE_KEY_LENGTH];
         char text[NONCE_KEY_TEXT], sql[96];
 
+        if (chmod(ledger->path, 0600) < 0) /* an empty file of another mode */
+                return fault(FAULT_STORE, "%s: its mode cannot be set: %s", ledger->path,
+                             strerror(errno));
         if (getrandom(id, sizeof(id), 0) != (ssize_t)sizeof(id))
                 return fault(FAULT_SYSTEM, "no random bytes for the ledger's id: %s",
                              strerror(errno));

@@ -224,11 +224,11 @@ static int refuse(const struct nonce_use *use, uint32_t here, const struct nonce
         unit_name(here, unit);
         unit_name(there, unit_there);
         return fault(FAULT_DUPLICATE,
-                     "%s: %s was used under this key by other content, %.100s, %s, on %s: the IV "
-                     "of %s would be that of %s there; make another with gangway nonce new",
+                     "%s: %s was used under this key for other content, %.100s, sealed %s%s%s. The "
+                     "IV of %s would be that of %s there; gangway nonce new makes another nonce",
                      use->name, is_same_nonce ? "this nonce" : "an IV of this nonce's range",
-                     earlier->name, nonce_date(earlier->reserved_s, date), earlier->host, unit,
-                     unit_there);
+                     earlier->name, nonce_date(earlier->reserved_s, date),
+                     earlier->host[0] ? " on " : "", earlier->host, unit, unit_there);
 }
 
 int nonce_list_admit(const struct nonce_list *list, const struct nonce_use *use)
@@ -262,6 +262,27 @@ bool nonce_list_is_free(const struct nonce_list *list, const char *key,
                 }
         }
         return true;
+}
+
+#define DRAWS_MAX 64
+
+int nonce_list_draw(const struct nonce_list *list, const char *key,
+                    int (*draw)(void *context, uint8_t nonce[static SFI_NONCE_LENGTH]),
+                    void *context, uint8_t ret_nonce[static SFI_NONCE_LENGTH])
+{
+        for (int i = 0; i < DRAWS_MAX; i++) {
+                int r = draw(context, ret_nonce);
+
+                if (r < 0)
+                        return r;
+                if (nonce_list_is_free(list, key, ret_nonce))
+                        return 0;
+        }
+        wipe(ret_nonce, SFI_NONCE_LENGTH);
+        return fault(FAULT_SYSTEM,
+                     "%d random nonces in a row were used before: the source of "
+                     "chance cannot be right",
+                     DRAWS_MAX);
 }
 
 /* --- all with all ------------------------------------------------------------------------------*/

@@ -104,3 +104,8 @@ int nonce_list_clashes(const struct nonce_list *list, size_t **ret_clashes) MUST
 /* No image of whatever length and policy under `key` with this nonce would meet an earlier one. */
 bool nonce_list_is_free(const struct nonce_list *list, const char *key,
                         const uint8_t nonce[static SFI_NONCE_LENGTH]) MUST_USE;
+
+/* Draw nonces until one is free in that sense. -FAULT_SYSTEM  `draw` gives used ones only */
+int nonce_list_draw(const struct nonce_list *list, const char *key,
+                    int (*draw)(void *context, uint8_t nonce[static SFI_NONCE_LENGTH]),
+                    void *context, uint8_t ret_nonce[static SFI_NONCE_LENGTH]) MUST_USE;

@@ -110,7 +110,7 @@ static int check_own(const struct nonce_memory *memory, const char *key_file,
                 return 0;
         return fault(FAULT_STORE,
                      "the nonce ledger %s was put back to an older state: %s" NONCE_MEMORY_SUFFIX
-                     " remembers %lld images, the ledger has %s; bring back the newer one, or "
+                     " remembers %lld sealed, the ledger has %s; bring back the newer one, or "
                      "merge an export of it (gangway nonces merge), or make a new key",
                      path, key_file, (long long)memory->images,
                      known < memory->images ? "fewer" : "others");
@@ -131,8 +131,9 @@ int nonce_memory_check(const struct nonce_memory *memory, const char *key_file, 
         if (strcmp(memory->ledger, list->ledger) == 0)
                 return check_own(memory, key_file, list, path);
         return fault(FAULT_STORE,
-                     "the key %s was used for %lld images with ledger %.8s..., and %s is another "
-                     "(%.8s...) that does not know them: was the ledger deleted or moved? Bring "
+                     "the key %s has sealed %lld image%s by ledger %.8s..., and %s is another "
+                     "(%.8s...) that does not know of it: was the ledger deleted or moved? Bring "
                      "it back, or merge an export of it (gangway nonces merge), or make a new key",
-                     key_file, (long long)memory->images, memory->ledger, path, list->ledger);
+                     key_file, (long long)memory->images, memory->images == 1 ? "" : "s",
+                     memory->ledger, path, list->ledger);
 }

@@ -378,8 +378,10 @@ void site_stop(struct site *site, bool at_once)
 {
         bool is_in_install = site->state == SITE_BUSY && site->install.is_past_return;
 
-        if (at_once || !is_in_install)
+        if (at_once || (!is_in_install && !site->is_told_to_stop)) {
+                site->is_told_to_stop = true;
                 fiber_cancel(site->fiber);
+        }
 }
 
 int site_clear(struct site *site)

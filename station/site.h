@@ -46,6 +46,7 @@ struct site {
         struct install install; /* the running or last attempt */
         bool has_result;        /* install.record holds a result to show */
         struct waitlist cleared;
+        bool is_told_to_stop;
         uint32_t passed, failed, errors; /* in the lot `counted_order` */
         char counted_order[ORDER_ID_MAX + 1];
         uint64_t board_seen_ns;    /* when the board in it was first noticed */
@@ -58,8 +59,8 @@ const char *site_state_name(enum site_state state);
 void site_start(struct site *site, struct station *station, const struct settings_site *settings,
                 struct fixture *fixture);
 
-/* Stop: aborts a unit before the point of no return; with `at_once` any unit. Never waits; join the
- * fiber afterwards. */
+/* Stop: aborts a unit before the point of no return; with `at_once` any unit. Told once: a second time
+ * would cut short how the part is put back. Never waits; join the fiber afterwards. */
 void site_stop(struct site *site, bool at_once);
 
 /* A person has looked. -FAULT_BAD_VALUE when it is not blocked. Never waits. */

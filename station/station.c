@@ -73,6 +73,8 @@ static int load_profiles(struct station *station)
 
         r = family_load(settings->family_file, &station->family);
         if (r == 0)
+                r = family_check_drivers(&station->family);
+        if (r == 0)
                 r = rss_profile_load(settings->rss_profile_file, &station->rss);
         if (r == 0)
                 r = card_profile_load(settings->card_profile_file, &station->card_profile);
@@ -312,7 +314,7 @@ static void stop_sites(struct station *station)
                 while (site->state == SITE_BUSY && site->install.is_past_return &&
                        !fiber_has_ended(site->fiber))
                         IGNORE(waitlist_wait(&station->lots.changed, NS_PER_S / 10));
-                fiber_cancel(site->fiber);
+                site_stop(site, false);
                 fiber_join(site->fiber);
                 site->fiber = NULL;
         }

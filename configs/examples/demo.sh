@@ -27,6 +27,7 @@ trap 'exit 130' INT TERM
 
 # Key and nonce never leave the secure room in real life: only the sealed image and the cards do.
 (umask 077; head -c 16 /dev/urandom >"$line/key.bin"; head -c 12 /dev/urandom >"$line/nonce.bin")
+export GANGWAY_LEDGER=$line/nonces.db # the key is thrown away with it
 echo "sealing $firmware"
 "$build/gangway" sfi create -fir "$firmware" -k "$line/key.bin" -n "$line/nonce.bin" -v 1 \
         -ob configs/examples/h75x-option-bytes.csv -o "$line/firmware.sfi"

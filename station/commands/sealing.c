@@ -58,7 +58,7 @@ static void remember(const struct sealing *sealing)
 static int open_and_reserve(struct sealing *sealing)
 {
         char path[NONCE_LEDGER_PATH_MAX];
-        struct nonce_memory memory;
+        struct nonce_memory memory = { 0 };
         int r;
 
         r = nonce_ledger_place(path);

@@ -26,14 +26,13 @@ if [ -z "${RIG:-}" ]; then
         [ -x "$build/tests/rigs/pcsc_station" ] || skip "the rig is not built for $build"
         [ "$(id -u)" = 0 ] || skip "needs root for namespaces"
         unshare -m -n true 2>/dev/null || skip "namespaces are not allowed here"
-        export RIG=/tmp/rig # on a file system of the namespace
+        export RIG=/run/rig # on a file system of the namespace
         unshare -m -n -p -f --kill-child --mount-proc "$0"
         exit $?
 fi
 
 # inside the namespaces
 mount -t tmpfs rig /run
-mount -t tmpfs rig /tmp
 mkdir -p /run/pcscd "$RIG/conf" "$RIG/lib"
 ip link set lo up 2>/dev/null || python3 - <<'PY'
 import fcntl, socket, struct

@@ -4,6 +4,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 gangway=$GANGWAY_BUILD/gangway number=0 bad=0 server=
 dir=$(mktemp -d /tmp/gangway-line-XXXXXX)
+export GANGWAY_LEDGER=$dir/nonces.db
 stop() { [ -n "$server" ] && kill "$server" 2>/dev/null && wait "$server" 2>/dev/null; server=; }
 trap 'stop; rm -rf "$dir"' EXIT
 export LSAN_OPTIONS=exitcode=99 ASAN_OPTIONS=exitcode=99

@@ -6,6 +6,7 @@
 #include "tests/support/test.h"
 
 #include "drivers/simulated/card.h"
+#include "drivers/simulated/part.h"
 #include "scheduler/chance.h"
 #include "station/record.h"
 
@@ -229,6 +230,94 @@ static void a_card_at_zero_stops_the_line_and_says_so(void **state)
         line_destroy(line);
 }
 
+static int mislicense_then_clear(void *context)
+{
+        struct line *line = context;
+        const struct site *site;
+
+        if (!line_wait_step(line, 0, "check the part"))
+                return 0;
+        simulated_card_mislicense(bench_card(line->station.bench, 0));
+        site = &line->station.sites[0];
+        while (site->state != SITE_BLOCKED)
+                if (fiber_sleep_ns(10 * NS_PER_MS) < 0)
+                        return 0;
+        assert_string_equal(site->install.record.fault, "BAD_LICENSE");
+        assert_int_equal(station_act(&line->station, WEB_CLEAR_SITE, "1"), 0);
+        assert_fault(station_act(&line->station, WEB_CLEAR_SITE, "1"), BAD_VALUE, "not blocked");
+        assert_fault(station_act(&line->station, WEB_CLEAR_SITE, "99"), NOT_FOUND, "no site 99");
+        return 0;
+}
+
+static void a_license_for_another_chip_blocks_the_site_until_a_person_clears_it(void **state)
+{
+        struct line *line = line_create(1, 1);
+
+        (void)state;
+        line_order(line, "A", 3, "retries: 2\n");
+        assert_int_equal(line_run(line, LOOP_TIME_VIRTUAL, 7, mislicense_then_clear, line), 0);
+        assert_int_equal(line->counts.good, 3);
+        assert_int_equal(line->counts.errors, 1);
+        assert_int_equal(line->balance.in_hand, 1); /* refused: a person decides */
+        assert_balanced(line);
+        line_destroy(line);
+}
+
+/* --- stopping ------------------------------------------------------------------------------ */
+
+static const char *stop_at;  /* the step of site 0 at which the station is told to stop */
+static uint32_t option_left; /* OPTSR of the part in site 0 when its attempt was over */
+
+static int stop_in_step(void *context)
+{
+        struct line *line = context;
+        const struct site *site;
+
+        if (!line_wait_step(line, 0, stop_at))
+                return 0;
+        site = &line->station.sites[0];
+        station_stop(&line->station);
+        while (site->install.record.result == RESULT_NONE)
+                if (fiber_sleep_ns(NS_PER_MS) < 0)
+                        return 0;
+        option_left = part_options(bench_part(line->station.bench, 0))[0];
+        return 0;
+}
+
+static void stopping_before_the_license_is_offered_gives_the_part_back_as_it_came(void **state)
+{
+        struct line *line = line_create(1, 1);
+
+        (void)state;
+        stop_at = "obtain the license";
+        option_left = UINT32_MAX;
+        line_order(line, "A", 3, "");
+        assert_int_equal(line_run(line, LOOP_TIME_VIRTUAL, 7, stop_in_step, line), 0);
+        assert_int_equal(line->counts.aborted, 1);
+        assert_int_equal(line->counts.good, 0);
+        assert_int_equal(option_left & TARGET_SECURITY, 0);
+        assert_int_equal(line->balance.issued, 1); /* the card was at it: stored, not lost */
+        assert_int_equal(line->balance.in_hand, 1);
+        line_destroy(line);
+}
+
+static void stopping_in_the_install_finishes_the_unit(void **state)
+{
+        struct line *line = line_create(1, 1);
+
+        (void)state;
+        stop_at = "install";
+        line_order(line, "A", 3, "");
+        assert_int_equal(line_run(line, LOOP_TIME_VIRTUAL, 7, stop_in_step, line), 0);
+        assert_int_equal(line->counts.good, 1);
+        assert_int_equal(line->counts.attempts, 1);
+        /* and the order waits in work/ for the next start */
+        assert_non_null(line_find(line, "orders/work/A.yaml"));
+        assert_int_equal(line_run(line, LOOP_TIME_VIRTUAL, 8, NULL, NULL), 0);
+        assert_int_equal(line->counts.good, 3);
+        line_destroy(line);
+}
+
 /* --- bad input ----------------------------------------------------------------------------- */
 
 static void bad_orders_are_answered_and_the_station_goes_on(void **state)
@@ -375,6 +464,11 @@ int main(void)
                 cmocka_unit_test(disturbed_wires_cost_attempts_and_no_truth),
                 cmocka_unit_test(a_dead_card_is_set_aside_and_the_other_serves_the_lot),
                 cmocka_unit_test(a_card_at_zero_stops_the_line_and_says_so),
+                cmocka_unit_test(
+                        a_license_for_another_chip_blocks_the_site_until_a_person_clears_it),
+                cmocka_unit_test(
+                        stopping_before_the_license_is_offered_gives_the_part_back_as_it_came),
+                cmocka_unit_test(stopping_in_the_install_finishes_the_unit),
                 cmocka_unit_test(bad_orders_are_answered_and_the_station_goes_on),
                 cmocka_unit_test(a_second_daemon_on_the_same_data_is_refused),
                 cmocka_unit_test(the_same_seed_gives_the_same_events),
