@@ -259,7 +259,7 @@ const struct command hsm_license_command = {
         .summary = "a license for the chip at a probe",
         .help = "usage: gangway hsm license -o FILE [--path USB-PATH] [--slot N]\n"
                 "\n"
-                "Reads the certificate of the chip behind an ST-LINK and spends one license on "
+                "Reads the certificate of the chip behind an ST-LINK and spends one license on\n"
                 "it.\n"
                 "How the root security services are asked is not public: a reference RSS profile\n"
                 "is refused on silicon; take hsm license-from-cert with a certificate that\n"

@@ -79,7 +79,7 @@ const struct command license_global_command = {
                 "\n"
                 "Makes a license from key and nonce that is bound to no chip and has no count\n"
                 "(AN5054 sections 9.3.3 and 10.3.3, STM32H5 and H7RS). ST's layout is not public:\n"
-                "this one is Gangway's reference, for its simulator; use ST's License Gen page "
+                "this one is Gangway's reference, for its simulator; use ST's License Gen page\n"
                 "for\n"
                 "real chips. The file is as secret as the key (mode 0600).\n"
                 "\n"

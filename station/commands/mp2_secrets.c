@@ -207,7 +207,7 @@ const struct command secrets_create_command = {
         .summary = "OTP words of an STM32MP2 (reference container)",
         .help = "usage: gangway secrets create [-c FILE.csv] [-w WORD FILE] ... -o OUT\n"
                 "\n"
-                "Gathers the OTP words of an STM32MP2 for SSP-SFI and checks them: 384 words, "
+                "Gathers the OTP words of an STM32MP2 for SSP-SFI and checks them: 384 words,\n"
                 "none\n"
                 "that the chip or ST writes, PKH (144 to 151) and FIP key (260 to 267) whole.\n"
                 "ST's layout of the file is not public: the container is Gangway's reference.\n"

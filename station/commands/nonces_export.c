@@ -92,7 +92,7 @@ const struct command nonces_export_command = {
                 "\n"
                 "Writes every use of a nonce, each bound by SHA-256 to all before it, to a text\n"
                 "file with one use a line. gangway nonces verify proves it, gangway nonces merge\n"
-                "takes it over on another machine. It holds nonces and no key; mode 0600. The "
+                "takes it over on another machine. It holds nonces and no key; mode 0600. The\n"
                 "last\n"
                 "link, kept elsewhere, proves later that nothing was taken from the end.\n"
                 "\n"

@@ -454,10 +454,8 @@ static int run(int argc, char **argv)
 const struct command sfi_create_command = {
         .words = "sfi create",
         .summary = "seal firmware and option bytes into an .sfi or .sfix image",
-        .help = "usage: gangway sfi create -fir FILE [ADDRESS] ... -k KEY -n NONCE -v VERSION -o "
-                "OUT.sfi\n"
-                "  -fir, --firmware FILE [ADDRESS]  BIN (wants ADDRESS), HEX, S-record, ELF; "
-                "repeatable\n"
+        .help = "usage: gangway sfi create -fir FILE [ADDRESS] ... -k KEY -n NONCE -v N -o OUT\n"
+                "  -fir, --firmware FILE [ADDRESS]  BIN at ADDRESS, HEX, S-record, ELF; again\n"
                 "  -firx, --firmwx FILE [ADDRESS] REGION MODE KEYADDRESS   external; OUT is .sfix\n"
                 "  --kcsv FILE                      random keys: lines of size, address\n"
                 "  -m, --module FILE [ADDRESS]      module; -mcsv FILE: a list of modules\n"
@@ -473,10 +471,9 @@ const struct command sfi_create_command = {
                 "  --allow                          also what cannot be undone (gangway sfi lint)\n"
                 "  --protocol 1|2 (2); --padding 0xFF|0x00; --json\n"
                 "  --no-ledger " SEALING_OVERRIDE "    no guard against reuse\n"
-                "  --iv-policy NAME                 big-endian (default), last-word-le,\n"
-                "                                   first-word-le, last-word-be\n"
+                "  --iv-policy big-endian|last-word-le|first-word-le|last-word-be\n"
                 "\n"
-                "example: gangway sfi create -devid 0x472 -fir app.hex -firx data.bin 0x90000000 0 "
+                "example: gangway sfi create -devid 0x472 -fir a.hex -firx d.bin 0x90000000 0 "
                 "2 \\\n"
                 "           0x0C020000 --kcsv keys.kcsv -k key.bin -n nonce.bin -ob ob.csv -v 1 "
                 "\\\n"

@@ -132,12 +132,12 @@ static int run(int argc, char **argv)
 const struct command sfi_lint_command = {
         .words = "sfi lint",
         .summary = "say what a part will look like after an image, and refuse the final",
-        .help = "usage: gangway sfi lint FILE -k KEY -n NONCE [--family NAME | -devid ID] "
-                "[--allow]\n"
+        .help = "usage: gangway sfi lint FILE -k KEY -n NONCE [--family NAME | -devid ID]\n"
+                "           [--allow]\n"
                 "\n"
-                "Opens the image and says in words: read-out protection, TrustZone, product "
+                "Opens the image and says in words: read-out protection, TrustZone, product\n"
                 "state,\n"
-                "security, boot addresses, write protection, debug authentication, and whether "
+                "security, boot addresses, write protection, debug authentication, and whether\n"
                 "the\n"
                 "part can be opened again. gangway sfi create looks at the same before it seals.\n"
                 "\n"

@@ -151,14 +151,14 @@ const struct command sfi_open_command = {
         .summary = "check an image with its key and write its areas back to files",
         .help = "usage: gangway sfi open FILE -k KEY -n NONCE [-o OUT.hex|OUT.elf|DIR] [--json]\n"
                 "\n"
-                "Checks every tag and shows what is in each area: option bytes, random keys, "
+                "Checks every tag and shows what is in each area: option bytes, random keys,\n"
                 "OTFDEC\n"
                 "regions, .obk files. Nothing is shown or written unless all tags hold.\n"
                 "\n"
                 "  -k, --key FILE; -n, --nonce FILE  what the image was sealed with\n"
                 "  -o, --outfile OUT.hex|OUT.elf     firmware, internal and external\n"
-                "  -o, --outfile DIR                 a file for each run of areas, and .csv, "
-                ".kcsv,\n"
+                "  -o, --outfile DIR                 a file for each run of areas, and .csv,\n"
+                "                                    .kcsv,\n"
                 "                                    .obk as gangway sfi create takes them\n"
                 "  --family NAME, -devid ID          names the rows of option bytes\n"
                 "  --iv-policy NAME                  as in gangway sfi create\n"
@@ -167,7 +167,7 @@ const struct command sfi_open_command = {
                 "Files are written 0600: they hold the firmware in plain.\n"
                 "Exit code 1: a tag does not hold.\n"
                 "\n"
-                "example: gangway sfi open app.sfi -k key.bin -n nonce.bin --family stm32h75x -o "
-                "app.hex\n",
+                "example: gangway sfi open app.sfi -k key.bin -n nonce.bin --family stm32h75x \\\n"
+                "           -o app.hex\n",
         .run = run,
 };

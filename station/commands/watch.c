@@ -293,10 +293,10 @@ static int run(int argc, char **argv)
 const struct command watch_command = {
         .words = "watch",
         .summary = "show the line as it goes on",
-        .help = "usage: gangway watch [--until-done] [--order ID] [--interval MS] [--json] [--url "
-                "URL]\n"
+        .help = "usage: gangway watch [--until-done] [--order ID] [--interval MS] [--json]\n"
+                "           [--url URL]\n"
                 "\n"
-                "On a terminal a table that is drawn in its place; elsewhere a line for each "
+                "On a terminal a table that is drawn in its place; elsewhere a line for each\n"
                 "change\n"
                 "(site N: step or result) and the counts at most every 2 s.\n"
                 "\n"
