@@ -114,18 +114,19 @@ static bool wants_help(int argc, char **argv)
         return false;
 }
 
-/* "sfi" alone lists its family; a misspelled command is told the nearest. */
+/* "sfi" alone, or with --help, lists its family; a misspelled command is told the nearest. */
 static int unknown_command(int argc, char **argv)
 {
         const char *nearest = NULL, *words[LENGTH_OF(commands)];
         char family[64], typed[128];
+        bool is_help = argc == 3 && is_one_of(argv[2], "--help", "-h", "-help");
 
         snprintf(family, sizeof(family), "%.60s ", argv[1]);
         for (size_t i = 0; i < LENGTH_OF(commands); i++) {
                 words[i] = commands[i]->words;
-                if (argc == 2 && strncmp(words[i], family, strlen(family)) == 0) {
-                        print_usage(stderr, family);
-                        return EXIT_INPUT;
+                if ((argc == 2 || is_help) && strncmp(words[i], family, strlen(family)) == 0) {
+                        print_usage(is_help ? stdout : stderr, family);
+                        return is_help ? EXIT_OK : EXIT_INPUT;
                 }
         }
         snprintf(typed, sizeof(typed), "%.60s%s%.60s", argv[1], argc > 2 ? " " : "",

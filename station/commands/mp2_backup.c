@@ -13,16 +13,12 @@
 
 #define SECRET_MODE 0600u
 
-enum { KEY_REGISTERS = OPTIONS_KEYS, KEY_SRAM, KEY_OUTPUT, KEY_JSON };
+enum { KEY_REGISTERS = OPTIONS_KEYS, KEY_SRAM, KEY_OUTPUT };
 
 static const struct option_name create_names[] = {
         { "registers", "r", true, true, KEY_REGISTERS },
         { "sram", "s", true, true, KEY_SRAM },
         { "outfile", "o", true, false, KEY_OUTPUT },
-};
-
-static const struct option_name show_names[] = {
-        { "json", NULL, false, false, KEY_JSON },
 };
 
 static void memory_free(struct backup_memory **memory)
@@ -142,24 +138,12 @@ static int run_show(int argc, char **argv)
         struct backup_memory *memory CLEANUP(memory_free) = memory_new();
         struct bytes file CLEANUP(bytes_wipe_free) = { 0 };
         const char *path = NULL;
-        struct options options;
         bool is_json = false;
         int r;
 
-        options_init(&options, argc, argv, show_names, LENGTH_OF(show_names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_JSON)
-                        is_json = true;
-                else if (path)
-                        return fault(FAULT_BAD_VALUE, "one file at a time, not %.80s too",
-                                     options.value);
-                else
-                        path = options.value;
-        }
+        r = options_one_file(argc, argv, &path, &is_json);
         if (r < 0)
                 return r;
-        if (!path)
-                return fault(FAULT_BAD_VALUE, "no file given");
         r = file_read(path, BACKUP_FILE_MAX, &file);
         if (r >= 0)
                 r = backup_memory_parse(path, file.data, file.length, memory);

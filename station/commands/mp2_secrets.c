@@ -16,16 +16,12 @@
         "  REFERENCE container of Gangway (crypto/otp_secrets.h): ST's layout is not public,\n"    \
         "  ST's tools and chips do not take it\n"
 
-enum { KEY_CSV = OPTIONS_KEYS, KEY_WORDS, KEY_OUTPUT, KEY_JSON };
+enum { KEY_CSV = OPTIONS_KEYS, KEY_WORDS, KEY_OUTPUT };
 
 static const struct option_name create_names[] = {
         { "csv", "c", true, false, KEY_CSV },
         { "words", "w", true, true, KEY_WORDS },
         { "outfile", "o", true, false, KEY_OUTPUT },
-};
-
-static const struct option_name show_names[] = {
-        { "json", NULL, false, false, KEY_JSON },
 };
 
 struct request {
@@ -173,24 +169,12 @@ static int run_show(int argc, char **argv)
         struct otp_secrets secrets CLEANUP(otp_secrets_wipe) = { .count = 0 };
         struct bytes file CLEANUP(bytes_wipe_free) = { 0 };
         const char *path = NULL;
-        struct options options;
         bool is_json = false;
         int r;
 
-        options_init(&options, argc, argv, show_names, LENGTH_OF(show_names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_JSON)
-                        is_json = true;
-                else if (path)
-                        return fault(FAULT_BAD_VALUE, "one file at a time, not %.80s too",
-                                     options.value);
-                else
-                        path = options.value;
-        }
+        r = options_one_file(argc, argv, &path, &is_json);
         if (r < 0)
                 return r;
-        if (!path)
-                return fault(FAULT_BAD_VALUE, "no file given");
         r = file_read(path, OTP_FILE_MAX, &file);
         if (r >= 0)
                 r = otp_secrets_parse(path, file.data, file.length, &secrets);

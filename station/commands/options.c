@@ -157,3 +157,26 @@ int options_number(const char *what, const char *text, uint32_t maximum, uint32_
         *ret_number = (uint32_t)number;
         return 0;
 }
+
+int options_one_file(int argc, char **argv, const char **ret_path, bool *ret_is_json)
+{
+        static const struct option_name json[] = { { "json", NULL, false, false, OPTIONS_KEYS } };
+        struct options options;
+        int r;
+
+        *ret_path = NULL;
+        *ret_is_json = false;
+        options_init(&options, argc, argv, json, LENGTH_OF(json));
+        while ((r = options_next(&options)) > 0) {
+                if (r == OPTIONS_KEYS)
+                        *ret_is_json = true;
+                else if (*ret_path)
+                        return fault(FAULT_BAD_VALUE, "one file at a time, not %.80s too",
+                                     options.value);
+                else
+                        *ret_path = options.value;
+        }
+        if (r < 0)
+                return r;
+        return *ret_path ? 0 : fault(FAULT_BAD_VALUE, "no file given");
+}

@@ -52,3 +52,7 @@ const char *options_take_word(struct options *options);
  *      -FAULT_BAD_VALUE  names `what` */
 int options_number(const char *what, const char *text, uint32_t maximum,
                    uint32_t *ret_number) MUST_USE;
+
+/* All of a command that takes one file and --json: the file, and whether --json was given.
+ *      -FAULT_BAD_VALUE  no file, or two */
+int options_one_file(int argc, char **argv, const char **ret_path, bool *ret_is_json) MUST_USE;

@@ -8,12 +8,6 @@
 #include "station/commands/image_view.h"
 #include "station/commands/options.h"
 
-enum { KEY_JSON = OPTIONS_KEYS };
-
-static const struct option_name names[] = {
-        { "json", NULL, false, false, KEY_JSON },
-};
-
 static int print_json(const char *path, const struct smi *smi)
 {
         char tag[2 * SMI_TAG_LENGTH + 1];
@@ -48,25 +42,13 @@ static int run(int argc, char **argv)
 {
         struct bytes file CLEANUP(bytes_free) = { 0 };
         const char *path = NULL;
-        struct options options;
         bool is_json = false;
         struct smi smi;
         int r;
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_JSON)
-                        is_json = true;
-                else if (path)
-                        return fault(FAULT_BAD_VALUE, "one file at a time, not %.80s too",
-                                     options.value);
-                else
-                        path = options.value;
-        }
+        r = options_one_file(argc, argv, &path, &is_json);
         if (r < 0)
                 return r;
-        if (!path)
-                return fault(FAULT_BAD_VALUE, "no file given");
         r = file_read(path, SMI_FILE_MAX, &file);
         if (r >= 0)
                 r = smi_parse(path, file.data, file.length, &smi);

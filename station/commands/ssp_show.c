@@ -6,34 +6,16 @@
 #include "station/commands/options.h"
 #include "station/commands/ssp_files.h"
 
-enum { KEY_JSON = OPTIONS_KEYS };
-
-static const struct option_name names[] = {
-        { "json", NULL, false, false, KEY_JSON },
-};
-
 static int run(int argc, char **argv)
 {
         const char *path = NULL;
-        struct options options;
         bool is_json = false;
         struct ssp ssp;
         int r;
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_JSON)
-                        is_json = true;
-                else if (path)
-                        return fault(FAULT_BAD_VALUE, "one file at a time, not %.80s too",
-                                     options.value);
-                else
-                        path = options.value;
-        }
+        r = options_one_file(argc, argv, &path, &is_json);
         if (r < 0)
                 return r;
-        if (!path)
-                return fault(FAULT_BAD_VALUE, "no file given");
         r = ssp_files_image(path, &ssp);
         if (r < 0)
                 return r;
