@@ -55,21 +55,71 @@ static const struct command *const commands[] = {
         &watch_command,
 };
 
-static const char usage_end[] =
-        "\n"
-        "gangway COMMAND --help shows one command; gangway --version the version.\n"
-        "Exit codes: 0 ok, 1 the answer is no (not verified, order rejected, lot\n"
-        "stopped), 2 usage or bad input, 3 no station answers.\n";
+/* What the commands with the same first word are about. */
+static const struct family {
+        const char *word;
+        const char *subject;
+} families[] = {
+        { "sfi", "images" },
+        { "ob", "option bytes" },
+        { "key", "AES keys" },
+        { "nonce", "a key's nonces" },
+        { "nonces", "the ledger of nonces used" },
+        { "obk", "OB-keys of STM32H5 and H7RS" },
+        { "ssp", "secrets of an STM32MP1" },
+        { "smi", "modules" },
+        { "cert", "chip certificates" },
+        { "license", "licenses" },
+        { "secrets", "OTP words of an STM32MP2" },
+        { "backup", "backup memory of an STM32MP2" },
+        { "hsm", "cards" },
+        { "order", "orders" },
+};
 
-static void print_usage(FILE *out, const char *beginning)
+/* Is `words` "sfi create" when `family` is "sfi"? Then what follows, else NULL. */
+static const char *second_word(const char *words, const char *family)
 {
-        size_t length = strlen(beginning);
+        size_t length = strlen(family);
 
+        return strncmp(words, family, length) == 0 && words[length] == ' ' ? words + length + 1
+                                                                           : NULL;
+}
+
+static void print_family(FILE *out, const struct family *family)
+{
+        fprintf(out, "  %-7s %s:", family->word, family->subject);
+        for (size_t i = 0; i < LENGTH_OF(commands); i++) {
+                const char *second = second_word(commands[i]->words, family->word);
+
+                if (second)
+                        fprintf(out, " %s", second);
+        }
+        fputc('\n', out);
+}
+
+/* Everything there is, on one screen. */
+static void print_usage(FILE *out)
+{
         fprintf(out, "usage: gangway COMMAND [options]\n\n");
+        for (size_t i = 0; i < LENGTH_OF(families); i++)
+                print_family(out, &families[i]);
         for (size_t i = 0; i < LENGTH_OF(commands); i++)
-                if (strncmp(commands[i]->words, beginning, length) == 0)
+                if (!strchr(commands[i]->words, ' '))
+                        fprintf(out, "  %-7s %s\n", commands[i]->words, commands[i]->summary);
+        fputs("\n"
+              "gangway sfi says what each of its commands does, gangway help all what all do,\n"
+              "gangway sfi create --help how it is used; gangway --version the version.\n"
+              "example: gangway sfi create -fir app.hex -k key.bin -n nonce.bin -o app.sfi\n"
+              "Exit codes: 0 ok, 1 the answer is no, 2 usage or bad input, 3 no station.\n",
+              out);
+}
+
+/* A sentence for each command of a family; of all for NULL. */
+static void print_sentences(FILE *out, const char *family)
+{
+        for (size_t i = 0; i < LENGTH_OF(commands); i++)
+                if (!family || second_word(commands[i]->words, family))
                         fprintf(out, "  %-21s  %s\n", commands[i]->words, commands[i]->summary);
-        fputs(usage_end, out);
 }
 
 /* How many of argv[1..] the words of `command` are; 0 when they differ. */
@@ -114,21 +164,22 @@ static bool wants_help(int argc, char **argv)
         return false;
 }
 
-/* "sfi" alone, or with --help, lists its family; a misspelled command is told the nearest. */
+static bool is_family(const char *word)
+{
+        for (size_t i = 0; i < LENGTH_OF(families); i++)
+                if (strcmp(families[i].word, word) == 0)
+                        return true;
+        return false;
+}
+
+/* A misspelled command is told the nearest. */
 static int unknown_command(int argc, char **argv)
 {
         const char *nearest = NULL, *words[LENGTH_OF(commands)];
-        char family[64], typed[128];
-        bool is_help = argc == 3 && is_one_of(argv[2], "--help", "-h", "-help");
+        char typed[128];
 
-        snprintf(family, sizeof(family), "%.60s ", argv[1]);
-        for (size_t i = 0; i < LENGTH_OF(commands); i++) {
+        for (size_t i = 0; i < LENGTH_OF(commands); i++)
                 words[i] = commands[i]->words;
-                if ((argc == 2 || is_help) && strncmp(words[i], family, strlen(family)) == 0) {
-                        print_usage(is_help ? stdout : stderr, family);
-                        return is_help ? EXIT_OK : EXIT_INPUT;
-                }
-        }
         snprintf(typed, sizeof(typed), "%.60s%s%.60s", argv[1], argc > 2 ? " " : "",
                  argc > 2 ? argv[2] : "");
         nearest = text_nearest(typed, words, sizeof(*words), LENGTH_OF(words));
@@ -139,6 +190,31 @@ static int unknown_command(int argc, char **argv)
                 fprintf(stderr, "; did you mean 'gangway %s'?", nearest);
         fprintf(stderr, "\n(gangway --help lists the commands)\n");
         return EXIT_INPUT;
+}
+
+/* gangway help [all | FAMILY | COMMAND] */
+static int help(int argc, char **argv)
+{
+        const struct command *command;
+        int words;
+
+        if (argc < 2) {
+                print_usage(stdout);
+                return EXIT_OK;
+        }
+        if (argc == 2 && strcmp(argv[1], "all") == 0) {
+                print_sentences(stdout, NULL);
+                return EXIT_OK;
+        }
+        if (argc == 2 && is_family(argv[1])) {
+                print_sentences(stdout, argv[1]);
+                return EXIT_OK;
+        }
+        command = find_command(argc, argv, &words);
+        if (!command)
+                return unknown_command(argc, argv);
+        fputs(command->help, stdout);
+        return EXIT_OK;
 }
 
 struct call {
@@ -187,35 +263,26 @@ int main(int argc, char **argv)
         int words, code;
 
         if (argc < 2) {
-                print_usage(stderr, "");
+                print_usage(stderr);
                 return EXIT_INPUT;
         }
-        if (strcmp(argv[1], "help") == 0 && argc > 2) { /* gangway help sfi show */
-                argv++;
-                argc--;
-                call.command = find_command(argc, argv, &words);
-                if (!call.command)
-                        return unknown_command(argc, argv);
-                fputs(call.command->help, stdout);
-                return EXIT_OK;
-        }
-        if (is_one_of(argv[1], "--help", "-h", "help")) {
-                print_usage(stdout, "");
-                return EXIT_OK;
-        }
+        if (is_one_of(argv[1], "--help", "-h", "help"))
+                return help(argc - 1, argv + 1);
         if (is_one_of(argv[1], "--version", "-V", NULL)) {
                 printf("gangway %s\n", GANGWAY_VERSION);
                 return EXIT_OK;
         }
+        if (is_family(argv[1]) && argc == 2) {
+                print_sentences(stderr, argv[1]);
+                return EXIT_INPUT;
+        }
+        if (wants_help(argc, argv))
+                return help(is_family(argv[1]) && argc == 3 ? 2 : argc, argv);
         call.command = find_command(argc, argv, &words);
         if (!call.command)
                 return unknown_command(argc, argv);
         call.argc = argc - words;
         call.argv = argv + words;
-        if (wants_help(call.argc, call.argv)) {
-                fputs(call.command->help, stdout);
-                return EXIT_OK;
-        }
         signal(SIGPIPE, SIG_DFL);
         code = run(&call);
         return fflush(stdout) == 0 ? code : EXIT_INPUT;

@@ -9,9 +9,18 @@ say() { # code name
         n=$((n + 1))
         if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; bad=1; fi
 }
-commands=$("$gangway" --help | sed -n 's/^  \([a-z][a-z-]*\( [a-z][a-z-]*\)\{0,1\}\)  .*/\1/p')
+usage=$("$gangway" --help)
+[ "$(wc -l <<<"$usage")" -le 24 ] && [ "$(wc -L <<<"$usage")" -le 80 ] && grep -q '^example' <<<"$usage"
+say $? "gangway --help fits a screen and shows an example"
+commands=$("$gangway" help all | sed -n 's/^  \([a-z][a-z-]*\( [a-z][a-z-]*\)\{0,1\}\)  .*/\1/p')
 [ "$(wc -l <<<"$commands")" -ge 6 ]
-say $? "gangway --help lists the commands"
+say $? "gangway help all lists the commands"
+while read -r first second; do
+        grep -Eq "^  $first .*[: ]$second( |$)" <<<"$usage" || { [ -z "$second" ] && grep -q "^  $first " <<<"$usage"; }
+        say $? "gangway --help names $first $second"
+done <<<"$commands"
+"$gangway" sfi --help | grep -q '^  sfi diff '
+say $? "gangway sfi --help lists its commands"
 while read -r command; do
         # shellcheck disable=SC2086
         help=$("$gangway" $command --help)
