@@ -49,6 +49,10 @@ const char *sfi_type_name(char type)
                 return "external firmware";
         case SFI_KEYS:
                 return "random keys";
+        case SFI_OPTION_KEY_REFERENCE:
+                return "OB key (ref.)";
+        case SFI_SSFI_REFERENCE:
+                return "ST image (ref.)";
         default: /* a letter from outside, not one of our own values */
                 return "unknown";
         }

@@ -37,7 +37,13 @@ enum sfi_type {
         SFI_RESUME = 'R',
         SFI_EXTERNAL = 'E',
         SFI_KEYS = 'K',
+        /* Letters of our own: that .obk and .ssfi files travel in an image is public, how is not (spec
+         * 2.5, last row). Each area is one file as it is, at the file's destination or 0. */
+        SFI_OPTION_KEY_REFERENCE = 'O',
+        SFI_SSFI_REFERENCE = 'S',
 };
+
+#define SFI_EXTERNAL_PREFIX_LENGTH 12u /* of E: region, mode, key address (AN5054 2.3) */
 
 /* "firmware", "option bytes", ...; "unknown" for other letters. */
 const char *sfi_type_name(char type);

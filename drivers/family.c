@@ -19,12 +19,29 @@
                 .capacity = sizeof(((struct family *)0)->name_)                                    \
         }
 #define ANY UINT32_MAX
+#define OPTIONAL(name_, kind_, ...)                                                                \
+        {                                                                                          \
+                .key = #name_, .kind = kind_, .offset = offsetof(struct family, name_),            \
+                .is_optional = true, __VA_ARGS__                                                   \
+        }
+#define OPTIONAL_OWN(name_)                                                                        \
+        {                                                                                          \
+                .key = name_, .kind = FORM_OWN, .is_optional = true                                \
+        }
+
+static const char *const sequence_words[] = {
+        [FAMILY_H7] = "h7", [FAMILY_H7AB] = "h7ab", [FAMILY_L4] = "l4",
+        [FAMILY_H5] = "h5", [FAMILY_H7RS] = "h7rs", NULL,
+};
+static const char *const row_words[] = { [FAMILY_ROWS_PUBLISHED] = "published",
+                                         [FAMILY_ROWS_COUNTED] = "counted",
+                                         [FAMILY_ROWS_REFERENCE] = "reference",
+                                         NULL };
 
 /* `bank_address` and `options` are lists and read by hand. */
 static const struct form_field family_fields[] = {
         TEXT_FIELD(name),
         FIELD(device_id, FORM_U16, 1, 0xFFF, 0),
-        TEXT_FIELD(product_id),
         FIELD(dpidr, FORM_U32, 1, ANY, 0),
         FIELD(access_port, FORM_UNSIGNED, 0, 8, 0), /* stlink.md 4.3: the highest accepted */
         FIELD(csw, FORM_U32, 0, ANY, 0x100),        /* bits 7..0 belong to the probe firmware */
@@ -38,7 +55,7 @@ static const struct form_field family_fields[] = {
         FIELD(word_length, FORM_U32, 4, 256, 4),
         FIELD(ram_address, FORM_U32, 0, ANY, 4),
         FIELD(ram_length, FORM_U32, 1024, 1u << 28, 4),
-        FIELD(image_ram, FORM_U32, 256, 1u << 28, 4),
+        FIELD(image_ram, FORM_U32, 0, 1u << 28, 4),
         FIELD(flash_registers, FORM_U32, 0, ANY, 4),
         FIELD(word_program_us, FORM_UNSIGNED, 1, 1000000, 0),
         FIELD(sector_erase_ms, FORM_UNSIGNED, 1, 60000, 0),
@@ -47,6 +64,47 @@ static const struct form_field family_fields[] = {
         FIELD(rss_boot_ms, FORM_UNSIGNED, 1, 60000, 0),
         { .key = "bank_address", .kind = FORM_OWN },
         { .key = "options", .kind = FORM_OWN },
+        OPTIONAL(product_id, FORM_TEXT, .capacity = sizeof(((struct family *)0)->product_id)),
+        OPTIONAL(sequence, FORM_CHOICE, .choices = sequence_words),
+        OPTIONAL(option_rows, FORM_CHOICE, .choices = row_words),
+        OPTIONAL(secure_alias, FORM_U32, .high = ANY, .multiple = 1u << 24),
+        OPTIONAL(cipher_parts, FORM_TEXT, .capacity = sizeof(((struct family *)0)->cipher_parts)),
+        OPTIONAL(hash_mandatory, FORM_BOOL),
+        OPTIONAL(needs_rsse, FORM_BOOL),
+        OPTIONAL(has_lock_out, FORM_BOOL),
+        OPTIONAL(token, FORM_U32, .high = ANY, .multiple = 4),
+        OPTIONAL_OWN("edata"),
+        OPTIONAL_OWN("option_keys"),
+        OPTIONAL_OWN("external"),
+        OPTIONAL_OWN("fields"), /* drivers/option_fields.c */
+};
+
+_Static_assert(sizeof(enum family_sequence) == sizeof(unsigned) &&
+                       sizeof(enum family_rows) == sizeof(unsigned),
+               "FORM_CHOICE");
+
+static const struct form_field external_fields[] = {
+        { .key = "address",
+          .kind = FORM_U32,
+          .high = ANY,
+          .multiple = 4096,
+          .offset = offsetof(struct family_external, address) },
+        { .key = "length",
+          .kind = FORM_U32,
+          .low = 4096,
+          .high = 1u << 30,
+          .multiple = 4096,
+          .offset = offsetof(struct family_external, length) },
+        { .key = "first_region",
+          .kind = FORM_UNSIGNED,
+          .high = 7,
+          .is_optional = true,
+          .offset = offsetof(struct family_external, first_region) },
+        { .key = "regions",
+          .kind = FORM_UNSIGNED,
+          .high = 4,
+          .is_optional = true,
+          .offset = offsetof(struct family_external, regions) },
 };
 
 #define OPTION_FIELD(name_, multiple_)                                                             \
@@ -111,6 +169,54 @@ static int read_options(const struct form *form, struct family *family)
         return 0;
 }
 
+/* [ address, length ] */
+static int read_range(const struct form *form, const char *key, struct family_range *range)
+{
+        config_setting_t *list = config_lookup(&form->config, key);
+        int r;
+
+        if (!list)
+                return 0;
+        if (!config_setting_is_array(list) || config_setting_length(list) != 2)
+                return form_fault(form, list, "%s: expected [ address, length ]", key);
+        r = form_number(form, config_setting_get_elem(list, 0), key, &range->address);
+        if (r >= 0)
+                r = form_number(form, config_setting_get_elem(list, 1), key, &range->length);
+        if (r < 0)
+                return r;
+        if (!range->length || range->length - 1 > UINT32_MAX - range->address)
+                return form_fault(form, list, "%s: nothing, or beyond 0xFFFFFFFF", key);
+        return 0;
+}
+
+static int read_externals(const struct form *form, struct family *family)
+{
+        config_setting_t *list = config_lookup(&form->config, "external");
+        unsigned count = list ? (unsigned)config_setting_length(list) : 0;
+
+        if (!list)
+                return 0;
+        if (!config_setting_is_list(list) || !count || count > FAMILY_EXTERNALS_MAX)
+                return form_fault(form, list, "external: expected ( { ... }, ... ), 1 to %u",
+                                  FAMILY_EXTERNALS_MAX);
+        for (unsigned i = 0; i < count; i++) {
+                config_setting_t *group = config_setting_get_elem(list, i);
+                struct family_external *external = &family->externals[i];
+                int r;
+
+                if (!config_setting_is_group(group))
+                        return form_fault(form, group, "external: element %u is not a group",
+                                          i + 1);
+                r = form_read(form, group, external_fields, LENGTH_OF(external_fields), external);
+                if (r < 0)
+                        return r;
+                if (external->length - 1 > UINT32_MAX - external->address)
+                        return form_fault(form, group, "external: beyond 0xFFFFFFFF");
+        }
+        family->external_count = count;
+        return 0;
+}
+
 static bool runs_over(uint32_t address, uint32_t length)
 {
         return length - 1 > UINT32_MAX - address;
@@ -121,7 +227,7 @@ static int check(const struct form *form, const struct family *family)
 {
         config_setting_t *root = config_root_setting(&form->config);
 
-        if (strlen(family->product_id) != PRODUCT_ID_LENGTH)
+        if (family->product_id[0] && strlen(family->product_id) != PRODUCT_ID_LENGTH)
                 return form_fault(form, config_lookup(&form->config, "product_id"),
                                   "product_id \"%s\" has not %d characters", family->product_id,
                                   PRODUCT_ID_LENGTH);
@@ -169,6 +275,12 @@ int family_load(const char *path, struct family *ret_family)
         if (r < 0)
                 return r;
         r = read_options(&form, &family);
+        if (r >= 0)
+                r = read_range(&form, "edata", &family.edata);
+        if (r >= 0)
+                r = read_range(&form, "option_keys", &family.option_keys);
+        if (r >= 0)
+                r = read_externals(&form, &family);
         if (r < 0)
                 return r;
         r = check(&form, &family);
@@ -176,4 +288,58 @@ int family_load(const char *path, struct family *ret_family)
                 return r;
         *ret_family = family;
         return 0;
+}
+
+int family_check_drivers(const struct family *family)
+{
+        if (family->sequence == FAMILY_H7)
+                return 0;
+        return fault(FAULT_BAD_VALUE,
+                     "%s: its file is for preparing images; this station has no drivers for its "
+                     "flash sequences (%s)",
+                     family->name, sequence_words[family->sequence]);
+}
+
+/* --- where an address lies ---------------------------------------------------------------------*/
+
+uint32_t family_plain_address(const struct family *family, uint32_t address)
+{
+        for (unsigned i = 0; i < family->banks && family->secure_alias; i++)
+                if (address - family->secure_alias - family->bank_address[i] < family->bank_length)
+                        return address - family->secure_alias;
+        if (family->secure_alias &&
+            address - family->secure_alias - family->edata.address < family->edata.length)
+                return address - family->secure_alias;
+        return address;
+}
+
+bool family_is_flash(const struct family *family, uint32_t address, uint64_t length)
+{
+        uint64_t at = family_plain_address(family, address), end = at + length;
+
+        if (family->edata.length && at >= family->edata.address &&
+            end <= (uint64_t)family->edata.address + family->edata.length)
+                return true;
+        for (unsigned i = 0; i < family->banks && at < end; i++) {
+                uint64_t bank = family->bank_address[i];
+
+                /* banks rise and may touch: an area may run from one into the next */
+                if (at >= bank && at < bank + family->bank_length)
+                        at = bank + family->bank_length;
+        }
+        return at >= end;
+}
+
+const struct family_external *family_external_at(const struct family *family, uint32_t address,
+                                                 uint64_t length)
+{
+        for (size_t i = 0; i < family->external_count; i++) {
+                const struct family_external *external = &family->externals[i];
+
+                if (address >= external->address &&
+                    address - external->address < external->length &&
+                    length <= external->length - (address - external->address))
+                        return external;
+        }
+        return NULL;
 }

@@ -100,6 +100,23 @@ static int read_number(const struct form *form, config_setting_t *setting,
         return 0;
 }
 
+int form_number(const struct form *form, config_setting_t *setting, const char *what,
+                uint32_t *ret_number)
+{
+        struct form_field field = { .key = what, .kind = FORM_U32, .high = UINT32_MAX };
+
+        return read_number(form, setting, &field, ret_number);
+}
+
+static int read_bool(const struct form *form, config_setting_t *setting,
+                     const struct form_field *field, bool *ret_value)
+{
+        if (config_setting_type(setting) != CONFIG_TYPE_BOOL)
+                return form_fault(form, setting, "%s: expected true or false", field->key);
+        *ret_value = config_setting_get_bool(setting) != 0;
+        return 0;
+}
+
 static int read_text(const struct form *form, config_setting_t *setting,
                      const struct form_field *field, char *text)
 {
@@ -153,6 +170,8 @@ static int read_field(const struct form *form, config_setting_t *setting,
                 if (!r)
                         memcpy(place, &choice, sizeof(choice));
                 return r;
+        case FORM_BOOL:
+                return read_bool(form, setting, field, (bool *)place);
         case FORM_OWN:
                 return 0;
         case FORM_U16:
@@ -196,6 +215,8 @@ int form_read(const struct form *form, config_setting_t *group, const struct for
                 config_setting_t *setting = config_setting_get_member(group, fields[i].key);
                 int r;
 
+                if (!setting && fields[i].is_optional)
+                        continue;
                 if (!setting)
                         return form_fault(form, group, "the key \"%s\" is missing", fields[i].key);
                 r = read_field(form, setting, &fields[i], record);

@@ -2,7 +2,7 @@
  * form.h - a libconfig file read strictly into a struct: every key known, present and in range.
  *
  * A form is a table of fields. What the table does not name is refused, so that a misspelt key is
- * an error with a line and not a silent default.
+ * an error with a line and not a silent default. An optional field leaves what the caller put there.
  */
 #pragma once
 
@@ -19,6 +19,7 @@ enum form_kind {
         FORM_U16,      /* into uint16_t, low .. high */
         FORM_U32,      /* into uint32_t, low .. high */
         FORM_UNSIGNED, /* into unsigned, low .. high */
+        FORM_BOOL,     /* into bool, true or false */
         FORM_CHOICE,   /* a word of `choices` into unsigned: its position */
         FORM_OWN,      /* the caller reads it; only its presence is checked */
 };
@@ -31,6 +32,7 @@ struct form_field {
         uint32_t low, high;
         uint32_t multiple;          /* of this; 0: any */
         const char *const *choices; /* ends with NULL */
+        bool is_optional;
 };
 
 struct form {
@@ -46,6 +48,10 @@ void form_close(struct form *form);
 /* Read `group` by the table into the struct at `record`. */
 int form_read(const struct form *form, config_setting_t *group, const struct form_field *fields,
               size_t count, void *record) MUST_USE;
+
+/* A number of an array or list into 32 bits, 0 .. UINT32_MAX. `what` is for the sentence. */
+int form_number(const struct form *form, config_setting_t *setting, const char *what,
+                uint32_t *ret_number) MUST_USE;
 
 /* "file:line: " and what is wrong; returns -FAULT_BAD_FILE. */
 int form_fault(const struct form *form, config_setting_t *setting, const char *format, ...)

@@ -14,15 +14,17 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-        &sfi_create_command,     &sfi_show_command,       &sfi_verify_command,
-        &key_new_command,        &key_show_command,       &nonce_new_command,
-        &nonces_list_command,    &nonces_merge_command,   &nonces_export_command,
-        &nonces_verify_command,  &obk_create_command,     &obk_show_command,
-        &ssp_create_command,     &ssp_show_command,       &ssp_verify_command,
-        &smi_show_command,       &cert_show_command,      &cert_check_command,
-        &license_global_command, &secrets_create_command, &secrets_show_command,
-        &backup_create_command,  &backup_show_command,    &order_check_command,
-        &status_command,         &watch_command,
+        &sfi_create_command,    &sfi_show_command,       &sfi_verify_command,
+        &sfi_open_command,      &sfi_diff_command,       &sfi_lint_command,
+        &ob_create_command,     &ob_show_command,        &obk_create_command,
+        &obk_show_command,      &ssp_create_command,     &ssp_show_command,
+        &ssp_verify_command,    &smi_show_command,       &cert_show_command,
+        &cert_check_command,    &license_global_command, &secrets_create_command,
+        &secrets_show_command,  &backup_create_command,  &backup_show_command,
+        &key_new_command,       &key_show_command,       &nonce_new_command,
+        &nonces_list_command,   &nonces_merge_command,   &nonces_export_command,
+        &nonces_verify_command, &order_check_command,    &status_command,
+        &watch_command,
 };
 
 static const char usage_end[] =

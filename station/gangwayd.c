@@ -104,6 +104,8 @@ static int check_profiles(struct station *station)
         int r = family_load(settings->family_file, &station->family);
 
         if (r == 0)
+                r = family_check_drivers(&station->family);
+        if (r == 0)
                 r = rss_profile_load(settings->rss_profile_file, &station->rss);
         if (r == 0)
                 r = card_profile_load(settings->card_profile_file, &station->card_profile);

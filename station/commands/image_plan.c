@@ -1,9 +1,9 @@
 /*
- * Segments are padded to what the flash can program at once, checked against the flash, and become
- * areas. The walk over the areas fills part after part: what fits goes in; what does not closes the
- * part with P and opens the next with R; firmware larger than an empty part is cut where a flash
- * word ends. An area fits only if the closing P still fits behind it, unless all that follows fits
- * too and no P is needed.
+ * Segments are padded to what the flash can program at once, and become areas. The walk over the
+ * areas fills part after part: what fits goes in; what does not closes the part with P and opens the
+ * next with R; firmware larger than an empty part is cut where a flash word ends. An area fits only
+ * if the closing P still fits behind it, unless all that follows fits too and no P is needed.
+ * Every piece of external firmware gets its prefix, so that each can be programmed by itself.
  */
 #include "station/commands/image_plan.h"
 
@@ -13,21 +13,36 @@
 #define UNIT_PROTOCOL_1 4u
 #define UNIT_PROTOCOL_2 16u
 
+/* The OTFDEC works on blocks of 16 bytes (targets.md 8.2). */
+#define UNIT_EXTERNAL 16u
+
 /* Which gaps the vendor fills is not public (spec 2.6). A gap no longer than the area header it
- * saves costs nothing to fill. */
+ * saves costs nothing to fill. Beside random keys none is filled: they may lie in the gap. */
 #define GAP_FILLED SFI_AREA_HEADER_LENGTH
 
 /* Cuts fall on multiples of this, or of the flash word where that is larger (spec 6.4). */
 #define CUT_UNIT 16u
 
-static const uint8_t pause_payload[IMAGE_PAUSE_LENGTH];
+/* An area that is still whole. */
+struct whole {
+        struct sfi_plain_area area;            /* E: without its prefix */
+        const struct image_external *external; /* E: where the prefix comes from */
+        bool opens_part;                       /* a pair of P and R stands before it */
+};
+
+struct wholes {
+        struct whole *items;
+        size_t count;
+};
 
 struct walk {
         const struct image_rules *rules;
         struct image_plan *plan;
-        uint64_t used;  /* by the part being filled */
-        uint64_t empty; /* what `used` was when it was opened */
-        uint64_t rest;  /* cost of the areas still to come */
+        const uint8_t *pause; /* payload of P and R */
+        uint64_t used;        /* by the part being filled */
+        uint64_t empty;       /* what `used` was when it was opened */
+        uint64_t rest;        /* cost of the areas still to come */
+        bool has_pause_ahead; /* an area to come opens a part */
 };
 
 static void plan_add(struct image_plan *plan, struct sfi_plain_area area)
@@ -40,9 +55,31 @@ static void plan_add(struct image_plan *plan, struct sfi_plain_area area)
         plan->areas[plan->count++] = area;
 }
 
-static uint64_t cost(const struct sfi_plain_area *area)
+/* Bytes that live as long as the plan. */
+static struct bytes *plan_own(struct image_plan *plan, struct bytes bytes)
 {
-        return SFI_AREA_HEADER_LENGTH + area->length;
+        if (plan->owned_count == plan->owned_capacity) {
+                plan->owned_capacity = plan->owned_capacity ? 2 * plan->owned_capacity : 16;
+                plan->owned = reallocarray(plan->owned, plan->owned_capacity, sizeof(*plan->owned));
+                INSIST(plan->owned);
+        }
+        plan->owned[plan->owned_count] = bytes;
+        return &plan->owned[plan->owned_count++];
+}
+
+static void wholes_free(struct wholes *wholes)
+{
+        free(wholes->items);
+}
+
+static size_t prefix_length(const struct whole *whole)
+{
+        return whole->external ? SFI_EXTERNAL_PREFIX_LENGTH : 0;
+}
+
+static uint64_t cost(const struct whole *whole)
+{
+        return SFI_AREA_HEADER_LENGTH + prefix_length(whole) + whole->area.length;
 }
 
 static uint32_t larger(uint32_t a, uint32_t b)
@@ -50,84 +87,46 @@ static uint32_t larger(uint32_t a, uint32_t b)
         return a > b ? a : b;
 }
 
-/* --- what lies where ----------------------------------------------------------------------- */
-
-static bool is_in_flash(const struct family *family, uint64_t address, uint64_t length)
+static bool is_firmware(const struct whole *whole)
 {
-        uint64_t end = address + length;
-
-        for (unsigned i = 0; i < family->banks && address < end; i++) {
-                uint64_t bank = family->bank_address[i];
-
-                /* banks rise and may touch: an area may run from one into the next */
-                if (address >= bank && address < bank + family->bank_length)
-                        address = bank + family->bank_length;
-        }
-        return address >= end;
+        return whole->area.type == SFI_FIRMWARE || whole->area.type == SFI_EXTERNAL;
 }
 
-static int check_flash(const struct family *family, const struct firmware *firmware)
+/* A whole area, or a piece of one, into the plan (AN5054 section 2.3 for the prefix). */
+static void plan_put(struct walk *walk, const struct whole *whole)
 {
-        for (size_t i = 0; i < firmware->count; i++) {
-                const struct firmware_segment *segment = &firmware->segments[i];
-                uint32_t last = (uint32_t)(segment->address + segment->data.length - 1);
+        struct sfi_plain_area area = whole->area;
 
-                if (is_in_flash(family, segment->address, segment->data.length))
-                        continue;
-                return fault(
-                        FAULT_BAD_VALUE,
-                        "%s: area 0x%08X..0x%08X not in flash, wanted %u banks of 0x%X bytes "
-                        "from 0x%08X (%s): set the linker's addresses or name another --family",
-                        firmware->names[segment->file], segment->address, last, family->banks,
-                        family->bank_length, family->bank_address[0], family->name);
+        walk->used += cost(whole);
+        if (whole->external) {
+                struct bytes *bytes =
+                        plan_own(walk->plan, bytes_new(SFI_EXTERNAL_PREFIX_LENGTH + area.length));
+
+                store_le32(bytes->data, whole->external->region);
+                store_le32(bytes->data + 4, whole->external->mode);
+                store_le32(bytes->data + 8, whole->external->key_address);
+                memcpy(bytes->data + SFI_EXTERNAL_PREFIX_LENGTH, area.data, area.length);
+                area.data = bytes->data;
+                area.length = bytes->length;
         }
-        return 0;
+        plan_add(walk->plan, area);
 }
 
-/* The RSS keeps its state at the token's address between parts, so no firmware may lie there. */
-static int check_token(const struct image_rules *rules, const struct firmware *firmware)
-{
-        uint32_t word = larger(rules->family->word_length, 1);
+/* --- parts -------------------------------------------------------------------------------------*/
 
-        if (!rules->has_token)
-                return 0;
-        if (!is_in_flash(rules->family, rules->token, word) || rules->token % word)
-                return fault(FAULT_BAD_VALUE,
-                             "the continuation token address is 0x%08X, wanted a multiple of %u in "
-                             "the flash of %s",
-                             rules->token, word, rules->family->name);
-        for (size_t i = 0; i < firmware->count; i++) {
-                const struct firmware_segment *segment = &firmware->segments[i];
-
-                if (rules->token >= segment->address &&
-                    rules->token - segment->address < segment->data.length)
-                        return fault(FAULT_BAD_VALUE,
-                                     "the continuation token address 0x%08X lies in the area "
-                                     "0x%08X..0x%08X of %s: give it a sector of its own",
-                                     rules->token, segment->address,
-                                     (uint32_t)(segment->address + segment->data.length - 1),
-                                     firmware->names[segment->file]);
-        }
-        return 0;
-}
-
-/* --- parts --------------------------------------------------------------------------------- */
-
-static struct sfi_plain_area boundary(const struct image_rules *rules, char type)
+static struct sfi_plain_area boundary(const struct walk *walk, char type)
 {
         return (struct sfi_plain_area){
                 .type = type,
-                .address = rules->token,
-                .data = pause_payload,
-                .length = rules->protocol == 1 ? 0 : IMAGE_PAUSE_LENGTH,
+                .address = walk->rules->token.address,
+                .data = walk->pause,
+                .length = walk->rules->protocol == 1 ? 0 : IMAGE_PAUSE_LENGTH,
         };
 }
 
-static uint64_t boundary_cost(const struct image_rules *rules)
+static uint64_t boundary_cost(const struct walk *walk)
 {
-        struct sfi_plain_area pause = boundary(rules, SFI_PAUSE);
-
-        return cost(&pause);
+        return SFI_AREA_HEADER_LENGTH + boundary(walk, SFI_PAUSE).length;
 }
 
 static void note_part(struct walk *walk)
@@ -139,44 +138,57 @@ static void note_part(struct walk *walk)
 
 static void next_part(struct walk *walk)
 {
-        plan_add(walk->plan, boundary(walk->rules, SFI_PAUSE));
-        walk->used += boundary_cost(walk->rules);
+        plan_add(walk->plan, boundary(walk, SFI_PAUSE));
+        walk->used += boundary_cost(walk);
         note_part(walk);
-        plan_add(walk->plan, boundary(walk->rules, SFI_RESUME));
-        walk->used = walk->empty = SFI_HEADER_LENGTH + boundary_cost(walk->rules);
+        plan_add(walk->plan, boundary(walk, SFI_RESUME));
+        walk->used = walk->empty = SFI_HEADER_LENGTH + boundary_cost(walk);
 }
 
-static bool fits(const struct walk *walk, uint64_t used, const struct sfi_plain_area *area)
+static bool fits(const struct walk *walk, uint64_t used, const struct whole *whole)
 {
-        uint64_t with = used + cost(area);
+        uint64_t with = used + cost(whole);
 
-        return with + boundary_cost(walk->rules) <= walk->rules->ram_length ||
-               with + walk->rest <= walk->rules->ram_length;
+        return with + boundary_cost(walk) <= walk->rules->ram_length ||
+               (!walk->has_pause_ahead && with + walk->rest <= walk->rules->ram_length);
 }
 
-/* How many bytes of `area` go into what is left of this part, to the end of a flash word. */
-static uint32_t piece_length(const struct walk *walk, const struct sfi_plain_area *area)
+/* How many bytes of `whole` go into what is left of this part, to the end of a flash word. */
+static uint32_t piece_length(const struct walk *walk, const struct whole *whole)
 {
-        uint64_t taken = walk->used + SFI_AREA_HEADER_LENGTH + boundary_cost(walk->rules);
+        uint64_t taken =
+                walk->used + SFI_AREA_HEADER_LENGTH + prefix_length(whole) + boundary_cost(walk);
         uint32_t unit = larger(CUT_UNIT, walk->rules->family->word_length);
         uint64_t end;
 
         if (taken >= walk->rules->ram_length)
                 return 0;
-        end = area->address + (walk->rules->ram_length - taken);
+        end = whole->area.address + (walk->rules->ram_length - taken);
         end -= end % unit;
-        return end > area->address ? (uint32_t)(end - area->address) : 0;
+        return end > whole->area.address ? (uint32_t)(end - whole->area.address) : 0;
 }
 
-static int place_area(struct walk *walk, struct sfi_plain_area area)
+/* The first `length` bytes of `whole`, which keeps the rest. */
+static struct whole cut(struct whole *whole, uint32_t length)
 {
-        uint64_t opened = SFI_HEADER_LENGTH + boundary_cost(walk->rules);
+        struct whole head = *whole;
 
-        while (!fits(walk, walk->used, &area)) {
-                uint32_t piece = area.type == SFI_FIRMWARE ? piece_length(walk, &area) : 0;
-                struct sfi_plain_area head = area;
+        head.area.length = length;
+        whole->area.data = (const uint8_t *)whole->area.data + length;
+        whole->area.address += length;
+        whole->area.length -= length;
+        return head;
+}
 
-                if (walk->used > walk->empty && (fits(walk, opened, &area) || !piece)) {
+static int place_area(struct walk *walk, struct whole whole)
+{
+        uint64_t opened = SFI_HEADER_LENGTH + boundary_cost(walk);
+
+        while (!fits(walk, walk->used, &whole)) {
+                uint32_t piece = is_firmware(&whole) ? piece_length(walk, &whole) : 0;
+                struct whole head;
+
+                if (walk->used > walk->empty && (fits(walk, opened, &whole) || !piece)) {
                         next_part(walk);
                         continue;
                 }
@@ -184,93 +196,243 @@ static int place_area(struct walk *walk, struct sfi_plain_area area)
                         return fault(FAULT_NO_ROOM,
                                      "the %s area of %zu bytes at 0x%08X does not fit a part of %u "
                                      "bytes (--ramsize): give more",
-                                     sfi_type_name(area.type), area.length, area.address,
-                                     walk->rules->ram_length);
-                head.length = piece;
-                plan_add(walk->plan, head);
-                walk->used += cost(&head);
-                area.data = (const uint8_t *)area.data + piece;
-                area.address += piece;
-                area.length -= piece;
+                                     sfi_type_name(whole.area.type), whole.area.length,
+                                     whole.area.address, walk->rules->ram_length);
+                head = cut(&whole, piece);
+                plan_put(walk, &head);
                 next_part(walk);
         }
-        plan_add(walk->plan, area);
-        walk->used += cost(&area);
+        plan_put(walk, &whole);
         return 0;
 }
 
-static int place_areas(struct walk *walk, const struct image_plan *whole)
+/* -rs without -ct is enough only while everything fits. */
+static int check_token_given(const struct walk *walk)
 {
         const struct image_rules *rules = walk->rules;
-        int r;
 
-        for (size_t i = 0; i < whole->count; i++)
-                walk->rest += cost(&whole->areas[i]);
-        if (rules->ram_length && walk->used + walk->rest > rules->ram_length && !rules->has_token)
+        if (rules->token.is_given)
+                return 0;
+        if (walk->has_pause_ahead || rules->always_parts)
+                return fault(FAULT_BAD_VALUE,
+                             "%s: give the address of a continuation token in flash (-ct)",
+                             rules->has_hash ? "-hash 1 puts the digest into pause and resume areas"
+                                             : "an image of external firmware always has pause and "
+                                               "resume areas");
+        if (rules->ram_length && walk->used + walk->rest > rules->ram_length)
                 return fault(FAULT_BAD_VALUE,
                              "the image takes %llu bytes of RAM, --ramsize gives %u: give the "
                              "address of a continuation token too (-ct), for the parts",
                              (unsigned long long)(walk->used + walk->rest), rules->ram_length);
-        for (size_t i = 0; i < whole->count; i++) {
-                struct sfi_plain_area area = whole->areas[i];
-
-                walk->rest -= cost(&area);
-                if (rules->ram_length) {
-                        r = place_area(walk, area);
-                        if (r < 0)
-                                return r;
-                } else {
-                        plan_add(walk->plan, area);
-                        walk->used += cost(&area);
-                }
-        }
-        note_part(walk);
         return 0;
 }
 
-/* --- the whole ----------------------------------------------------------------------------- */
-
-int image_plan_make(const struct image_rules *rules, struct firmware *firmware,
-                    const struct bytes *options, struct image_plan *ret_plan)
+static int place_areas(struct walk *walk, const struct wholes *wholes)
 {
-        struct image_plan whole CLEANUP(image_plan_free) = { 0 };
-        struct image_plan plan = { 0 };
-        struct walk walk = {
-                .rules = rules, .plan = &plan, .used = SFI_HEADER_LENGTH, .empty = SFI_HEADER_LENGTH
-        };
-        uint32_t unit = rules->protocol == 1 ? UNIT_PROTOCOL_1
-                                             : larger(UNIT_PROTOCOL_2, rules->family->word_length);
+        size_t pauses = 0;
         int r;
 
-        r = firmware_merge(firmware, GAP_FILLED, rules->padding, unit);
+        for (size_t i = 0; i < wholes->count; i++) {
+                walk->rest += cost(&wholes->items[i]);
+                pauses += wholes->items[i].opens_part;
+        }
+        walk->has_pause_ahead = pauses > 0;
+        r = check_token_given(walk);
+        for (size_t i = 0; i < wholes->count && r >= 0; i++) {
+                const struct whole *whole = &wholes->items[i];
+
+                walk->rest -= cost(whole);
+                pauses -= whole->opens_part;
+                walk->has_pause_ahead = pauses > 0;
+                if (whole->opens_part && walk->used > walk->empty)
+                        next_part(walk);
+                if (walk->rules->ram_length)
+                        r = place_area(walk, *whole);
+                else
+                        plan_put(walk, whole);
+        }
+        note_part(walk);
+        return r;
+}
+
+/* --- the whole ---------------------------------------------------------------------------------*/
+
+static void add(struct wholes *wholes, struct whole whole)
+{
+        wholes->items[wholes->count++] = whole;
+}
+
+static void add_firmware(struct wholes *wholes, char type, const struct firmware *firmware,
+                         const struct image_external *external)
+{
+        for (size_t i = 0; i < firmware->count; i++)
+                add(wholes, (struct whole){ .area = { .type = type,
+                                                      .address = firmware->segments[i].address,
+                                                      .data = firmware->segments[i].data.data,
+                                                      .length = firmware->segments[i].data.length },
+                                            .external = external });
+}
+
+static void add_blobs(struct wholes *wholes, const struct image_inputs *inputs, char type)
+{
+        for (size_t i = 0; i < inputs->blob_count; i++) {
+                const struct image_blob *blob = &inputs->blobs[i];
+
+                if (blob->type == type)
+                        add(wholes, (struct whole){ .area = { .type = type,
+                                                              .address = blob->address,
+                                                              .data = blob->data.data,
+                                                              .length = blob->data.length } });
+        }
+}
+
+static struct wholes gather(const struct image_inputs *inputs, struct image_plan *plan)
+{
+        size_t most = inputs->firmware.count + inputs->blob_count + 2;
+        struct wholes wholes = { 0 };
+
+        for (size_t i = 0; i < inputs->external_count; i++)
+                most += inputs->externals[i].firmware.count;
+        wholes.items = calloc(most + 1, sizeof(*wholes.items)); /* one more: see open_last_part() */
+        INSIST(wholes.items);
+        add_firmware(&wholes, SFI_FIRMWARE, &inputs->firmware, NULL);
+        if (inputs->key_areas.count) {
+                struct bytes *keys = plan_own(plan, key_areas_encode(&inputs->key_areas));
+
+                add(&wholes,
+                    (struct whole){ .area = { .type = SFI_KEYS,
+                                              .address = inputs->key_areas.areas[0].address,
+                                              .data = keys->data,
+                                              .length = keys->length } });
+        }
+        add_blobs(&wholes, inputs, SFI_MODULE);
+        add_blobs(&wholes, inputs, SFI_OPTION_KEY_REFERENCE);
+        add_blobs(&wholes, inputs, SFI_SSFI_REFERENCE);
+        for (size_t i = 0; i < inputs->external_count; i++)
+                add_firmware(&wholes, SFI_EXTERNAL, &inputs->externals[i].firmware,
+                             &inputs->externals[i]);
+        if (inputs->options.length)
+                add(&wholes, (struct whole){ .area = { .type = SFI_CONFIGURATION,
+                                                       .data = inputs->options.data,
+                                                       .length = inputs->options.length } });
+        return wholes;
+}
+
+/* External firmware always has P and R, and everything internal is installed before it (spec 6.3). */
+static void open_external_part(struct wholes *wholes)
+{
+        for (size_t i = 0; i < wholes->count; i++) {
+                if (wholes->items[i].external) {
+                        wholes->items[i].opens_part = true;
+                        return;
+                }
+        }
+}
+
+/* P and R where nothing else asks for them: before the last area; an image of one area is cut in
+ * two. */
+static int open_last_part(const struct image_rules *rules, struct wholes *wholes)
+{
+        uint32_t unit = larger(CUT_UNIT, rules->family->word_length), half;
+        struct whole *last = &wholes->items[wholes->count - 1];
+
+        if (wholes->count == 1) {
+                half = (uint32_t)(last->area.length / 2) / unit * unit;
+                if (!half || !is_firmware(last))
+                        return fault(FAULT_NO_ROOM,
+                                     "the image is one area of %zu bytes, too short for pause and "
+                                     "resume areas: add option bytes (-ob)",
+                                     last->area.length);
+                wholes->items[1] = *last;
+                wholes->items[0] = cut(&wholes->items[1], half);
+                wholes->count = 2;
+                last = &wholes->items[1];
+        }
+        last->opens_part = true;
+        return 0;
+}
+
+void image_firmware_digest(const struct sfi_plain_area *areas, size_t count,
+                           uint8_t ret_digest[static DIGEST_LENGTH])
+{
+        struct digest_piece *pieces = calloc(count + 1, sizeof(*pieces));
+        size_t used = 0;
+
+        INSIST(pieces);
+        for (size_t i = 0; i < count; i++) {
+                size_t prefix = areas[i].type == SFI_EXTERNAL ? SFI_EXTERNAL_PREFIX_LENGTH : 0;
+
+                if ((areas[i].type == SFI_FIRMWARE || prefix) && areas[i].length >= prefix)
+                        pieces[used++] =
+                                (struct digest_piece){ (const uint8_t *)areas[i].data + prefix,
+                                                       areas[i].length - prefix };
+        }
+        digest_sha256_pieces(pieces, used, ret_digest);
+        free(pieces);
+}
+
+static int merge_firmware(const struct image_rules *rules, struct image_inputs *inputs)
+{
+        uint32_t unit = rules->protocol == 1 ? UNIT_PROTOCOL_1
+                                             : larger(UNIT_PROTOCOL_2, rules->family->word_length);
+        uint32_t gap = inputs->key_areas.count ? 0 : GAP_FILLED;
+        int r = image_check(rules->family, inputs, &rules->token);
+
         if (r >= 0)
-                r = check_flash(rules->family, firmware);
-        if (r >= 0)
-                r = check_token(rules, firmware);
+                r = firmware_merge(&inputs->firmware, gap, rules->padding, unit);
+        for (size_t i = 0; i < inputs->external_count && r >= 0; i++)
+                r = firmware_merge(&inputs->externals[i].firmware, GAP_FILLED, rules->padding,
+                                   UNIT_EXTERNAL);
+        return r < 0 ? r : image_check_padded(rules->family, inputs, &rules->token);
+}
+
+static int place(const struct image_rules *rules, const struct wholes *wholes, const uint8_t *pause,
+                 struct image_plan *plan)
+{
+        struct walk walk = { .rules = rules,
+                             .plan = plan,
+                             .pause = pause,
+                             .used = SFI_HEADER_LENGTH,
+                             .empty = SFI_HEADER_LENGTH };
+
+        plan->count = plan->parts = 0;
+        plan->largest_part = 0;
+        return place_areas(&walk, wholes);
+}
+
+int image_plan_make(const struct image_rules *rules, struct image_inputs *inputs,
+                    struct image_plan *ret_plan)
+{
+        struct image_plan plan CLEANUP(image_plan_free) = { 0 };
+        struct wholes wholes CLEANUP(wholes_free) = { 0 };
+        uint8_t *pause;
+        int r = merge_firmware(rules, inputs);
+
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < firmware->count; i++)
-                plan_add(&whole, (struct sfi_plain_area){
-                                         .type = SFI_FIRMWARE,
-                                         .address = firmware->segments[i].address,
-                                         .data = firmware->segments[i].data.data,
-                                         .length = firmware->segments[i].data.length,
-                                 });
-        if (options->length)
-                plan_add(&whole, (struct sfi_plain_area){ .type = SFI_CONFIGURATION,
-                                                          .data = options->data,
-                                                          .length = options->length });
-        r = place_areas(&walk, &whole);
-        if (r < 0) {
-                image_plan_free(&plan);
-                return r;
+        wholes = gather(inputs, &plan);
+        open_external_part(&wholes);
+        pause = plan_own(&plan, bytes_new(IMAGE_PAUSE_LENGTH))->data;
+        r = place(rules, &wholes, pause, &plan);
+        if (r >= 0 && rules->always_parts && plan.parts == 1 && wholes.count) {
+                r = open_last_part(rules, &wholes);
+                if (r >= 0)
+                        r = place(rules, &wholes, pause, &plan);
         }
+        if (r < 0)
+                return r;
+        if (rules->has_hash) /* every P and R borrows these bytes */
+                image_firmware_digest(plan.areas, plan.count, pause);
         *ret_plan = plan;
+        plan = (struct image_plan){ 0 };
         return 0;
 }
 
 void image_plan_free(struct image_plan *plan)
 {
+        for (size_t i = 0; i < plan->owned_count; i++)
+                bytes_wipe_free(&plan->owned[i]);
+        free(plan->owned);
         free(plan->areas);
         *plan = (struct image_plan){ 0 };
 }

@@ -67,6 +67,57 @@ static void print_parts(FILE *out, const struct sfi *sfi)
         free(parts);
 }
 
+/* What in this image is a choice of ours because ST's way is not public. */
+struct choice {
+        char type;
+        const char *words;
+};
+
+static const struct choice choices[] = {
+        { SFI_KEYS,
+          "K: couples of size and address (AN5054 2.3); that it follows F and has the first "
+          "key's address is a reference" },
+        { SFI_EXTERNAL,
+          "E: prefix of 12 bytes (AN5054 2.3); that it follows all internal areas is a "
+          "reference" },
+        { SFI_PAUSE,
+          "P, R: 32 bytes as in ST's logs; zeroes, or with -hash 1 the firmware's SHA-256, "
+          "are a reference" },
+        { SFI_OPTION_KEY_REFERENCE, "O: an .obk file; letter and layout are a reference" },
+        { SFI_SSFI_REFERENCE, "S: an .ssfi file; letter and layout are a reference" },
+};
+
+static bool has_choice(const struct sfi *sfi, const struct choice *choice)
+{
+        for (size_t i = 0; i < sfi->count; i++)
+                if (sfi->areas[i].type == choice->type &&
+                    (choice->type != SFI_PAUSE || sfi->areas[i].length))
+                        return true;
+        return false;
+}
+
+static void print_choices(FILE *out, const struct sfi *sfi)
+{
+        const char *title = "\n  not public, so chosen here:\n";
+
+        for (size_t i = 0; i < LENGTH_OF(choices); i++) {
+                if (!has_choice(sfi, &choices[i]))
+                        continue;
+                fprintf(out, "%s    %s\n", title, choices[i].words);
+                title = "";
+        }
+}
+
+static json_t *choices_json(const struct sfi *sfi)
+{
+        json_t *list = json_array();
+
+        for (size_t i = 0; i < LENGTH_OF(choices); i++)
+                if (has_choice(sfi, &choices[i]))
+                        json_array_append_new(list, json_string(choices[i].words));
+        return list;
+}
+
 void image_view_print(FILE *out, const char *name, const struct sfi *sfi)
 {
         char text[65];
@@ -82,6 +133,7 @@ void image_view_print(FILE *out, const char *name, const struct sfi *sfi)
         fprintf(out, "  header tag        %s\n", hex_encode(sfi->tag, sizeof(sfi->tag), text));
         print_areas(out, sfi);
         print_parts(out, sfi);
+        print_choices(out, sfi);
 }
 
 static json_t *areas_json(const struct sfi *sfi)
@@ -137,10 +189,10 @@ json_t *image_view_json(const char *name, const struct sfi *sfi)
 
         hex_encode(sfi->tag, sizeof(sfi->tag), tag);
         digest_text(sfi->digest, digest);
-        return json_pack("{s:o, s:I, s:s, s:i, s:i, s:s, s:o, s:o}", "file", text_json(name),
+        return json_pack("{s:o, s:I, s:s, s:i, s:i, s:s, s:o, s:o, s:o}", "file", text_json(name),
                          "length", (json_int_t)sfi->file.length, "sha256", digest, "protocol",
                          sfi->protocol, "areas_total", sfi->count, "tag", tag, "areas",
-                         areas_json(sfi), "parts", parts_json(sfi));
+                         areas_json(sfi), "parts", parts_json(sfi), "reference", choices_json(sfi));
 }
 
 bool json_print(FILE *out, json_t *object)

@@ -1,14 +1,16 @@
 /*
  * gangway sfi create: seal firmware and option bytes into an image (AN5054 section 2.5.1).
  *
- * Options, then files in the order given, then the plan of areas (image_plan.c), then one sealing
- * pass, then the file in one step. What was written is taken apart again and shown, so that a file
- * that cannot be read never leaves the command as a success.
+ * Options in ST's spellings, then the files in the order given (image_inputs.c), then the plan of
+ * areas (image_checks.c, image_plan.c), the lint, one sealing pass, and the file in one step. What
+ * was written is taken apart again and shown, so that a file that cannot be read never leaves the
+ * command as a success.
  */
 #include "station/commands/command.h"
 
-#include "crypto/option_bytes.h"
 #include "scheduler/file.h"
+#include "station/commands/family_find.h"
+#include "station/commands/image_lint.h"
 #include "station/commands/image_plan.h"
 #include "station/commands/image_view.h"
 #include "station/commands/options.h"
@@ -18,13 +20,19 @@
 
 #include <string.h>
 
-#define FIRMWARE_FILES_MAX 64u
-#define OPTION_FILE_MAX    (64u << 10)
-#define IMAGE_MODE         0644u /* an image is not secret */
-#define DEFAULT_FAMILY     "targets/stm32h75x.conf"
+#define FILES_MAX  128u
+#define IMAGE_MODE 0644u /* an image is not secret */
 
 enum {
         KEY_FIRMWARE = OPTIONS_KEYS,
+        KEY_EXTERNAL,
+        KEY_MODULE,
+        KEY_MODULES,
+        KEY_KEY_AREAS,
+        KEY_OPTION_KEYS,
+        KEY_SSFI,
+        KEY_HASH,
+        KEY_ALLOW,
         KEY_KEY,
         KEY_NONCE,
         KEY_VERSION,
@@ -43,6 +51,14 @@ enum {
 
 static const struct option_name names[] = {
         { "firmware", "fir", true, true, KEY_FIRMWARE },
+        { "firmwx", "firx", true, true, KEY_EXTERNAL },
+        { "module", "m", true, true, KEY_MODULE },
+        { "mcsv", NULL, true, true, KEY_MODULES },
+        { "kcsv", NULL, true, false, KEY_KEY_AREAS },
+        { "ob-keys", NULL, true, true, KEY_OPTION_KEYS },
+        { "ssfi", NULL, true, false, KEY_SSFI },
+        { "hash", NULL, true, false, KEY_HASH },
+        { "allow", NULL, false, false, KEY_ALLOW },
         { "key", "k", true, false, KEY_KEY },
         { "nonce", "n", true, false, KEY_NONCE },
         { "ver", "v", true, false, KEY_VERSION },
@@ -59,37 +75,59 @@ static const struct option_name names[] = {
         { "no-ledger", NULL, true, false, KEY_NO_LEDGER },
 };
 
-struct firmware_input {
+/* One file of the command line; `key` says what it is, numbers are what stood after it. */
+struct input {
+        int key;
         const char *path;
-        bool has_address;
-        uint32_t address;
+        uint32_t numbers[4];
+        size_t count;
 };
 
 struct request {
-        struct firmware_input inputs[FIRMWARE_FILES_MAX];
+        struct input inputs[FILES_MAX];
         size_t input_count;
-        const char *key_file, *nonce_file, *option_file, *family_file, *output_file, *no_ledger;
-        bool has_version, has_token, has_device, is_json;
-        uint32_t version, ram_length, token, device, protocol, padding;
+        const char *key_file, *nonce_file, *option_file, *output_file, *no_ledger;
+        struct family_choice choice;
+        bool has_version, is_json, is_allowed, has_external, has_firmware;
+        uint32_t version, ram_length, protocol, padding, hash;
+        struct image_token token;
         enum sfi_iv_policy policy;
 };
 
-/* --- options ------------------------------------------------------------------------------- */
+/* --- options -----------------------------------------------------------------------------------*/
 
-static int take_firmware(struct request *request, struct options *options)
+static int take_input(struct request *request, const char *path, int key, struct input **ret_input)
 {
-        struct firmware_input *input = &request->inputs[request->input_count];
-        const char *address;
+        if (request->input_count == FILES_MAX)
+                return fault(FAULT_BAD_VALUE, "more than %u files", FILES_MAX);
+        *ret_input = &request->inputs[request->input_count++];
+        **ret_input = (struct input){ .key = key, .path = path };
+        return 0;
+}
 
-        if (request->input_count == FIRMWARE_FILES_MAX)
-                return fault(FAULT_BAD_VALUE, "more than %u firmware files", FIRMWARE_FILES_MAX);
-        request->input_count++;
-        input->path = options->value;
-        address = options_take_word(options);
-        if (!address)
-                return 0;
-        input->has_address = true;
-        return options_number("the address after --firmware", address, UINT32_MAX, &input->address);
+/* A file and at most `most` numbers after it. */
+static int take_file(struct request *request, struct options *options, int key, size_t most)
+{
+        struct input *input = NULL;
+        const char *word;
+        int r = take_input(request, options->value, key, &input);
+
+        while (r >= 0 && input && input->count < most && (word = options_take_word(options)))
+                r = options_number("the number after the file", word, UINT32_MAX,
+                                   &input->numbers[input->count++]);
+        return r;
+}
+
+/* --ob-keys FILE FILE ...: all words up to the next option. */
+static int take_option_keys(struct request *request, struct options *options)
+{
+        const char *path = options->value;
+        struct input *input;
+        int r = 0;
+
+        for (; path && r >= 0; path = options_take_word(options))
+                r = take_input(request, path, KEY_OPTION_KEYS, &input);
+        return r;
 }
 
 static int take_policy(struct request *request, const char *name)
@@ -108,7 +146,24 @@ static int take_option(struct request *request, struct options *options, int key
 
         switch (key) {
         case KEY_FIRMWARE:
-                return take_firmware(request, options);
+                request->has_firmware = true;
+                return take_file(request, options, key, 1);
+        case KEY_EXTERNAL:
+                request->has_external = true;
+                return take_file(request, options, key, 4);
+        case KEY_MODULE:
+                return take_file(request, options, key, 1);
+        case KEY_MODULES:
+        case KEY_KEY_AREAS:
+        case KEY_SSFI:
+                return take_file(request, options, key, 0);
+        case KEY_OPTION_KEYS:
+                return take_option_keys(request, options);
+        case KEY_HASH:
+                return options_number("--hash", value, 1, &request->hash);
+        case KEY_ALLOW:
+                request->is_allowed = true;
+                return 0;
         case KEY_KEY:
                 request->key_file = value;
                 return 0;
@@ -124,11 +179,11 @@ static int take_option(struct request *request, struct options *options, int key
         case KEY_RAM_SIZE:
                 return options_number("--ramsize", value, UINT32_MAX, &request->ram_length);
         case KEY_TOKEN:
-                request->has_token = true;
-                return options_number("--token", value, UINT32_MAX, &request->token);
+                request->token.is_given = true;
+                return options_number("--token", value, UINT32_MAX, &request->token.address);
         case KEY_DEVICE:
-                request->has_device = true;
-                return options_number("--deviceid", value, 0xFFF, &request->device);
+                request->choice.has_device = true;
+                return options_number("--deviceid", value, 0xFFF, &request->choice.device);
         case KEY_OUTPUT:
                 request->output_file = value;
                 return 0;
@@ -139,7 +194,7 @@ static int take_option(struct request *request, struct options *options, int key
         case KEY_IV_POLICY:
                 return take_policy(request, value);
         case KEY_FAMILY:
-                request->family_file = value;
+                request->choice.family = value;
                 return 0;
         case KEY_JSON:
                 request->is_json = true;
@@ -159,26 +214,35 @@ static bool ends_with(const char *text, const char *ending)
         return length > tail && strcmp(text + length - tail, ending) == 0;
 }
 
+static int check_output(const struct request *request)
+{
+        const char *wanted = request->has_external ? ".sfix" : ".sfi";
+
+        if (request->output_file && ends_with(request->output_file, wanted))
+                return 0;
+        return fault(FAULT_BAD_VALUE, "the output is %.80s, wanted -o and a name that ends in %s%s",
+                     request->output_file ? request->output_file : "not given", wanted,
+                     request->has_external ? ", for there is external firmware" : "");
+}
+
 static int check_request(const struct request *request)
 {
-        if (!request->input_count)
+        if (!request->has_firmware && !request->has_external)
                 return fault(FAULT_BAD_VALUE, "no firmware: give -fir FILE");
         if (!request->key_file || !request->nonce_file)
                 return fault(FAULT_BAD_VALUE,
                              "key and nonce are both needed: give -k FILE -n FILE");
         if (!request->has_version)
                 return fault(FAULT_BAD_VALUE, "no image version: give -v 0..255");
-        if (!request->output_file || !ends_with(request->output_file, ".sfi"))
-                return fault(FAULT_BAD_VALUE,
-                             "the output is %.80s, wanted -o and a name that ends "
-                             "in .sfi",
-                             request->output_file ? request->output_file : "not given");
         if (request->protocol == 0)
                 return fault(FAULT_BAD_VALUE, "--protocol is 0, wanted 1 or 2");
+        if (request->protocol == 1 && request->hash)
+                return fault(FAULT_BAD_VALUE, "-hash 1 needs protocol 2: pause and resume areas of "
+                                              "protocol 1 have no room for a digest");
         if (request->padding != 0xFF && request->padding != 0)
                 return fault(FAULT_BAD_VALUE, "--padding is 0x%02X, wanted 0xFF or 0x00",
                              request->padding);
-        return 0;
+        return check_output(request);
 }
 
 static int read_request(int argc, char **argv, struct request *ret_request)
@@ -197,82 +261,66 @@ static int read_request(int argc, char **argv, struct request *ret_request)
         return check_request(ret_request);
 }
 
-/* --- files --------------------------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------------------------------*/
 
-static int load_family(const struct request *request, struct family *ret_family)
+static int load_input(const struct input *input, const struct family *family,
+                      struct image_inputs *inputs)
 {
-        char path[PLACE_LENGTH_MAX];
-        int r;
-
-        if (request->family_file) {
-                r = family_load(request->family_file, ret_family);
-        } else {
-                r = place_find(DEFAULT_FAMILY, path);
-                if (r == 0)
-                        r = family_load(path, ret_family);
+        switch (input->key) {
+        case KEY_FIRMWARE:
+                return image_inputs_firmware(inputs, input->path, input->count > 0,
+                                             input->numbers[0]);
+        case KEY_EXTERNAL:
+                return image_inputs_external(inputs, input->path, input->numbers, input->count);
+        case KEY_MODULE:
+                return image_inputs_module(inputs, input->path, input->count > 0,
+                                           input->numbers[0]);
+        case KEY_MODULES:
+                return image_inputs_modules(inputs, input->path);
+        case KEY_KEY_AREAS:
+                return image_inputs_keys(inputs, input->path);
+        case KEY_SSFI:
+                return image_inputs_ssfi(inputs, input->path);
+        default: /* KEY_OPTION_KEYS; nothing else becomes an input */
+                return image_inputs_option_key(inputs, family, input->path);
         }
+}
+
+static int load_inputs(const struct request *request, const struct family *family,
+                       struct image_inputs *inputs)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < request->input_count && r >= 0; i++)
+                r = load_input(&request->inputs[i], family, inputs);
         if (r < 0)
                 return r;
-        if (request->has_device && request->device != ret_family->device_id)
+        if (request->option_file)
+                return image_inputs_options(inputs, family, request->option_file);
+        fprintf(stderr, "note: without option bytes (-ob) the image is not for a first install "
+                        "(AN5054 section 2.5.1)\n");
+        return 0;
+}
+
+/* --- what the part can take --------------------------------------------------------------------*/
+
+static int check_part(const struct request *request, const struct family *family)
+{
+        if (family->hash_mandatory && !request->hash)
                 return fault(FAULT_BAD_VALUE,
-                             "the device id is 0x%03X, %s has 0x%03X: give --family FILE of the "
-                             "device",
-                             request->device, ret_family->name, ret_family->device_id);
+                             "%s checks the digest of its firmware: give -hash 1 (AN5054 section "
+                             "4.3.8)",
+                             family->name);
+        if (request->ram_length > family->ram_length)
+                return fault(FAULT_BAD_VALUE, "--ramsize is 0x%X, %s has 0x%X bytes of RAM",
+                             request->ram_length, family->name, family->ram_length);
+        if (request->has_external && family->cipher_parts[0])
+                fprintf(stderr,
+                        "note: of %s, these can decipher external flash: %s (spec/targets.md 8.1); "
+                        "the device id does not tell them from the others\n",
+                        family->name, family->cipher_parts);
         return 0;
 }
-
-static int load_firmware(const struct request *request, struct firmware *firmware)
-{
-        for (size_t i = 0; i < request->input_count; i++) {
-                const struct firmware_input *input = &request->inputs[i];
-                struct bytes file CLEANUP(bytes_wipe_free) = { 0 };
-                int r;
-
-                r = file_read(input->path, FIRMWARE_FILE_MAX, &file);
-                if (r < 0)
-                        return r;
-                if (firmware_form(file.data, file.length) == FIRMWARE_BIN && !input->has_address)
-                        return fault(FAULT_BAD_VALUE,
-                                     "%s is neither ELF nor HEX nor S-record, so it is BIN: give "
-                                     "its address after it",
-                                     input->path);
-                r = firmware_add(firmware, input->path, file.data, file.length, input->address);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int load_options(const struct request *request, const struct family *family,
-                        struct bytes *ret_options)
-{
-        const char *wanted[OPTION_ROWS_MAX];
-        struct bytes file CLEANUP(bytes_free) = { 0 };
-        struct option_bytes rows;
-        int r;
-
-        if (!request->option_file) {
-                fprintf(stderr, "note: without option bytes (-ob) the image is not for a first "
-                                "install (AN5054 section 2.5.1)\n");
-                return 0;
-        }
-        r = file_read(request->option_file, OPTION_FILE_MAX, &file);
-        if (r >= 0)
-                r = option_bytes_parse(request->option_file, file.data, file.length, &rows);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < family->option_count; i++)
-                wanted[i] = family->options[i].name;
-        r = option_bytes_check(&rows, wanted, family->option_count);
-        if (r < 0)
-                return fault_prefix(r, "%s", request->option_file);
-        *ret_options = bytes_new(4 * rows.count);
-        for (size_t i = 0; i < rows.count; i++)
-                store_le32(ret_options->data + 4 * i, rows.rows[i].value);
-        return 0;
-}
-
-/* --- sealing ------------------------------------------------------------------------------- */
 
 static void warn_about_ram(const struct family *family, const struct image_plan *plan)
 {
@@ -283,10 +331,26 @@ static void warn_about_ram(const struct family *family, const struct image_plan 
                         (unsigned long long)plan->largest_part, family->name, family->image_ram);
 }
 
-static int seal(const struct request *request, const struct image_plan *plan,
-                struct sealing *sealing, struct bytes *ret_file)
+/* AN5054 section 2.5.1: without a device id P and R are generated for every device. Without a token
+ * there is no place for them; then they are made only when asked for. */
+static bool wants_parts(const struct request *request)
+{
+        bool is_for_any = !request->choice.has_device && !request->choice.family;
+
+        return request->hash || (is_for_any && request->token.is_given && request->ram_length);
+}
+
+/* --- sealing -----------------------------------------------------------------------------------*/
+
+/* The IVs are taken in the ledger before the file is written: a crash between the two costs a
+ * nonce and never uses one twice. */
+static int seal_and_write(const struct request *request, const struct image_plan *plan)
 {
         struct secrets secrets CLEANUP(secrets_wipe) = { 0 };
+        struct bytes file CLEANUP(bytes_free) = { 0 };
+        struct sealing sealing CLEANUP(sealing_close) = { .key_file = request->key_file,
+                                                          .output = request->output_file,
+                                                          .no_ledger = request->no_ledger };
         struct sfi_recipe recipe = {
                 .protocol = (uint16_t)request->protocol,
                 .version = (uint8_t)request->version,
@@ -298,11 +362,15 @@ static int seal(const struct request *request, const struct image_plan *plan,
 
         r = secrets_read(request->key_file, request->nonce_file, &secrets);
         if (r >= 0)
-                r = sfi_seal(&recipe, secrets.key, secrets.nonce, NULL, ret_file);
-        if (r < 0)
-                return r;
-        return sealing_reserve(sealing, secrets.key, secrets.nonce, recipe.policy, recipe.count,
-                               ret_file);
+                r = sfi_seal(&recipe, secrets.key, secrets.nonce, NULL, &file);
+        if (r >= 0)
+                r = sealing_reserve(&sealing, secrets.key, secrets.nonce, recipe.policy,
+                                    recipe.count, &file);
+        if (r >= 0)
+                r = file_write(request->output_file, file.data, file.length, IMAGE_MODE);
+        if (r >= 0)
+                r = sealing_confirm(&sealing);
+        return r;
 }
 
 static int show_result(const struct request *request)
@@ -322,84 +390,95 @@ static int show_result(const struct request *request)
         return EXIT_OK;
 }
 
-static int create(const struct request *request, const struct family *family)
+/* What the part will look like: told when it cannot be undone, and then only done when allowed. */
+static int lint(const struct request *request, const struct chosen_family *chosen,
+                const struct image_plan *plan)
 {
-        struct firmware firmware CLEANUP(firmware_free) = FIRMWARE_EMPTY;
+        struct image_lint lint CLEANUP(image_lint_free) = { 0 };
+        int r = image_lint_make(chosen, plan->areas, plan->count, &lint);
+
+        if (r < 0 || !lint.refusals)
+                return r;
+        image_lint_print(stderr, &lint);
+        if (request->is_allowed)
+                return 0;
+        fprintf(stderr, "gangway sfi create: nothing was sealed; --allow does it all the same\n");
+        return EXIT_NO;
+}
+
+static int create(const struct request *request, const struct chosen_family *chosen)
+{
+        struct image_inputs *inputs CLEANUP(image_inputs_free) = image_inputs_create();
         struct image_plan plan CLEANUP(image_plan_free) = { 0 };
-        struct bytes options CLEANUP(bytes_free) = { 0 };
-        struct bytes file CLEANUP(bytes_free) = { 0 };
-        struct sealing sealing CLEANUP(sealing_close) = { .key_file = request->key_file,
-                                                          .output = request->output_file,
-                                                          .no_ledger = request->no_ledger };
         struct image_rules rules = {
-                .family = family,
+                .family = &chosen->family,
                 .protocol = (uint16_t)request->protocol,
                 .padding = (uint8_t)request->padding,
                 .ram_length = request->ram_length,
-                .has_token = request->has_token,
                 .token = request->token,
+                .always_parts = wants_parts(request),
+                .has_hash = request->hash == 1,
         };
         int r;
 
-        r = load_firmware(request, &firmware);
+        r = check_part(request, &chosen->family);
         if (r >= 0)
-                r = load_options(request, family, &options);
+                r = load_inputs(request, &chosen->family, inputs);
         if (r >= 0)
-                r = image_plan_make(&rules, &firmware, &options, &plan);
+                r = image_plan_make(&rules, inputs, &plan);
         if (r < 0)
                 return r;
-        warn_about_ram(family, &plan);
-        r = seal(request, &plan, &sealing, &file);
-        if (r >= 0)
-                r = file_write(request->output_file, file.data, file.length, IMAGE_MODE);
-        if (r >= 0)
-                r = sealing_confirm(&sealing);
-        if (r < 0)
+        warn_about_ram(&chosen->family, &plan);
+        r = lint(request, chosen, &plan);
+        if (r != 0)
                 return r;
-        return show_result(request);
+        r = seal_and_write(request, &plan);
+        return r < 0 ? r : show_result(request);
 }
 
 static int run(int argc, char **argv)
 {
         struct request request = { .protocol = 2, .padding = 0xFF };
-        struct family family;
+        struct chosen_family chosen;
         int r;
 
         r = read_request(argc, argv, &request);
         if (r >= 0)
-                r = load_family(&request, &family);
+                r = family_choose(&request.choice, &chosen);
         if (r < 0)
                 return r;
-        return create(&request, &family);
+        return create(&request, &chosen);
 }
 
 const struct command sfi_create_command = {
         .words = "sfi create",
-        .summary = "seal firmware and option bytes into an .sfi image",
+        .summary = "seal firmware and option bytes into an .sfi or .sfix image",
         .help = "usage: gangway sfi create -fir FILE [ADDRESS] ... -k KEY -n NONCE -v VERSION -o "
                 "OUT.sfi\n"
-                "\n"
-                "  -fir, --firmware FILE [ADDRESS]  BIN, HEX, S-record or ELF; again for more "
-                "files;\n"
-                "                                   the address is for BIN only, in any base\n"
-                "  -k, --key FILE                   AES-128 key, exactly 16 bytes\n"
-                "  -n, --nonce FILE                 nonce, exactly 12 bytes\n"
+                "  -fir, --firmware FILE [ADDRESS]  BIN (wants ADDRESS), HEX, S-record, ELF; "
+                "repeatable\n"
+                "  -firx, --firmwx FILE [ADDRESS] REGION MODE KEYADDRESS   external; OUT is .sfix\n"
+                "  --kcsv FILE                      random keys: lines of size, address\n"
+                "  -m, --module FILE [ADDRESS]      module; -mcsv FILE: a list of modules\n"
+                "  -k, --key FILE; -n, --nonce FILE AES-128 key, 16 bytes; nonce, 12 bytes\n"
                 "  -v, --ver NUMBER                 image version, 0 to 255, any base\n"
-                "  -ob, --obfile FILE               option bytes, CSV: register name, value\n"
-                "  -rs, --ramsize BYTES             cut the image into parts of at most this\n"
-                "  -ct, --token ADDRESS             continuation token in flash, for the parts\n"
-                "  -devid, --deviceid ID            refuse another family's file\n"
-                "  -o, --outfile FILE.sfi           the image, written in one step\n"
-                "  --protocol 1|2                   protocol version, 2 unless given\n"
-                "  --padding 0xFF|0x00              of gaps and of the tail of a flash word\n"
+                "  -ob, --obfile FILE               option bytes, CSV (gangway ob create)\n"
+                "  --ob-keys FILE ...; -ssfi FILE   .obk files, ST image: reference areas O and S\n"
+                "  -rs, --ramsize BYTES             cut into parts of at most this\n"
+                "  -ct, --token ADDRESS             continuation token in flash; SFIx wants it\n"
+                "  -hash 0|1                        firmware digest (reference placement)\n"
+                "  -devid, --deviceid ID            0x450, ...: the family; or --family NAME|FILE\n"
+                "  -o, --outfile FILE               the image, written in one step\n"
+                "  --allow                          also what cannot be undone (gangway sfi lint)\n"
+                "  --protocol 1|2 (2); --padding 0xFF|0x00; --json\n"
+                "  --no-ledger " SEALING_OVERRIDE "    no guard against reuse\n"
                 "  --iv-policy NAME                 big-endian (default), last-word-le,\n"
                 "                                   first-word-le, last-word-be\n"
-                "  --family FILE                    default configs/" DEFAULT_FAMILY "\n"
-                "  --json                           what was made, as JSON\n"
-                "  --no-ledger " SEALING_OVERRIDE "  no guard against reuse\n"
                 "\n"
-                "example: gangway sfi create -fir app.hex -k key.bin -n nonce.bin -ob ob.csv -v 1 "
+                "example: gangway sfi create -devid 0x472 -fir app.hex -firx data.bin 0x90000000 0 "
+                "2 \\\n"
+                "           0x0C020000 --kcsv keys.kcsv -k key.bin -n nonce.bin -ob ob.csv -v 1 "
                 "\\\n"
-                "                 -rs 0x55500 -ct 0x081E0000 -o app.sfi\n",
+                "           -rs 0x19000 -ct 0x0807F000 -o app.sfix\n",
         .run = run,
 };

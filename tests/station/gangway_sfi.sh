@@ -126,9 +126,9 @@ refuse "version 256" "--ver is 256" -fir "$dir/own.hex" "${secret[@]}" -v 256
 refuse "BIN without an address" "so it is BIN: give its address" -fir "$dir/b.bin" "${secret[@]}" -v 1
 refuse "an overlap" "own.hex line 2 (0x08000000..0x080004FF)" "${own[@]}" -fir "$dir/b.bin" 0x080004FF
 refuse "RAM as destination" "not in flash" -fir "$dir/b.bin" 0x24000000 "${secret[@]}" -v 1
-refuse "another device" "the device id is 0x481, STM32H75x has 0x450" "${own[@]}" -devid 0x481
+refuse "another device" "the device id is 0x481, STM32H75x has 0x450" "${own[@]}" -devid 0x481 --family stm32h75x
 refuse "parts without a token" "continuation token" "${own[@]}" -rs 700
-refuse "a token inside the firmware" "lies in the area" "${own[@]}" -rs 700 -ct 0x08000100
+refuse "a token inside the firmware" "lies in " "${own[@]}" -rs 700 -ct 0x08000100
 refuse "a misspelled option" "did you mean --firmware" --frimware "$dir/own.hex"
 refuse "protocol 3" "--protocol is 3" "${own[@]}" --protocol 3
 refuse "padding 0x55" "wanted 0xFF or 0x00" "${own[@]}" --padding 0x55

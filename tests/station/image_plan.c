@@ -2,6 +2,8 @@
 
 #include "station/commands/image_plan.h"
 
+#include <stdlib.h>
+
 static struct family h75x(void)
 {
         return (struct family){
@@ -12,6 +14,25 @@ static struct family h75x(void)
                 .bank_length = 0x100000,
                 .word_length = 32,
         };
+}
+
+/* A plan of internal firmware and option bytes alone; what it borrows goes to `kept`. */
+static struct image_inputs *kept;
+
+static int make_plan(const struct image_rules *rules, struct firmware *firmware,
+                     const struct bytes *words, struct image_plan *ret_plan)
+{
+        int r;
+
+        image_inputs_free(&kept);
+        kept = image_inputs_create();
+        kept->firmware = *firmware;
+        if (words->length)
+                kept->options = bytes_copy(words->data, words->length);
+        r = image_plan_make(rules, kept, ret_plan);
+        *firmware = kept->firmware; /* merged */
+        kept->firmware = (struct firmware)FIRMWARE_EMPTY;
+        return r;
 }
 
 static void add(struct firmware *firmware, uint32_t address, size_t length)
@@ -49,7 +70,7 @@ static void firmware_rises_by_address_and_option_bytes_are_last(void **state)
         (void)state;
         add(&firmware, 0x08030000, 0x269C);
         add(&firmware, 0x08000000, 0x34C);
-        assert_int_equal(image_plan_make(&rules, &firmware, &options, &plan), 0);
+        assert_int_equal(make_plan(&rules, &firmware, &options, &plan), 0);
         assert_string_equal(shape(&plan), "FFC");
         assert_int_equal(plan.areas[0].address, 0x08000000);
         assert_int_equal(plan.areas[0].length, 0x360); /* a multiple of the flash word */
@@ -71,7 +92,7 @@ static void protocol_1_pads_to_words_only(void **state)
         (void)state;
         add(&firmware, 0x08084000, 0x74);
         add(&firmware, 0x08090000, 0x71);
-        assert_int_equal(image_plan_make(&rules, &firmware, &no_options, &plan), 0);
+        assert_int_equal(make_plan(&rules, &firmware, &no_options, &plan), 0);
         assert_string_equal(shape(&plan), "FF");
         assert_int_equal(plan.areas[0].length, 0x74);
         assert_int_equal(plan.areas[1].length, 0x74);
@@ -92,7 +113,7 @@ static void what_is_not_flash_is_refused(void **state)
                 struct image_plan plan = { 0 };
 
                 add(&firmware, cases[i].address, cases[i].length);
-                assert_fault(image_plan_make(&rules, &firmware, &options, &plan), BAD_VALUE,
+                assert_fault(make_plan(&rules, &firmware, &options, &plan), BAD_VALUE,
                              "not in flash");
                 assert_null(plan.areas);
         }
@@ -107,11 +128,10 @@ static void an_area_may_run_from_one_bank_into_the_next_only_where_they_touch(vo
 
         (void)state;
         add(&firmware, 0x080FFFE0, 64);
-        assert_int_equal(image_plan_make(&rules, &firmware, &options, &plan), 0);
+        assert_int_equal(make_plan(&rules, &firmware, &options, &plan), 0);
         image_plan_free(&plan);
         family.bank_length = 0x80000; /* the G codes: a hole behind bank 1 */
-        assert_fault(image_plan_make(&rules, &firmware, &options, &plan), BAD_VALUE,
-                     "not in flash");
+        assert_fault(make_plan(&rules, &firmware, &options, &plan), BAD_VALUE, "not in flash");
 }
 
 static void an_image_that_just_fits_is_not_split(void **state)
@@ -124,15 +144,15 @@ static void an_image_that_just_fits_is_not_split(void **state)
         (void)state;
         rules.ram_length = 28 + 30 + 1024 + 30 + 36;
         add(&firmware, 0x08000000, 1024);
-        assert_int_equal(image_plan_make(&rules, &firmware, &options, &plan), 0);
+        assert_int_equal(make_plan(&rules, &firmware, &options, &plan), 0);
         assert_string_equal(shape(&plan), "FC");
         assert_int_equal(plan.largest_part, rules.ram_length);
         image_plan_free(&plan);
         rules.ram_length--;
-        assert_fault(image_plan_make(&rules, &firmware, &options, &plan), BAD_VALUE, "-ct");
-        rules.has_token = true;
-        rules.token = 0x081E0000;
-        assert_int_equal(image_plan_make(&rules, &firmware, &options, &plan), 0);
+        assert_fault(make_plan(&rules, &firmware, &options, &plan), BAD_VALUE, "-ct");
+        rules.token.is_given = true;
+        rules.token.address = 0x081E0000;
+        assert_int_equal(make_plan(&rules, &firmware, &options, &plan), 0);
         assert_int_equal(plan.parts, 2);
 }
 
@@ -143,8 +163,8 @@ static void pauses_carry_the_token_and_the_payload_of_their_protocol(void **stat
         struct image_rules rules = { .family = &family,
                                      .protocol = 2,
                                      .ram_length = 1500,
-                                     .has_token = true,
-                                     .token = 0x081E0000 };
+                                     .token.is_given = true,
+                                     .token.address = 0x081E0000 };
 
         (void)state;
         add(&firmware, 0x08000000, 1024);
@@ -152,7 +172,7 @@ static void pauses_carry_the_token_and_the_payload_of_their_protocol(void **stat
         for (rules.protocol = 1; rules.protocol <= 2; rules.protocol++) {
                 struct image_plan plan CLEANUP(image_plan_free) = { 0 };
 
-                assert_int_equal(image_plan_make(&rules, &firmware, &options, &plan), 0);
+                assert_int_equal(make_plan(&rules, &firmware, &options, &plan), 0);
                 assert_string_equal(shape(&plan), "FPRFC");
                 for (size_t i = 1; i <= 2; i++) {
                         assert_int_equal(plan.areas[i].address, 0x081E0000);
@@ -169,12 +189,12 @@ static void firmware_larger_than_a_part_is_cut_where_a_flash_word_ends(void **st
         struct image_rules rules = { .family = &family,
                                      .protocol = 2,
                                      .ram_length = 1000,
-                                     .has_token = true,
-                                     .token = 0x081E0000 };
+                                     .token.is_given = true,
+                                     .token.address = 0x081E0000 };
 
         (void)state;
         add(&firmware, 0x08000000, 2048);
-        assert_int_equal(image_plan_make(&rules, &firmware, &options, &plan), 0);
+        assert_int_equal(make_plan(&rules, &firmware, &options, &plan), 0);
         /* first part: 1000 - 28 - 30 - 62 = 880 -> 864; second: 62 less = 818 -> 800; rest 384 */
         assert_string_equal(shape(&plan), "FPRFPRFC");
         assert_int_equal(plan.areas[0].length, 864);
@@ -192,17 +212,17 @@ static void option_bytes_are_never_cut(void **state)
         struct image_rules rules = { .family = &family,
                                      .protocol = 1,
                                      .ram_length = 150,
-                                     .has_token = true,
-                                     .token = 0x081E0000 };
+                                     .token.is_given = true,
+                                     .token.address = 0x081E0000 };
         uint8_t words[100] = { 0 };
         struct bytes large = { words, sizeof(words) };
 
         (void)state;
         add(&firmware, 0x08000000, 32);
-        assert_fault(image_plan_make(&rules, &firmware, &large, &plan), NO_ROOM,
+        assert_fault(make_plan(&rules, &firmware, &large, &plan), NO_ROOM,
                      "option bytes area of 100 bytes");
         rules.ram_length = 80;
-        assert_fault(image_plan_make(&rules, &firmware, &no_options, &plan), NO_ROOM,
+        assert_fault(make_plan(&rules, &firmware, &no_options, &plan), NO_ROOM,
                      "firmware area of 32 bytes");
         assert_null(plan.areas);
 }
@@ -212,19 +232,19 @@ static void the_token_must_lie_in_flash_and_out_of_the_way(void **state)
         struct firmware firmware CLEANUP(firmware_free) = FIRMWARE_EMPTY;
         struct image_plan plan = { 0 };
         struct family family = h75x();
-        struct image_rules rules = { .family = &family, .protocol = 2, .has_token = true };
+        struct image_rules rules = { .family = &family, .protocol = 2, .token.is_given = true };
 
         (void)state;
         add(&firmware, 0x08000000, 64);
-        rules.token = 0x20000000;
-        assert_fault(image_plan_make(&rules, &firmware, &options, &plan), BAD_VALUE,
+        rules.token.address = 0x20000000;
+        assert_fault(make_plan(&rules, &firmware, &options, &plan), BAD_VALUE,
                      "wanted a multiple of 32 in the flash");
-        rules.token = 0x081E0010;
-        assert_fault(image_plan_make(&rules, &firmware, &options, &plan), BAD_VALUE,
+        rules.token.address = 0x081E0010;
+        assert_fault(make_plan(&rules, &firmware, &options, &plan), BAD_VALUE,
                      "wanted a multiple of 32 in the flash");
-        rules.token = 0x08000020;
-        assert_fault(image_plan_make(&rules, &firmware, &options, &plan), BAD_VALUE,
-                     "lies in the area 0x08000000..0x0800003F");
+        rules.token.address = 0x08000020;
+        assert_fault(make_plan(&rules, &firmware, &options, &plan), BAD_VALUE,
+                     "lies in t.bin (0x08000000..0x0800003F)");
 }
 
 /* --- any image, any RAM -------------------------------------------------------------------- */
@@ -284,14 +304,14 @@ static void any_split_keeps_every_byte_and_every_limit(void **state)
                 struct image_plan plan CLEANUP(image_plan_free) = { 0 };
                 struct image_rules rules = { .family = &family,
                                              .protocol = (uint16_t)(1 + seed % 2),
-                                             .has_token = true,
-                                             .token = 0x081E0000 };
+                                             .token.is_given = true,
+                                             .token.address = 0x081E0000 };
 
                 state_of_chance = seed;
                 rules.ram_length = 250 + chance(3000);
                 for (uint32_t i = 0, count = 1 + chance(6); i < count; i++)
                         add(&firmware, 0x08000000 + 0x20000 * i, 32 * (1 + chance(100)));
-                assert_int_equal(image_plan_make(&rules, &firmware, &options, &plan), 0);
+                assert_int_equal(make_plan(&rules, &firmware, &options, &plan), 0);
                 check_plan(&rules, &firmware, &plan);
         }
 }

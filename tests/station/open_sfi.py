@@ -237,4 +237,5 @@ def main():
     print("protocol %d: %s" % (protocol, "".join(area[0] for area in areas)))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+/*
+ * family_find.h - the family a command is for: by file, by name, by device id.
+ */
+#pragma once
+
+#include "drivers/option_fields.h"
+#include "station/commands/places.h"
+
+struct family_choice {
+        const char *family; /* --family: a path, or a name such as stm32h75x; NULL: not given */
+        bool has_device;
+        uint32_t device; /* -devid */
+};
+
+struct chosen_family {
+        struct family family;
+        char path[PLACE_LENGTH_MAX];
+};
+
+#define FAMILY_DEFAULT "stm32h75x"
+
+/* Load what was chosen; FAMILY_DEFAULT when nothing was (waits).
+ *      -FAULT_NOT_FOUND  no such family: the names there are
+ *      -FAULT_BAD_VALUE  name and device id are of different families */
+int family_choose(const struct family_choice *choice, struct chosen_family *ret_chosen) MUST_USE;

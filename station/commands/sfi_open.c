@@ -1,0 +1,173 @@
+/*
+ * gangway sfi open: check every tag, show what is inside, write it back to files.
+ */
+#include "station/commands/command.h"
+
+#include "station/commands/image_export.h"
+#include "station/commands/image_view.h"
+#include "station/commands/options.h"
+
+#include <stdlib.h>
+
+enum {
+        KEY_KEY = OPTIONS_KEYS,
+        KEY_NONCE,
+        KEY_OUTPUT,
+        KEY_IV_POLICY,
+        KEY_FAMILY,
+        KEY_DEVICE,
+        KEY_JSON,
+};
+
+static const struct option_name names[] = {
+        { "key", "k", true, false, KEY_KEY },
+        { "nonce", "n", true, false, KEY_NONCE },
+        { "outfile", "o", true, false, KEY_OUTPUT },
+        { "iv-policy", NULL, true, false, KEY_IV_POLICY },
+        { "family", NULL, true, false, KEY_FAMILY },
+        { "deviceid", "devid", true, false, KEY_DEVICE },
+        { "json", NULL, false, false, KEY_JSON },
+};
+
+struct request {
+        const char *path, *key_file, *nonce_file, *output;
+        struct family_choice choice;
+        enum sfi_iv_policy policy;
+        bool is_json;
+};
+
+static int take_option(struct request *request, int key, const char *value)
+{
+        switch (key) {
+        case KEY_KEY:
+                request->key_file = value;
+                return 0;
+        case KEY_NONCE:
+                request->nonce_file = value;
+                return 0;
+        case KEY_OUTPUT:
+                request->output = value;
+                return 0;
+        case KEY_IV_POLICY:
+                return image_policy_parse(value, &request->policy);
+        case KEY_FAMILY:
+                request->choice.family = value;
+                return 0;
+        case KEY_DEVICE:
+                request->choice.has_device = true;
+                return options_number("--deviceid", value, 0xFFF, &request->choice.device);
+        case KEY_JSON:
+                request->is_json = true;
+                return 0;
+        default:
+                if (request->path)
+                        return fault(FAULT_BAD_VALUE, "one image at a time, not %.80s too", value);
+                request->path = value;
+                return 0;
+        }
+}
+
+static int read_request(int argc, char **argv, struct request *request)
+{
+        struct options options;
+        int r;
+
+        options_init(&options, argc, argv, names, LENGTH_OF(names));
+        while ((r = options_next(&options)) > 0) {
+                r = take_option(request, r, options.value);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+        if (!request->path || !request->key_file || !request->nonce_file)
+                return fault(FAULT_BAD_VALUE, "give the image, its key and its nonce: FILE -k FILE "
+                                              "-n FILE");
+        return 0;
+}
+
+static void print_text(const struct request *request, const struct opened_image *image,
+                       const struct family *family)
+{
+        printf("%s: protocol %u, image version %u, %u areas, all tags proven\n", request->path,
+               image->sfi->protocol, image->sfi->areas[0].version, image->sfi->count);
+        for (size_t i = 0; i < image->sfi->count; i++) {
+                const struct sfi_plain_area *area = &image->areas[i];
+
+                printf("  %5zu  %c %-17s  0x%08X  0x%zX (%zu)\n", i + 1,
+                       area->type > 0x20 && area->type < 0x7F ? area->type : '?',
+                       sfi_type_name(area->type), area->address, area->length, area->length);
+                area_view_print(stdout, image, i, family);
+        }
+        if (request->output)
+                printf("written to %s, readable by you only: it is not encrypted\n",
+                       request->output);
+}
+
+static int print_json(const struct opened_image *image, const struct family *family)
+{
+        json_t *areas = json_array();
+
+        for (size_t i = 0; i < image->sfi->count; i++)
+                json_array_append_new(areas, area_view_json(image, i, family));
+        return json_print(stdout,
+                          json_pack("{s:i, s:i, s:o}", "protocol", image->sfi->protocol, "version",
+                                    image->sfi->areas[0].version, "areas", areas))
+                       ? EXIT_OK
+                       : fault(FAULT_SYSTEM, "no memory for the answer");
+}
+
+static int run(int argc, char **argv)
+{
+        struct opened_image image CLEANUP(image_opened_free) = { 0 };
+        struct request request = { 0 };
+        const struct family *family = NULL;
+        struct chosen_family chosen;
+        int r = read_request(argc, argv, &request);
+
+        if (r >= 0 && (request.choice.family || request.choice.has_device)) {
+                r = family_choose(&request.choice, &chosen);
+                family = &chosen.family;
+        }
+        if (r >= 0)
+                r = image_open(request.path, request.key_file, request.nonce_file, request.policy,
+                               &image);
+        if (r == -FAULT_BAD_TAG) {
+                fprintf(stderr, "gangway sfi open: %s\n", fault_sentence(r));
+                return EXIT_NO;
+        }
+        if (r >= 0 && request.output)
+                r = image_export(&image, family, request.output);
+        if (r < 0)
+                return r;
+        if (request.is_json)
+                return print_json(&image, family);
+        print_text(&request, &image, family);
+        return EXIT_OK;
+}
+
+const struct command sfi_open_command = {
+        .words = "sfi open",
+        .summary = "check an image with its key and write its areas back to files",
+        .help = "usage: gangway sfi open FILE -k KEY -n NONCE [-o OUT.hex|OUT.elf|DIR] [--json]\n"
+                "\n"
+                "Checks every tag and shows what is in each area: option bytes, random keys, "
+                "OTFDEC\n"
+                "regions, .obk files. Nothing is shown or written unless all tags hold.\n"
+                "\n"
+                "  -k, --key FILE; -n, --nonce FILE  what the image was sealed with\n"
+                "  -o, --outfile OUT.hex|OUT.elf     firmware, internal and external\n"
+                "  -o, --outfile DIR                 a file for each run of areas, and .csv, "
+                ".kcsv,\n"
+                "                                    .obk as gangway sfi create takes them\n"
+                "  --family NAME, -devid ID          names the rows of option bytes\n"
+                "  --iv-policy NAME                  as in gangway sfi create\n"
+                "  --json                            areas, for programs, with SHA-256 each\n"
+                "\n"
+                "Files are written 0600: they hold the firmware in plain.\n"
+                "Exit code 1: a tag does not hold.\n"
+                "\n"
+                "example: gangway sfi open app.sfi -k key.bin -n nonce.bin --family stm32h75x -o "
+                "app.hex\n",
+        .run = run,
+};
