@@ -167,7 +167,8 @@ static struct bytes output_new(size_t length)
         } else {
                 bytes.data = aligned_alloc(HUGE_PAGE, room);
                 INSIST(bytes.data);
-                if (madvise(bytes.data, room, MADV_HUGEPAGE) != 0)
+                /* whole ones only: what lies behind the image is not to be touched */
+                if (madvise(bytes.data, length / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE) != 0)
                         (void)madvise(bytes.data, length + 1, MADV_POPULATE_WRITE); /* advice */
         }
         bytes.data[length] = 0;
