@@ -20,6 +20,7 @@
 #define STATUS_CONDITIONS   0x6985
 #define STATUS_DATA         0x6A80
 #define STATUS_NOT_FOUND    0x6A82
+#define STATUS_NO_SPACE     0x6A84
 #define STATUS_NO_REFERENCE 0x6A88
 #define STATUS_INSTRUCTION  0x6D00
 #define STATUS_CLASS        0x6E00
@@ -33,6 +34,18 @@
 #define INFO_FIRMWARE_ID 14
 #define INFO_SERIAL      46
 #define INFO_LENGTH      54
+
+/* PERSONALIZE's data, hsm.h. */
+#define BURN_IV               0
+#define BURN_KEY              16
+#define BURN_MAXIMUM          32
+#define BURN_FIRMWARE_ID      36
+#define BURN_LENGTH           68
+#define BURN_PRODUCT_ID       68
+#define BURN_FLOW             76
+#define BURN_LICENSE_VERSION  80
+#define BURN_SECURITY_VERSION 84
+#define BURN_LENGTH_2         88
 
 /* --- building ------------------------------------------------------------------------------ */
 
@@ -76,6 +89,28 @@ struct apdu apdu_license(const struct card_profile *profile,
         return apdu;
 }
 
+void apdu_personalize(const struct card_profile *profile, const struct hsm_program *program,
+                      struct apdu *ret_apdu)
+{
+        const struct hsm_personalization *personalization = &program->personalization;
+        uint8_t data[BURN_LENGTH_2] = { 0 };
+
+        *ret_apdu =
+                (struct apdu){ { profile->class_byte, profile->instruction_personalize, 0, 0 }, 4 };
+        memcpy(data + BURN_IV, program->nonce, sizeof(program->nonce));
+        memcpy(data + BURN_KEY, program->key, sizeof(program->key));
+        store_be32(data + BURN_MAXIMUM, program->maximum);
+        memcpy(data + BURN_FIRMWARE_ID, program->firmware_id,
+               strnlen(program->firmware_id, FIRMWARE_ID_MAX));
+        memcpy(data + BURN_PRODUCT_ID, personalization->product_id, PRODUCT_ID_LENGTH);
+        memset(data + BURN_FLOW, '.', 4);
+        memcpy(data + BURN_FLOW, personalization->flow, strnlen(personalization->flow, 4));
+        store_be32(data + BURN_LICENSE_VERSION, personalization->license_version);
+        store_be32(data + BURN_SECURITY_VERSION, personalization->security_version);
+        put_data(ret_apdu, data, program->is_personalized ? BURN_LENGTH_2 : BURN_LENGTH);
+        wipe(data, sizeof(data));
+}
+
 /* --- the status ---------------------------------------------------------------------------- */
 
 static const char *status_words(unsigned status)
@@ -91,6 +126,8 @@ static const char *status_words(unsigned status)
                 return "certificate refused";
         case STATUS_NOT_FOUND:
                 return "no such application";
+        case STATUS_NO_SPACE:
+                return "not enough room";
         case STATUS_NO_REFERENCE:
                 return "counter at zero";
         case STATUS_INSTRUCTION:
@@ -237,4 +274,43 @@ int apdu_parse_license(const uint8_t *answer, size_t length,
                              length - 2, LICENSE_LENGTH);
         memcpy(ret_license, answer, LICENSE_LENGTH);
         return 0;
+}
+
+/* --- programming --------------------------------------------------------------------------- */
+
+/* As with LICENSE: a refusal is made before anything is written; after any other status only INFO
+ * can tell. */
+int apdu_parse_personalize(const uint8_t *answer, size_t length)
+{
+        int status = answer_status(answer, length, "PERSONALIZE");
+
+        if (status < 0)
+                return status;
+        switch (status) {
+        case STATUS_GOOD:
+                return length == 2 ? 0
+                                   : fault(FAULT_CARD_DEAD,
+                                           "the answer to PERSONALIZE has %zu bytes, expected none",
+                                           length - 2);
+        case STATUS_CONDITIONS:
+                return fault(FAULT_CARD_STATE,
+                             "the card is locked (PERSONALIZE answered %04X): it is programmed "
+                             "once",
+                             (unsigned)status);
+        case STATUS_NO_SPACE:
+                return fault(FAULT_CARD_REFUSED,
+                             "the card answered PERSONALIZE with status %04X (more licenses than "
+                             "its ceiling)",
+                             (unsigned)status);
+        case STATUS_DATA:
+                return fault(FAULT_CARD_REFUSED,
+                             "the card answered PERSONALIZE with status %04X (data refused)",
+                             (unsigned)status);
+        case STATUS_INSTRUCTION:
+        case STATUS_LENGTH:
+        case STATUS_CLASS:
+                return refused(FAULT_CARD_REFUSED, "PERSONALIZE", status);
+        default:
+                return refused(FAULT_CARD_DEAD, "PERSONALIZE", status);
+        }
 }

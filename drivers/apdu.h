@@ -18,6 +18,10 @@ struct apdu apdu_info(const struct card_profile *profile);
 struct apdu apdu_license(const struct card_profile *profile,
                          const uint8_t certificate[static CERTIFICATE_LENGTH]);
 
+/* Holds key and nonce: the caller wipes it. */
+void apdu_personalize(const struct card_profile *profile, const struct hsm_program *program,
+                      struct apdu *ret_apdu);
+
 /* SELECT's answer.
  *      -FAULT_CARD_REFUSED  not our card */
 int apdu_parse_select(const uint8_t *answer, size_t length) MUST_USE;
@@ -33,3 +37,9 @@ int apdu_parse_info(const uint8_t *answer, size_t length, struct hsm_info *ret_i
  *                        length */
 int apdu_parse_license(const uint8_t *answer, size_t length,
                        uint8_t ret_license[static LICENSE_LENGTH]) MUST_USE;
+
+/* PERSONALIZE's answer.
+ *      -FAULT_CARD_STATE    the card is locked; nothing was burned
+ *      -FAULT_CARD_REFUSED  data, ceiling, length; nothing was burned
+ *      -FAULT_CARD_DEAD     it may have been burned */
+int apdu_parse_personalize(const uint8_t *answer, size_t length) MUST_USE;

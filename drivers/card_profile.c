@@ -141,6 +141,9 @@ static int refuse_unknown(const struct reading *reading)
                                              "class",
                                              "instruction_info",
                                              "instruction_license",
+                                             "instruction_personalize",
+                                             "ceilings",
+                                             "version_1_products",
                                              "timeout_ms" };
 
         for (int i = 0; i < config_setting_length(reading->root); i++) {
@@ -154,6 +157,90 @@ static int refuse_unknown(const struct reading *reading)
                         return bad(reading, setting, "is not a setting of a card profile");
         }
         return 0;
+}
+
+/* --- what programming needs; may be absent ------------------------------------------------- */
+
+/* { type = "SFI"; maximum = 10000; } */
+static int read_ceiling(const struct reading *reading, const config_setting_t *row,
+                        struct card_ceiling *ceiling)
+{
+        const char *type = NULL;
+        int maximum = 0;
+
+        if (!config_setting_is_group(row) || config_setting_length(row) != 2 ||
+            !config_setting_lookup_string(row, "type", &type) ||
+            !config_setting_lookup_int(row, "maximum", &maximum))
+                return fault(FAULT_BAD_FILE,
+                             "%s, line %u: ceilings: a row is { type = \"SFI\"; maximum = 1000; }",
+                             reading->path, config_setting_source_line(row));
+        if (!type[0] || strlen(type) >= sizeof(ceiling->type) || maximum < 1)
+                return fault(FAULT_BAD_FILE,
+                             "%s, line %u: ceilings: a type has 1 to 4 characters, a maximum is 1 "
+                             "or more",
+                             reading->path, config_setting_source_line(row));
+        snprintf(ceiling->type, sizeof(ceiling->type), "%s", type);
+        ceiling->maximum = (uint32_t)maximum;
+        return 0;
+}
+
+static int read_ceilings(struct reading *reading)
+{
+        const config_setting_t *list = config_setting_get_member(reading->root, "ceilings");
+        struct card_profile *profile = &reading->profile;
+        int r = 0;
+
+        if (!list)
+                return 0;
+        if (!config_setting_is_list(list) ||
+            config_setting_length(list) > (int)LENGTH_OF(profile->ceilings))
+                return bad(reading, list, "must be a list of at most 8 rows");
+        profile->ceiling_count = (size_t)config_setting_length(list);
+        for (unsigned i = 0; i < profile->ceiling_count && r >= 0; i++) {
+                r = read_ceiling(reading, config_setting_get_elem(list, i), &profile->ceilings[i]);
+                for (unsigned k = 0; k < i && r >= 0; k++)
+                        if (strcmp(profile->ceilings[k].type, profile->ceilings[i].type) == 0)
+                                r = bad(reading, list, "has a type twice");
+        }
+        return r;
+}
+
+static int read_products(struct reading *reading)
+{
+        const config_setting_t *list =
+                config_setting_get_member(reading->root, "version_1_products");
+        struct card_profile *profile = &reading->profile;
+
+        if (!list)
+                return 0;
+        if (!config_setting_is_array(list) ||
+            config_setting_length(list) > (int)LENGTH_OF(profile->version_1_products))
+                return bad(reading, list, "must be an array of at most 16 texts");
+        for (int i = 0; i < config_setting_length(list); i++) {
+                const char *id = config_setting_get_string_elem(list, i);
+
+                if (!id || strlen(id) != PRODUCT_ID_LENGTH ||
+                    strspn(id, "0123456789ABCDEF") != PRODUCT_ID_LENGTH)
+                        return bad(reading, list, "holds product ids, \"45002001\"");
+                memcpy(profile->version_1_products[i], id, PRODUCT_ID_LENGTH + 1);
+                profile->version_1_count++;
+        }
+        return 0;
+}
+
+static int read_programming(struct reading *reading)
+{
+        struct card_profile *profile = &reading->profile;
+        int r = 0;
+
+        if (config_setting_get_member(reading->root, "instruction_personalize")) {
+                profile->can_personalize = true;
+                r = read_byte(reading, "instruction_personalize",
+                              &profile->instruction_personalize);
+        }
+        if (r >= 0)
+                r = read_ceilings(reading);
+        return r < 0 ? r : read_products(reading);
 }
 
 static int read_profile(struct reading *reading)
@@ -185,7 +272,7 @@ static int read_profile(struct reading *reading)
         if (r >= 0)
                 r = read_number(reading, "timeout_ms", TIMEOUT_MS_MIN, TIMEOUT_MS_MAX, &timeout_ms);
         profile->timeout_ms = (unsigned)timeout_ms;
-        return r;
+        return r < 0 ? r : read_programming(reading);
 }
 
 int card_profile_load(const char *path, struct card_profile *ret_profile)

@@ -147,3 +147,105 @@ int hsm_license(struct reader *reader, const struct card_profile *profile,
         wipe(exchange.answer, sizeof(exchange.answer));
         return r < 0 ? fault_prefix(r, "%s", reader_name(reader)) : 0;
 }
+
+/* --- programming --------------------------------------------------------------------------- */
+
+const char *hsm_state_name(enum hsm_state state)
+{
+        static const char *const names[] = { [HSM_STATE_ST] = "ST_STATE",
+                                             [HSM_STATE_OEM] = "OEM_STATE",
+                                             [HSM_STATE_OPERATIONAL] = "OPERATIONAL_STATE",
+                                             [HSM_STATE_UNKNOWN] = "UNKNOWN_STATE" };
+
+        INSIST((unsigned)state < LENGTH_OF(names));
+        return names[state];
+}
+
+int hsm_check_product(const struct card_profile *profile, const struct hsm_info *info,
+                      const char *product_id)
+{
+        char known[CARD_PRODUCTS_MAX * (PRODUCT_ID_LENGTH + 1) + 1] = "";
+
+        if (info->version != 1 || profile->version_1_count == 0)
+                return 0;
+        for (size_t i = 0; i < profile->version_1_count; i++) {
+                if (strcmp(profile->version_1_products[i], product_id) == 0)
+                        return 0;
+                strcat(strcat(known, " "), profile->version_1_products[i]);
+        }
+        return fault(FAULT_CARD_REFUSED,
+                     "a version-1 card issues no licenses for product %s, only for%s; take a "
+                     "version-2 card",
+                     product_id, known);
+}
+
+static int check_state(const struct hsm_info *info)
+{
+        if (info->state == HSM_STATE_OPERATIONAL)
+                return fault(FAULT_CARD_STATE,
+                             "card %s is locked: it was programmed for '%s' and a card is "
+                             "programmed once; take a blank one",
+                             info->serial, info->firmware_id);
+        if (info->state != HSM_STATE_OEM)
+                return fault(FAULT_CARD_STATE,
+                             "card %s is in %s, only a blank one in OEM_STATE can be programmed",
+                             info->serial, hsm_state_name(info->state));
+        return 0;
+}
+
+static int check_ceiling(const struct card_profile *profile, const struct hsm_info *info,
+                         uint32_t maximum)
+{
+        for (size_t i = 0; i < profile->ceiling_count; i++) {
+                if (strcmp(profile->ceilings[i].type, info->type) != 0)
+                        continue;
+                if (maximum > 0 && maximum <= profile->ceilings[i].maximum)
+                        return 0;
+                return fault(FAULT_BAD_VALUE,
+                             "%u licenses: a card of type %s takes 1 to %u (ceilings of profile "
+                             "%s)",
+                             maximum, info->type, profile->ceilings[i].maximum, profile->name);
+        }
+        return fault(FAULT_BAD_VALUE,
+                     "profile %s has no ceiling for cards of type %s; add it to its `ceilings`",
+                     profile->name, info->type);
+}
+
+int hsm_check_program(const struct card_profile *profile, const struct hsm_info *info,
+                      const struct hsm_program *program)
+{
+        int r = check_state(info);
+
+        if (r < 0)
+                return r;
+        if (!profile->can_personalize)
+                return fault(FAULT_CARD_REFUSED,
+                             "profile %s has no `instruction_personalize`: its cards can be read, "
+                             "not programmed",
+                             profile->name);
+        if (info->version == 2 && !program->is_personalized)
+                return fault(FAULT_BAD_VALUE,
+                             "card %s is of version 2 and needs a personalization package: give "
+                             "-pd FILE, or --cert and --packages",
+                             info->serial);
+        r = check_ceiling(profile, info, program->maximum);
+        if (r >= 0 && program->is_personalized)
+                r = hsm_check_product(profile, info, program->personalization.product_id);
+        return r;
+}
+
+int hsm_personalize(struct reader *reader, const struct card_profile *profile,
+                    const struct hsm_program *program)
+{
+        struct apdu apdu;
+        struct exchange exchange = { .reader = reader, .apdu = &apdu };
+        int r;
+
+        INSIST(profile->can_personalize);
+        apdu_personalize(profile, program, &apdu);
+        r = exchange_run(&exchange, profile->timeout_ms);
+        wipe(&apdu, sizeof(apdu));
+        if (r >= 0)
+                r = apdu_parse_personalize(exchange.answer, (size_t)r);
+        return r < 0 ? fault_prefix(r, "%s", reader_name(reader)) : 0;
+}

@@ -19,16 +19,44 @@
 #define LARGE (1 << 20)
 
 static const struct command *const commands[] = {
-        &sfi_create_command,    &sfi_show_command,       &sfi_verify_command,
-        &sfi_open_command,      &sfi_diff_command,       &sfi_lint_command,
-        &ob_create_command,     &ob_show_command,        &obk_create_command,
-        &obk_show_command,      &ssp_create_command,     &ssp_show_command,
-        &ssp_verify_command,    &smi_show_command,       &cert_show_command,
-        &cert_check_command,    &license_global_command, &secrets_create_command,
-        &secrets_show_command,  &backup_create_command,  &backup_show_command,
-        &key_new_command,       &key_show_command,       &nonce_new_command,
-        &nonces_list_command,   &nonces_merge_command,   &nonces_export_command,
-        &nonces_verify_command, &order_check_command,    &status_command,
+        &sfi_create_command,
+        &sfi_show_command,
+        &sfi_verify_command,
+        &sfi_open_command,
+        &sfi_diff_command,
+        &sfi_lint_command,
+        &ob_create_command,
+        &ob_show_command,
+        &obk_create_command,
+        &obk_show_command,
+        &ssp_create_command,
+        &ssp_show_command,
+        &ssp_verify_command,
+        &smi_show_command,
+        &cert_show_command,
+        &cert_check_command,
+        &license_global_command,
+        &secrets_create_command,
+        &secrets_show_command,
+        &backup_create_command,
+        &backup_show_command,
+        &key_new_command,
+        &key_show_command,
+        &nonce_new_command,
+        &nonces_list_command,
+        &nonces_merge_command,
+        &nonces_export_command,
+        &nonces_verify_command,
+        &hsm_info_command,
+        &hsm_counter_command,
+        &hsm_state_command,
+        &hsm_fwid_command,
+        &hsm_program_command,
+        &hsm_license_command,
+        &hsm_license_from_cert_command,
+        &hsm_blank_command,
+        &order_check_command,
+        &status_command,
         &watch_command,
 };
 
@@ -45,7 +73,7 @@ static void print_usage(FILE *out, const char *beginning)
         fprintf(out, "usage: gangway COMMAND [options]\n\n");
         for (size_t i = 0; i < LENGTH_OF(commands); i++)
                 if (strncmp(commands[i]->words, beginning, length) == 0)
-                        fprintf(out, "  %-14s  %s\n", commands[i]->words, commands[i]->summary);
+                        fprintf(out, "  %-21s  %s\n", commands[i]->words, commands[i]->summary);
         fputs(usage_end, out);
 }
 

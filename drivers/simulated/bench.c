@@ -173,6 +173,8 @@ static void make_card(struct bench_card *card)
                 .maximum = card->state->maximum,
                 .state = from->state,
                 .serial = card->state->serial,
+                .version = 2, /* for whatever the bench's parts are */
+                .personalization = { .flow = "SFI", .license_version = 1 },
                 .license_ms_low = from->license_ms_low,
                 .license_ms_high = from->license_ms_high,
                 .speed = settings->speed,
@@ -182,6 +184,8 @@ static void make_card(struct bench_card *card)
         memcpy(to.key, from->key, sizeof(to.key));
         memcpy(to.nonce, from->nonce, sizeof(to.nonce));
         memcpy(to.firmware_id, from->firmware_id, sizeof(to.firmware_id));
+        memcpy(to.personalization.product_id, settings->family->product_id,
+               sizeof(to.personalization.product_id));
         card->card = simulated_card_create(&to);
         wipe(&to, sizeof(to));
         card->chance = chance_fork(settings->seed, "licenses", card->number);

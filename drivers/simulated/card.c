@@ -17,6 +17,7 @@
 #define SW_NOT_READY    0x6985
 #define SW_BAD_DATA     0x6A80
 #define SW_NOT_FOUND    0x6A82
+#define SW_NO_SPACE     0x6A84
 #define SW_PARAMETERS   0x6A86
 #define SW_COUNTER_ZERO 0x6A88
 #define SW_INSTRUCTION  0x6D00
@@ -26,21 +27,47 @@
 #define INFO_LENGTH        54u
 #define SELECT_TIME        (30 * NS_PER_MS) /* our estimate */
 #define INFO_TIME          (20 * NS_PER_MS)
+#define PERSONALIZE_TIME   (2 * NS_PER_S)
 #define REFUSAL_TIME       (5 * NS_PER_MS)
+
+/* PERSONALIZE's data, hsm.h. */
+#define BURN_LENGTH   68u
+#define BURN_LENGTH_2 88u
+
+#define NEVER UINT32_MAX
 
 struct simulated_card {
         struct card_settings settings;
+        struct card_memory own, *memory; /* memory: `own` or the borrowed one */
+        uint32_t *counter;
         struct chance chance;
-        enum hsm_state state;
         uint64_t license_ns; /* how long the next license takes; drawn ahead */
-        bool is_dead, is_selected, is_misled;
-        unsigned licenses;
+        bool is_dead, is_selected, is_misled, is_without_power;
+        unsigned licenses, writes_left; /* NEVER: power stays */
 };
 
 static void draw_license_time(struct simulated_card *card)
 {
         card->license_ns = chance_between(&card->chance, card->settings.license_ms_low * NS_PER_MS,
                                           card->settings.license_ms_high * NS_PER_MS);
+}
+
+static void make_memory(struct card_memory *memory, const struct card_settings *settings)
+{
+        const struct hsm_personalization *for_what = &settings->personalization;
+
+        *memory = card_memory_blank(settings->version ? settings->version : 1,
+                                    settings->type[0] ? settings->type : "SFI", settings->serial);
+        memory->state = settings->state;
+        memory->maximum = settings->maximum;
+        memcpy(memory->iv, settings->nonce, sizeof(settings->nonce));
+        memcpy(memory->key, settings->key, sizeof(settings->key));
+        memcpy(memory->firmware_id, settings->firmware_id,
+               strnlen(settings->firmware_id, FIRMWARE_ID_MAX));
+        memcpy(memory->product_id, for_what->product_id, PRODUCT_ID_LENGTH);
+        card_memory_pad(for_what->flow[0] ? for_what->flow : "SFI", memory->flow);
+        memory->license_version = for_what->license_version;
+        memory->security_version = for_what->security_version;
 }
 
 struct simulated_card *simulated_card_create(const struct card_settings *settings)
@@ -50,8 +77,14 @@ struct simulated_card *simulated_card_create(const struct card_settings *setting
         INSIST(card);
         INSIST(settings->license_ms_low <= settings->license_ms_high);
         card->settings = *settings;
-        card->state = settings->state;
-        card->chance = chance_fork(settings->seed, "card", settings->serial);
+        card->memory = settings->memory;
+        if (!card->memory) {
+                card->memory = &card->own;
+                make_memory(&card->own, settings);
+        }
+        card->counter = settings->counter ? settings->counter : &card->memory->counter;
+        card->writes_left = NEVER;
+        card->chance = chance_fork(settings->seed, "card", card_memory_serial(card->memory));
         draw_license_time(card);
         return card;
 }
@@ -75,9 +108,14 @@ void simulated_card_mislicense(struct simulated_card *card)
         card->is_misled = true;
 }
 
+void simulated_card_cut(struct simulated_card *card, unsigned writes)
+{
+        card->writes_left = writes;
+}
+
 void simulated_card_set_state(struct simulated_card *card, enum hsm_state state)
 {
-        card->state = state;
+        card->memory->state = state;
 }
 
 unsigned simulated_card_apdus(const struct simulated_card *card)
@@ -88,6 +126,8 @@ unsigned simulated_card_apdus(const struct simulated_card *card)
 void simulated_card_reset(struct simulated_card *card)
 {
         card->is_selected = false;
+        card->is_without_power = false;
+        card->writes_left = NEVER;
 }
 
 const struct card_profile *simulated_card_profile(const struct simulated_card *card)
@@ -134,23 +174,155 @@ static int select_application(struct simulated_card *card, const struct command 
         return answer(ret_answer, 0, card->is_selected ? SW_GOOD : SW_NOT_FOUND);
 }
 
+static bool is_operational(const struct simulated_card *card)
+{
+        return card->memory->state == HSM_STATE_OPERATIONAL;
+}
+
 static int tell_info(const struct simulated_card *card, const struct command *command,
                      uint8_t *ret_answer)
 {
-        const struct card_settings *settings = &card->settings;
+        const struct card_memory *memory = card->memory;
 
         if (command->data_length != 0)
                 return answer(ret_answer, 0, SW_WRONG_LENGTH);
         memset(ret_answer, 0, INFO_LENGTH);
-        ret_answer[0] = (uint8_t)card->state;
-        ret_answer[1] = 1; /* version */
-        store_be32(ret_answer + 2, *settings->counter);
-        store_be32(ret_answer + 6, settings->maximum);
-        memcpy(ret_answer + 10, "SFI.", 4);
-        memcpy(ret_answer + 14, settings->firmware_id, strnlen(settings->firmware_id, 32));
-        store_be32(ret_answer + 46, (uint32_t)(settings->serial >> 32));
-        store_be32(ret_answer + 50, (uint32_t)settings->serial);
+        ret_answer[0] = (uint8_t)memory->state;
+        ret_answer[1] = (uint8_t)memory->version;
+        memcpy(ret_answer + 10, memory->type, sizeof(memory->type));
+        memcpy(ret_answer + 46, memory->serial, sizeof(memory->serial));
+        if (!is_operational(card))
+                return answer(ret_answer, INFO_LENGTH, SW_GOOD);
+        store_be32(ret_answer + 2, *card->counter);
+        store_be32(ret_answer + 6, memory->maximum);
+        memcpy(ret_answer + 14, memory->firmware_id, sizeof(memory->firmware_id));
+        if (memory->version == 2)
+                memcpy(ret_answer + 10, memory->flow, sizeof(memory->flow));
         return answer(ret_answer, INFO_LENGTH, SW_GOOD);
+}
+
+/* --- programming --------------------------------------------------------------------------- */
+
+/* One write to the memory that stays. false: power went away in the middle of it. */
+static bool keep(struct simulated_card *card, void *to, const void *from, size_t length)
+{
+        if (card->writes_left == 0) {
+                memcpy(to, from, length / 2);
+                card->is_without_power = true;
+                return false;
+        }
+        if (card->writes_left != NEVER)
+                card->writes_left--;
+        memcpy(to, from, length);
+        return true;
+}
+
+/* The state is one word: written or not. */
+static bool commit(struct simulated_card *card)
+{
+        if (card->writes_left == 0) {
+                card->is_without_power = true;
+                return false;
+        }
+        __atomic_store_n(&card->memory->state, HSM_STATE_OPERATIONAL, __ATOMIC_RELEASE);
+        return true;
+}
+
+static bool burn(struct simulated_card *card, const struct card_memory *new)
+{
+        struct card_memory *memory = card->memory;
+
+        return keep(card, memory->iv, new->iv, sizeof(new->iv)) &&
+               keep(card, memory->key, new->key, sizeof(new->key)) &&
+               keep(card, &memory->maximum, &new->maximum, sizeof(new->maximum)) &&
+               keep(card, card->counter, &new->maximum, sizeof(new->maximum)) &&
+               keep(card, memory->firmware_id, new->firmware_id, sizeof(new->firmware_id)) &&
+               keep(card, memory->product_id, new->product_id, sizeof(new->product_id)) &&
+               keep(card, memory->flow, new->flow, sizeof(new->flow)) &&
+               keep(card, &memory->license_version, &new->license_version, 4) &&
+               keep(card, &memory->security_version, &new->security_version, 4) && commit(card);
+}
+
+static void read_burn(const struct simulated_card *card, const uint8_t *data,
+                      struct card_memory *new)
+{
+        *new = *card->memory;
+        memcpy(new->iv, data, sizeof(new->iv));
+        memcpy(new->key, data + 16, sizeof(new->key));
+        new->maximum = load_be32(data + 32);
+        memcpy(new->firmware_id, data + 36, sizeof(new->firmware_id));
+        memset(new->product_id, 0, sizeof(new->product_id));
+        memset(new->flow, 0, sizeof(new->flow));
+        new->license_version = new->security_version = 0;
+        if (new->version == 1)
+                return;
+        memcpy(new->product_id, data + 68, sizeof(new->product_id));
+        memcpy(new->flow, data + 76, sizeof(new->flow));
+        new->license_version = load_be32(data + 80);
+        new->security_version = load_be32(data + 84);
+}
+
+static uint32_t ceiling_of(const struct simulated_card *card)
+{
+        const struct card_profile *profile = card->settings.profile;
+        char type[4];
+
+        for (size_t i = 0; i < profile->ceiling_count; i++) {
+                card_memory_pad(profile->ceilings[i].type, type);
+                if (memcmp(type, card->memory->type, sizeof(type)) == 0)
+                        return profile->ceilings[i].maximum;
+        }
+        return 0;
+}
+
+/* Its license version is the one crypto/license.h makes. */
+static unsigned check_burn(const struct simulated_card *card, const struct card_memory *new)
+{
+        static const uint8_t zero[4];
+
+        if (memcmp(new->iv + SFI_NONCE_LENGTH, zero, sizeof(zero)) != 0 || new->maximum == 0 ||
+            !card_memory_is_firmware_id(new->firmware_id))
+                return SW_BAD_DATA;
+        if (new->version == 2 && (!card_memory_is_product_id(new->product_id) ||
+                                  !card_memory_is_type(new->flow) || new->license_version != 1))
+                return SW_BAD_DATA;
+        return new->maximum > ceiling_of(card) ? SW_NO_SPACE : SW_GOOD;
+}
+
+/* Returns -1 when power went away: there is nobody to answer. */
+static int personalize(struct simulated_card *card, const struct command *command,
+                       uint8_t *ret_answer)
+{
+        size_t wanted = card->memory->version == 2 ? BURN_LENGTH_2 : BURN_LENGTH;
+        struct card_memory new;
+        unsigned status;
+
+        if (card->memory->state != HSM_STATE_OEM)
+                return answer(ret_answer, 0, SW_NOT_READY);
+        if (command->data_length != wanted && command->data_length != BURN_LENGTH_2)
+                return answer(ret_answer, 0, SW_WRONG_LENGTH);
+        read_burn(card, command->data, &new);
+        status = check_burn(card, &new);
+        if (status == SW_GOOD && !burn(card, &new))
+                status = 0;
+        wipe(&new, sizeof(new));
+        return status ? answer(ret_answer, 0, status) : -1;
+}
+
+/* --- licenses ------------------------------------------------------------------------------ */
+
+/* AN5054 section 4.3.5: version 1 is for a fixed list, version 2 for what it was made for. */
+static bool is_for(const struct simulated_card *card, const struct certificate *certificate)
+{
+        const struct card_profile *profile = card->settings.profile;
+
+        if (card->memory->version == 2)
+                return memcmp(card->memory->product_id, certificate->product_id,
+                              PRODUCT_ID_LENGTH) == 0;
+        for (size_t i = 0; i < profile->version_1_count; i++)
+                if (strcmp(profile->version_1_products[i], certificate->product_id) == 0)
+                        return true;
+        return profile->version_1_count == 0;
 }
 
 /* The key of some other chip, so that the license is sound and useless. */
@@ -166,31 +338,39 @@ static void make_foreign(struct simulated_card *card, struct certificate *certif
 static int issue_license(struct simulated_card *card, const struct command *command,
                          uint8_t *ret_answer)
 {
-        const struct card_settings *settings = &card->settings;
+        const struct card_memory *memory = card->memory;
         struct certificate certificate;
         uint8_t entropy[32];
         int r;
 
         if (command->data_length != CERTIFICATE_LENGTH)
                 return answer(ret_answer, 0, SW_WRONG_LENGTH);
-        if (card->state != HSM_STATE_OPERATIONAL)
+        if (!is_operational(card))
                 return answer(ret_answer, 0, SW_NOT_READY);
-        if (*settings->counter == 0)
+        if (*card->counter == 0)
                 return answer(ret_answer, 0, SW_COUNTER_ZERO);
-        if (certificate_parse(command->data, command->data_length, NULL, &certificate) < 0)
+        if (certificate_parse(command->data, command->data_length, NULL, &certificate) < 0 ||
+            !is_for(card, &certificate))
                 return answer(ret_answer, 0, SW_BAD_DATA);
         /* From here on the license is spent, whoever is still there to take it. */
-        __atomic_store_n(settings->counter, *settings->counter - 1, __ATOMIC_RELEASE);
+        __atomic_store_n(card->counter, *card->counter - 1, __ATOMIC_RELEASE);
         card->licenses++;
         draw_license_time(card);
         if (card->is_misled)
                 make_foreign(card, &certificate);
         card->is_misled = false;
         chance_bytes(&card->chance, entropy, sizeof(entropy));
-        r = license_issue(&certificate, settings->key, settings->nonce, entropy, ret_answer);
+        r = license_issue(&certificate, memory->key, memory->iv, entropy, ret_answer);
         wipe(entropy, sizeof(entropy));
         return r < 0 ? answer(ret_answer, 0, SW_BAD_DATA)
                      : answer(ret_answer, LICENSE_LENGTH, SW_GOOD);
+}
+
+static bool is_known(const struct card_profile *profile, uint8_t instruction)
+{
+        return instruction == profile->instruction_info ||
+               instruction == profile->instruction_license ||
+               (profile->can_personalize && instruction == profile->instruction_personalize);
 }
 
 static int run_command(struct simulated_card *card, const struct command *command,
@@ -202,14 +382,15 @@ static int run_command(struct simulated_card *card, const struct command *comman
                 return select_application(card, command, ret_answer);
         if (command->class_byte != profile->class_byte)
                 return answer(ret_answer, 0, SW_CLASS);
-        if (!card->is_selected || (command->instruction != profile->instruction_info &&
-                                   command->instruction != profile->instruction_license))
+        if (!card->is_selected || !is_known(profile, command->instruction))
                 return answer(ret_answer, 0, SW_INSTRUCTION);
         if (command->p1 != 0 || command->p2 != 0)
                 return answer(ret_answer, 0, SW_PARAMETERS);
         if (command->instruction == profile->instruction_info)
                 return tell_info(card, command, ret_answer);
-        return issue_license(card, command, ret_answer);
+        if (command->instruction == profile->instruction_license)
+                return issue_license(card, command, ret_answer);
+        return personalize(card, command, ret_answer);
 }
 
 /* --- from outside -------------------------------------------------------------------------- */
@@ -225,17 +406,22 @@ bool simulated_card_is_license(const struct simulated_card *card, const void *ap
 
 uint64_t simulated_card_plan(struct simulated_card *card, const void *apdu, size_t length)
 {
+        const struct card_profile *profile = card->settings.profile;
         struct command command;
         uint64_t duration_ns = REFUSAL_TIME;
 
         if (simulated_card_is_license(card, apdu, length)) {
-                if (card->state == HSM_STATE_OPERATIONAL && *card->settings.counter > 0)
+                if (is_operational(card) && *card->counter > 0)
                         duration_ns = card->license_ns;
         } else if (parse_command(apdu, length, &command)) {
                 if (command.instruction == INSTRUCTION_SELECT)
                         duration_ns = SELECT_TIME;
-                else if (command.instruction == card->settings.profile->instruction_info)
+                else if (command.instruction == profile->instruction_info)
                         duration_ns = INFO_TIME;
+                else if (profile->can_personalize &&
+                         command.instruction == profile->instruction_personalize &&
+                         card->memory->state == HSM_STATE_OEM)
+                        duration_ns = PERSONALIZE_TIME;
         }
         return (uint64_t)((double)duration_ns * card->settings.speed);
 }
@@ -246,7 +432,7 @@ int simulated_card_apdu(struct simulated_card *card, const void *apdu, size_t le
         struct command command;
 
         *ret_duration_ns = simulated_card_plan(card, apdu, length);
-        if (card->is_dead)
+        if (card->is_dead || card->is_without_power)
                 return -1;
         if (!parse_command(apdu, length, &command))
                 return answer(ret_answer, 0, SW_WRONG_LENGTH);

@@ -40,3 +40,6 @@ extern const struct command nonces_list_command, nonces_merge_command;
 extern const struct command nonces_export_command, nonces_verify_command;
 extern const struct command sfi_open_command, sfi_diff_command, sfi_lint_command;
 extern const struct command ob_create_command, ob_show_command;
+extern const struct command hsm_info_command, hsm_counter_command, hsm_state_command;
+extern const struct command hsm_fwid_command, hsm_program_command, hsm_blank_command;
+extern const struct command hsm_license_command, hsm_license_from_cert_command;

@@ -163,6 +163,134 @@ static void each_status_of_license_has_its_fault(void **state)
         assert_int_equal(license[135], 0x55);
 }
 
+static struct hsm_program a_program(void)
+{
+        struct hsm_program program = { .key = "sixteen key byte",
+                                       .nonce = "twelve nonce",
+                                       .maximum = 0x01020304,
+                                       .firmware_id = "BLINKY_1",
+                                       .is_personalized = true,
+                                       .personalization = { "45002001", "SFI", 1, 0x0A0B0C0D } };
+
+        return program;
+}
+
+static void personalize_is_built_byte_for_byte(void **state)
+{
+        struct hsm_program program = a_program();
+        uint8_t wanted[93] = { 0x80, 0x30, 0, 0, 88 };
+        struct apdu apdu;
+
+        (void)state;
+        memcpy(wanted + 5, "twelve nonce\0\0\0\0sixteen key byte\1\2\3\4BLINKY_1", 44);
+        memcpy(wanted + 5 + 68, "45002001SFI.\0\0\0\1\x0A\x0B\x0C\x0D", 20);
+        apdu_personalize(fake_profile(), &program, &apdu);
+        assert_int_equal(apdu.length, 93);
+        assert_memory_equal(apdu.bytes, wanted, 93);
+        program.is_personalized = false;
+        apdu_personalize(fake_profile(), &program, &apdu);
+        assert_int_equal(apdu.length, 73);
+        assert_int_equal(apdu.bytes[4], 68);
+        memset(program.firmware_id, 'x', 32); /* the field full */
+        apdu_personalize(fake_profile(), &program, &apdu);
+        assert_int_equal(apdu.bytes[5 + 67], 'x');
+}
+
+/* Nothing burned, or perhaps everything. */
+static const struct {
+        uint16_t status;
+        enum fault code;
+        const char *words;
+} burn_statuses[] = {
+        { 0x6985, FAULT_CARD_STATE, "the card is locked" },
+        { 0x6A80, FAULT_CARD_REFUSED, "6A80 (data refused)" },
+        { 0x6A84, FAULT_CARD_REFUSED, "its ceiling" },
+        { 0x6700, FAULT_CARD_REFUSED, "6700 (wrong length)" },
+        { 0x6D00, FAULT_CARD_REFUSED, "6D00" },
+        { 0x6E00, FAULT_CARD_REFUSED, "6E00" },
+        { 0x6581, FAULT_CARD_DEAD, "6581 (memory failure)" },
+        { 0x9001, FAULT_CARD_DEAD, "9001" },
+};
+
+static void each_status_of_personalize_has_its_fault(void **state)
+{
+        (void)state;
+        for (unsigned i = 0; i < LENGTH_OF(burn_statuses); i++) {
+                const uint8_t two[] = { (uint8_t)(burn_statuses[i].status >> 8),
+                                        (uint8_t)burn_statuses[i].status };
+                int r = apdu_parse_personalize(two, 2);
+
+                assert_int_equal(r, -(int)burn_statuses[i].code);
+                assert_non_null(strstr(fault_sentence(r), burn_statuses[i].words));
+        }
+        assert_int_equal(apdu_parse_personalize((const uint8_t[]){ 0x90, 0 }, 2), 0);
+        assert_fault(apdu_parse_personalize((const uint8_t[]){ 1, 0x90, 0 }, 3), CARD_DEAD,
+                     "1 bytes, expected none");
+        assert_fault(apdu_parse_personalize((const uint8_t[]){ 0x90 }, 1), CARD_DEAD, "1 byte(s)");
+}
+
+static struct hsm_info blank_info(unsigned version)
+{
+        return (struct hsm_info){ .state = HSM_STATE_OEM,
+                                  .version = version,
+                                  .type = "SFI",
+                                  .serial = "0123456789ABCDEF" };
+}
+
+static void a_program_is_held_against_the_card(void **state)
+{
+        struct card_profile profile = *fake_profile();
+        struct hsm_program program = a_program();
+        struct hsm_info info = blank_info(2);
+
+        (void)state;
+        program.maximum = 1000;
+        assert_int_equal(hsm_check_program(&profile, &info, &program), 0);
+        program.maximum = 1001;
+        assert_fault(hsm_check_program(&profile, &info, &program), BAD_VALUE,
+                     "1001 licenses: a card of type SFI takes 1 to 1000");
+        program.maximum = 0;
+        assert_fault(hsm_check_program(&profile, &info, &program), BAD_VALUE, "0 licenses");
+        program.maximum = 11;
+        strcpy(info.type, "SSP");
+        assert_fault(hsm_check_program(&profile, &info, &program), BAD_VALUE, "1 to 10");
+        strcpy(info.type, "SMU");
+        assert_fault(hsm_check_program(&profile, &info, &program), BAD_VALUE, "no ceiling");
+        strcpy(info.type, "SFI");
+        program.is_personalized = false;
+        assert_fault(hsm_check_program(&profile, &info, &program), BAD_VALUE, "version 2");
+        info.version = 1;
+        assert_int_equal(hsm_check_program(&profile, &info, &program), 0);
+        info.state = HSM_STATE_ST;
+        assert_fault(hsm_check_program(&profile, &info, &program), CARD_STATE, "ST_STATE");
+        info.state = HSM_STATE_UNKNOWN;
+        assert_fault(hsm_check_program(&profile, &info, &program), CARD_STATE, "UNKNOWN_STATE");
+        info.state = HSM_STATE_OPERATIONAL;
+        strcpy(info.firmware_id, "OLD_1");
+        assert_fault(hsm_check_program(&profile, &info, &program), CARD_STATE,
+                     "is locked: it was programmed for 'OLD_1'");
+        profile.can_personalize = false;
+        info.state = HSM_STATE_OEM;
+        assert_fault(hsm_check_program(&profile, &info, &program), CARD_REFUSED, "not programmed");
+}
+
+static void version_1_knows_a_fixed_list(void **state)
+{
+        struct card_profile profile = *fake_profile();
+        struct hsm_info info = blank_info(1);
+
+        (void)state;
+        assert_int_equal(hsm_check_product(&profile, &info, "45002001"), 0);
+        assert_int_equal(hsm_check_product(&profile, &info, "47201003"), 0);
+        assert_fault(hsm_check_product(&profile, &info, "49202013"), CARD_REFUSED,
+                     "only for 45002001 47201003");
+        info.version = 2;
+        assert_int_equal(hsm_check_product(&profile, &info, "49202013"), 0);
+        info.version = 1;
+        profile.version_1_count = 0;
+        assert_int_equal(hsm_check_product(&profile, &info, "49202013"), 0);
+}
+
 /* --- on a fiber, with a card --------------------------------------------------------------- */
 
 static int talk(void *subject)
@@ -283,6 +411,38 @@ static void a_cancel_cuts_an_exchange_short(void **state)
         assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, cancel, NULL), 0);
 }
 
+static int program_fake(void *subject)
+{
+        struct hsm_program program = a_program();
+        struct fake_card card;
+        struct hsm_info info;
+
+        (void)subject;
+        fake_card_init(&card, 1, 10);
+        card.state = 1;
+        assert_int_equal(hsm_open(&card.reader, fake_profile(), NS_PER_S), 0);
+        card.burn_status = 0x6985;
+        assert_fault(hsm_personalize(&card.reader, fake_profile(), &program), CARD_STATE,
+                     "fake reader 1: the card is locked");
+        card.burn_status = 0;
+        assert_int_equal(hsm_personalize(&card.reader, fake_profile(), &program), 0);
+        assert_int_equal(hsm_info(&card.reader, fake_profile(), &info), 0);
+        assert_int_equal(info.counter, 0x01020304);
+        assert_string_equal(info.firmware_id, "BLINKY_1");
+        card.burn_status = 1;
+        assert_fault(hsm_personalize(&card.reader, fake_profile(), &program), CARD_DEAD, "silent");
+        fake_card_pull(&card);
+        assert_fault(hsm_personalize(&card.reader, fake_profile(), &program), CARD_DEAD, NULL);
+        assert_int_equal(card.burns, 3);
+        return 0;
+}
+
+static void a_card_is_programmed_over_the_seam(void **state)
+{
+        (void)state;
+        assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, program_fake, NULL), 0);
+}
+
 /* --- profiles ------------------------------------------------------------------------------ */
 
 static int load_shipped(void *subject)
@@ -300,6 +460,13 @@ static int load_shipped(void *subject)
         assert_int_equal(profile.instruction_info, 0x10);
         assert_int_equal(profile.instruction_license, 0x20);
         assert_int_equal(profile.timeout_ms, 8000);
+        assert_true(profile.can_personalize);
+        assert_int_equal(profile.instruction_personalize, 0x30);
+        assert_int_equal(profile.ceiling_count, 3);
+        assert_string_equal(profile.ceilings[2].type, "SMU");
+        assert_int_equal(profile.ceilings[2].maximum, 300);
+        assert_int_equal(profile.version_1_count, 4);
+        assert_string_equal(profile.version_1_products[3], "49701005");
         for (unsigned i = 1; i < profile.atr_length; i++)
                 check ^= profile.atr[i]; /* TCK makes it zero, ISO/IEC 7816-3 section 8.2.5 */
         assert_int_equal(check, 0);
@@ -314,7 +481,10 @@ static void the_shipped_profile_is_read(void **state)
 
 static const char good[] = "name = \"x\";\nsource = \"silicon\";\ngap = \"\";\natr = \"\";\n"
                            "aid = \"F0 01 02 03 04\";\nclass = 0;\ninstruction_info = 1;\n"
-                           "instruction_license = 2;\ntimeout_ms = 1000;\n";
+                           "instruction_license = 2;\ntimeout_ms = 1000;\n"
+                           "instruction_personalize = 3;\n"
+                           "ceilings = ( { type = \"SFI\"; maximum = 5; } );\n"
+                           "version_1_products = [ \"45002001\" ];\n";
 
 /* replace, by, words of the sentence */
 static const char *const spoiled[][3] = {
@@ -332,6 +502,19 @@ static const char *const spoiled[][3] = {
         { "timeout_ms = 1000", "timeout_ms = 1", "must be 100 to" },
         { "timeout_ms = 1000;", "", "`timeout_ms` is missing" },
         { "class = 0;", "class = ;", "line 6" },
+        { "personalize = 3", "personalize = 300", "line 10: instruction_personalize" },
+        { "type = \"SFI\"", "type = \"\"", "line 11: ceilings: a type" },
+        { "type = \"SFI\"", "type = \"SFIXX\"", "line 11: ceilings: a type" },
+        { "maximum = 5", "maximum = 0", "line 11: ceilings" },
+        { "maximum = 5", "maximum = \"5\"", "line 11: ceilings: a row is" },
+        { "maximum = 5;", "", "line 11: ceilings: a row is" },
+        { "maximum = 5;", "maximum = 5; color = 1;", "line 11: ceilings: a row is" },
+        { "maximum = 5; }", "maximum = 5; }, { type = \"SFI\"; maximum = 6; }", "twice" },
+        { "( { type", "[ 1 ]; #", "must be a list" },
+        { "[ \"45002001\" ]", "\"45002001\"", "line 12: version_1_products: must be an array" },
+        { "[ \"45002001\" ]", "[ \"4500200\" ]", "line 12: version_1_products: holds" },
+        { "[ \"45002001\" ]", "[ \"4500200a\" ]", "line 12: version_1_products: holds" },
+        { "[ \"45002001\" ]", "[ 45002001 ]", "line 12: version_1_products: holds" },
         { "class = 0;", "class = 0; color = 1;", "line 6: color: is not a setting" },
 };
 
@@ -382,6 +565,11 @@ int main(void)
                 cmocka_unit_test(every_field_of_info_is_read),
                 cmocka_unit_test(a_malformed_info_is_named),
                 cmocka_unit_test(each_status_of_license_has_its_fault),
+                cmocka_unit_test(personalize_is_built_byte_for_byte),
+                cmocka_unit_test(each_status_of_personalize_has_its_fault),
+                cmocka_unit_test(a_program_is_held_against_the_card),
+                cmocka_unit_test(version_1_knows_a_fixed_list),
+                cmocka_unit_test(a_card_is_programmed_over_the_seam),
                 cmocka_unit_test(a_card_is_opened_asked_and_makes_a_license),
                 cmocka_unit_test(a_reference_profile_is_refused_on_another_card),
                 cmocka_unit_test(a_card_that_hangs_is_dead_after_the_profiles_time),

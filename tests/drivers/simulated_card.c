@@ -4,7 +4,7 @@
 #include "tests/support/simulated.h"
 
 #include "drivers/apdu.h"
-#include "drivers/simulated/card.h"
+#include "drivers/simulated/card_private.h"
 
 #include <stdlib.h>
 
@@ -199,7 +199,7 @@ static void malformed_commands_are_refused_by_name(void **state)
                 { { 0x80, 0x10, 0, 0, 1, 1, 0, 0 }, 8, 0x6700 }, /* bytes behind Le */
                 { { 0x80, 0x10, 0, 0, 1, 1 }, 6, 0x6700 },       /* INFO takes no data */
                 { { 0x80, 0x20, 0, 0, 2, 1, 2 }, 7, 0x6700 },    /* no certificate */
-                { { 0x80, 0x30, 0, 0 }, 4, 0x6D00 },
+                { { 0x80, 0x40, 0, 0 }, 4, 0x6D00 },
                 { { 0x90, 0x10, 0, 0 }, 4, 0x6E00 },
                 { { 0x80, 0x10, 1, 0 }, 4, 0x6A86 },
                 { { 0x00, 0xA4, 4, 0, 2, 0xF0, 1 }, 7, 0x6A82 }, /* another application */
@@ -256,6 +256,235 @@ static void a_faster_bench_makes_a_faster_card(void **state)
         assert_in_range(holder->duration_ns, 100 * NS_PER_MS, 200 * NS_PER_MS);
 }
 
+/* --- programming --------------------------------------------------------------------------- */
+
+static const char secret_key[] = "sixteen key byte", secret_nonce[] = "twelve nonce";
+
+static struct hsm_program a_program(void)
+{
+        struct hsm_program program = { .maximum = 500,
+                                       .firmware_id = "BURNED_1",
+                                       .is_personalized = true,
+                                       .personalization = { "45002001", "SFI", 1, 0 } };
+
+        memcpy(program.key, simulated_key, sizeof(program.key));
+        memcpy(program.nonce, simulated_nonce, sizeof(program.nonce));
+        return program;
+}
+
+/* A blank card whose memory the test looks into. */
+static void make_blank(struct holder *holder, unsigned version, struct card_memory *memory)
+{
+        struct card_settings settings = { .profile = simulated_card_conf(),
+                                          .memory = memory,
+                                          .license_ms_low = 1000,
+                                          .license_ms_high = 2000,
+                                          .speed = 1.0,
+                                          .seed = 5 };
+
+        *memory = card_memory_blank(version, "SFI", 7);
+        simulated_card_destroy(holder->card);
+        holder->card = simulated_card_create(&settings);
+        assert_int_equal(select_card(holder), 0x9000);
+}
+
+static unsigned personalize(struct holder *holder, const struct hsm_program *program)
+{
+        struct apdu apdu;
+
+        apdu_personalize(simulated_card_conf(), program, &apdu);
+        return status_of(holder, apdu.bytes, apdu.length);
+}
+
+static struct hsm_info info_of(struct holder *holder)
+{
+        struct apdu apdu = apdu_info(simulated_card_conf());
+        struct hsm_info info;
+        int r = transmit(holder, apdu.bytes, apdu.length);
+
+        assert_true(r > 0);
+        assert_int_equal(apdu_parse_info(holder->answer, (size_t)r, &info), 0);
+        return info;
+}
+
+static void a_blank_card_is_burned_once(void **state)
+{
+        struct holder *holder = *state;
+        struct hsm_program program = a_program();
+        struct card_memory memory;
+        struct hsm_info info;
+
+        make_blank(holder, 2, &memory);
+        info = info_of(holder);
+        assert_int_equal(info.state, HSM_STATE_OEM);
+        assert_int_equal(info.counter, 0);
+        assert_string_equal(info.firmware_id, "");
+        assert_int_equal(personalize(holder, &program), 0x9000);
+        assert_int_equal(holder->duration_ns, 2 * NS_PER_S);
+        info = info_of(holder);
+        assert_int_equal(info.state, HSM_STATE_OPERATIONAL);
+        assert_int_equal(info.counter, 500);
+        assert_int_equal(info.maximum, 500);
+        assert_string_equal(info.firmware_id, "BURNED_1");
+        assert_int_equal(license(holder), 0x9000);
+        assert_true(opens(holder));
+        assert_int_equal(info_of(holder).counter, 499);
+        memcpy(program.key, secret_key, sizeof(program.key));
+        memcpy(program.nonce, secret_nonce, sizeof(program.nonce));
+        assert_int_equal(personalize(holder, &program), 0x6985);
+        assert_int_equal(license(holder), 0x9000);
+        assert_true(opens(holder)); /* still the first key */
+}
+
+static void version_2_is_for_its_product_and_tells_its_flow(void **state)
+{
+        struct holder *holder = *state;
+        struct hsm_program program = a_program();
+        struct card_memory memory;
+
+        make_blank(holder, 2, &memory);
+        strcpy(program.personalization.product_id, "49202013");
+        strcpy(program.personalization.flow, "SFIA");
+        assert_int_equal(personalize(holder, &program), 0x9000);
+        assert_string_equal(info_of(holder).type, "SFIA");
+        assert_int_equal(license(holder), 0x6A80); /* the chip is 45002001 */
+        assert_int_equal(memory.counter, 500);
+        memcpy(holder->certificate, "49202013", 8);
+        assert_int_equal(license(holder), 0x9000);
+        assert_int_equal(memory.counter, 499);
+}
+
+static void version_1_ignores_a_personalization_and_knows_its_list(void **state)
+{
+        static const char *const known[] = { "46201002", "45002001", "47201003", "49701005" };
+        struct holder *holder = *state;
+        struct hsm_program program = a_program();
+        struct card_memory memory;
+
+        make_blank(holder, 1, &memory);
+        strcpy(program.personalization.product_id, "49202013");
+        assert_int_equal(personalize(holder, &program), 0x9000);
+        for (unsigned i = 0; i < LENGTH_OF(known); i++) {
+                memcpy(holder->certificate, known[i], 8);
+                assert_int_equal(license(holder), 0x9000);
+        }
+        memcpy(holder->certificate, "49202013", 8);
+        assert_int_equal(license(holder), 0x6A80);
+        assert_int_equal(memory.counter, 496);
+        assert_string_equal(info_of(holder).type, "SFI");
+        make_blank(holder, 1, &memory);
+        program.is_personalized = false;
+        assert_int_equal(personalize(holder, &program), 0x9000);
+        make_blank(holder, 2, &memory);
+        assert_int_equal(personalize(holder, &program), 0x6700); /* version 2 needs it */
+}
+
+static unsigned spoiled(struct holder *holder, void (*spoil)(struct hsm_program *))
+{
+        struct hsm_program program = a_program();
+        struct card_memory memory, blank = card_memory_blank(2, "SFI", 7);
+        unsigned status;
+
+        make_blank(holder, 2, &memory);
+        spoil(&program);
+        status = personalize(holder, &program);
+        assert_memory_equal(&memory, &blank, sizeof(memory)); /* not a byte was written */
+        return status;
+}
+
+static void no_licenses(struct hsm_program *program)
+{
+        program->maximum = 0;
+}
+
+static void above_ceiling(struct hsm_program *program)
+{
+        program->maximum = 10001;
+}
+
+static void no_name(struct hsm_program *program)
+{
+        program->firmware_id[0] = '\0';
+}
+
+static void bad_name(struct hsm_program *program)
+{
+        program->firmware_id[3] = '\n';
+}
+
+static void bad_product(struct hsm_program *program)
+{
+        program->personalization.product_id[7] = 'x';
+}
+
+static void bad_flow(struct hsm_program *program)
+{
+        program->personalization.flow[0] = 'x';
+}
+
+static void bad_version(struct hsm_program *program)
+{
+        program->personalization.license_version = 2;
+}
+
+static void data_that_cannot_be_burned_is_refused_whole(void **state)
+{
+        struct holder *holder = *state;
+        struct hsm_program program = a_program();
+        struct card_memory memory;
+        struct apdu apdu;
+
+        assert_int_equal(spoiled(holder, no_licenses), 0x6A80);
+        assert_int_equal(spoiled(holder, above_ceiling), 0x6A84);
+        assert_int_equal(spoiled(holder, no_name), 0x6A80);
+        assert_int_equal(spoiled(holder, bad_name), 0x6A80);
+        assert_int_equal(spoiled(holder, bad_product), 0x6A80);
+        assert_int_equal(spoiled(holder, bad_flow), 0x6A80);
+        assert_int_equal(spoiled(holder, bad_version), 0x6A80);
+        make_blank(holder, 2, &memory);
+        apdu_personalize(simulated_card_conf(), &program, &apdu);
+        apdu.bytes[5 + 15] = 1; /* the last byte of the IV */
+        assert_int_equal(status_of(holder, apdu.bytes, apdu.length), 0x6A80);
+        apdu.bytes[4] = 87;
+        assert_int_equal(status_of(holder, apdu.bytes, apdu.length - 1), 0x6700);
+        simulated_card_set_state(holder->card, HSM_STATE_ST);
+        assert_int_equal(personalize(holder, &program), 0x6985);
+}
+
+/* Power goes away in the middle of every write in turn: blank, until the last makes it whole. */
+static void lost_power_leaves_it_blank_or_whole(void **state)
+{
+        struct holder *holder = *state;
+        struct hsm_program program = a_program();
+        struct card_memory memory, parsed;
+        struct apdu apdu;
+        unsigned cut = 0;
+
+        apdu_personalize(simulated_card_conf(), &program, &apdu);
+        for (;; cut++) {
+                make_blank(holder, 2, &memory);
+                simulated_card_cut(holder->card, cut);
+                if (transmit(holder, apdu.bytes, apdu.length) >= 0)
+                        break;
+                assert_int_equal(transmit(holder, apdu.bytes, apdu.length), -1); /* no power */
+                /* what another card reader finds is a card, blank, that can still be burned */
+                assert_int_equal(card_memory_parse("m", &memory, sizeof(memory), &parsed), 0);
+                simulated_card_reset(holder->card);
+                assert_int_equal(select_card(holder), 0x9000);
+                assert_int_equal(info_of(holder).state, HSM_STATE_OEM);
+                assert_int_equal(info_of(holder).counter, 0);
+                assert_string_equal(info_of(holder).firmware_id, "");
+                assert_int_equal(license(holder), 0x6985);
+                assert_int_equal(personalize(holder, &program), 0x9000);
+                assert_int_equal(license(holder), 0x9000);
+                assert_true(opens(holder));
+        }
+        assert_int_equal(cut, 10); /* nine fields and the state */
+        assert_int_equal(info_of(holder).state, HSM_STATE_OPERATIONAL);
+        assert_int_equal(license(holder), 0x9000);
+        assert_true(opens(holder));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -272,6 +501,11 @@ int main(void)
                 T(a_dead_card_says_nothing),
                 T(a_mislicense_is_sound_and_useless_once),
                 T(a_faster_bench_makes_a_faster_card),
+                T(a_blank_card_is_burned_once),
+                T(version_2_is_for_its_product_and_tells_its_flow),
+                T(version_1_ignores_a_personalization_and_knows_its_list),
+                T(data_that_cannot_be_burned_is_refused_whole),
+                T(lost_power_leaves_it_blank_or_whole),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

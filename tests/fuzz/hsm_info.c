@@ -47,6 +47,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
                             answer[length - 1] == 0));
         r = apdu_parse_select(answer, length);
         demand(r == 0 || r == -FAULT_CARD_REFUSED || r == -FAULT_CARD_DEAD);
+        r = apdu_parse_personalize(answer, length);
+        demand((r == 0) == (length == 2 && answer[0] == 0x90 && answer[1] == 0));
+        demand(r == 0 || r == -FAULT_CARD_STATE || r == -FAULT_CARD_REFUSED ||
+               r == -FAULT_CARD_DEAD);
         free(answer);
         return 0;
 }

@@ -17,6 +17,12 @@ static const struct card_profile profile = {
         .instruction_info = 0x10,
         .instruction_license = 0x20,
         .timeout_ms = 8000,
+        .can_personalize = true,
+        .instruction_personalize = 0x30,
+        .ceilings = { { "SFI", 1000 }, { "SSP", 10 } },
+        .ceiling_count = 2,
+        .version_1_products = { "45002001", "47201003" },
+        .version_1_count = 2,
 };
 
 const struct card_profile *fake_profile(void)
@@ -114,6 +120,22 @@ static int fake_license(struct fake_card *card, const uint8_t *apdu, uint8_t *an
         return status(answer, LICENSE_LENGTH - (trouble == FAKE_SHORT), 0x9000);
 }
 
+static int fake_personalize(struct fake_card *card, const uint8_t *apdu, uint8_t *answer)
+{
+        card->burns++;
+        if (card->burn_status == 1) {
+                card->is_dead = true;
+                return fault(FAULT_CARD_DEAD, "%s: silent", card->reader.name);
+        }
+        if (card->burn_status)
+                return status(answer, 0, card->burn_status);
+        card->state = 2;
+        *card->counter = card->maximum = load_be32(apdu + 5 + 32);
+        memset(card->firmware_id, 0, sizeof(card->firmware_id));
+        memcpy(card->firmware_id, apdu + 5 + 36, 32);
+        return status(answer, 0, 0x9000);
+}
+
 static int fake_transmit(struct reader *reader, const void *apdu, size_t length,
                          uint8_t *ret_answer)
 {
@@ -129,6 +151,8 @@ static int fake_transmit(struct reader *reader, const void *apdu, size_t length,
                         r = fake_license(card, bytes, ret_answer);
                 else if (bytes[1] == 0x10)
                         r = fake_info(card, ret_answer);
+                else if (bytes[1] == 0x30)
+                        r = fake_personalize(card, bytes, ret_answer);
                 else
                         r = status(ret_answer, 0, bytes[1] == 0xA4 ? 0x9000 : 0x6D00);
                 card->others += bytes[1] != 0x20;

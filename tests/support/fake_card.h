@@ -34,8 +34,9 @@ struct fake_card {
         enum fake_trouble trouble;
         unsigned trouble_at; /* LICENSE number, 0 never */
         uint16_t status;
+        uint16_t burn_status; /* of PERSONALIZE: 0 good, 1 silent for good, else this one */
 
-        unsigned licenses, connects, others; /* commands met */
+        unsigned licenses, connects, others, burns; /* commands met */
         bool is_connected;
         unsigned closed;
         struct waitlist insertion;

@@ -1,0 +1,281 @@
+/*
+ * gangway hsm license, hsm license-from-cert: one license from a card, into a file.
+ *
+ * Certificate first, checked. Then the output is taken, as an empty file that was not there before,
+ * so that no license is spent that could not be kept; then the card is asked; then the license is
+ * on disk before anything is said. An empty output left by a power cut names the one that may be
+ * lost.
+ */
+#include "station/commands/command.h"
+
+#include "drivers/usb.h"
+#include "scheduler/file.h"
+#include "station/commands/hsm_card.h"
+#include "station/commands/hsm_chip.h"
+#include "station/commands/places.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define SECRET_MODE 0600u
+#define AGAIN_NS    (2 * NS_PER_S)
+
+enum { KEY_OUTPUT = OPTIONS_KEYS, KEY_PATH, KEY_FAMILY, KEY_RSS };
+
+static const struct option_name names_from_cert[] = {
+        CARD_OPTIONS,
+        { "outfile", "o", true, false, KEY_OUTPUT },
+};
+
+static const struct option_name names_chip[] = {
+        CARD_OPTIONS,
+        { "outfile", "o", true, false, KEY_OUTPUT },
+        { "path", NULL, true, false, KEY_PATH },
+        { "family", NULL, true, false, KEY_FAMILY },
+        { "rss", NULL, true, false, KEY_RSS },
+};
+
+struct request {
+        struct card_choice choice;
+        const char *words[2], *output, *path, *family, *rss;
+        unsigned word_count;
+};
+
+static int take_option(struct request *request, int key, const char *value)
+{
+        if (key == KEY_OUTPUT)
+                request->output = value;
+        else if (key == KEY_PATH)
+                request->path = value;
+        else if (key == KEY_FAMILY)
+                request->family = value;
+        else if (key == KEY_RSS)
+                request->rss = value;
+        else if (request->word_count < LENGTH_OF(request->words))
+                request->words[request->word_count++] = value;
+        else
+                return fault(FAULT_BAD_VALUE, "%.80s is not expected here", value);
+        return 0;
+}
+
+/* The last word may be the output, as with the programmer (secure-install.md section 14.2). */
+static int read_request(int argc, char **argv, const struct option_name *names, size_t count,
+                        unsigned words, struct request *request)
+{
+        struct options options;
+        int r, key;
+
+        options_init(&options, argc, argv, names, count);
+        while ((key = options_next(&options)) > 0) {
+                r = card_choice_take(&request->choice, key, options.value);
+                if (r == 0)
+                        r = take_option(request, key, options.value);
+                if (r < 0)
+                        return r;
+        }
+        if (key < 0)
+                return key;
+        if (!request->output && request->word_count == words + 1)
+                request->output = request->words[--request->word_count];
+        if (!request->output)
+                return fault(FAULT_BAD_VALUE, "no file for the license: give -o FILE");
+        if (request->word_count != words)
+                return words ? fault(FAULT_BAD_VALUE, "one certificate file is wanted")
+                             : fault(FAULT_BAD_VALUE, "%.80s is not expected here",
+                                     request->words[0]);
+        return 0;
+}
+
+/* --- spending ------------------------------------------------------------------------------ */
+
+static int take_output(const char *path)
+{
+        int descriptor =
+                open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, SECRET_MODE);
+
+        if (descriptor < 0 && errno == EEXIST)
+                return fault(FAULT_DUPLICATE,
+                             "%.200s exists already; a license is never overwritten: take another "
+                             "name",
+                             path);
+        if (descriptor < 0)
+                return fault_errno(errno, "the output %.200s", path);
+        close(descriptor);
+        return 0;
+}
+
+/* After a silence only the counter can tell whether a license was spent. */
+static int tell_loss(const struct hsm_card *card, int r)
+{
+        const uint32_t before = card->info.counter;
+        char sentence[300];
+        struct hsm_info info;
+        bool is_told;
+
+        snprintf(sentence, sizeof(sentence), "%s", fault_sentence(r));
+        reader_disconnect(card->reader);
+        is_told = hsm_open(card->reader, &card->profile, AGAIN_NS) >= 0 &&
+                  hsm_info(card->reader, &card->profile, &info) >= 0 &&
+                  strcmp(info.serial, card->info.serial) == 0;
+        if (!is_told)
+                return fault((enum fault)(-r),
+                             "%s; the counter was %u before: gangway hsm counter tells whether a "
+                             "license is lost",
+                             sentence, before);
+        return info.counter == before
+                       ? fault((enum fault)(-r), "%s; no license was spent", sentence)
+                       : fault((enum fault)(-r), "%s; one license is LOST, the counter is %u",
+                               sentence, info.counter);
+}
+
+static int spend(const struct hsm_card *card, const struct certificate *certificate,
+                 const char *output)
+{
+        uint8_t license[LICENSE_LENGTH];
+        int r = hsm_check_product(&card->profile, &card->info, certificate->product_id);
+
+        if (r < 0)
+                return r;
+        r = hsm_license(card->reader, &card->profile, certificate, license);
+        if (r == -FAULT_NO_CARD || r == -FAULT_CARD_DEAD)
+                return tell_loss(card, r);
+        if (r == -FAULT_CARD_REFUSED)
+                return fault_prefix(r, "product %s, if the card is not for it",
+                                    certificate->product_id);
+        if (r >= 0) {
+                r = file_write(output, license, sizeof(license), SECRET_MODE);
+                if (r < 0)
+                        (void)fault_prefix(r, "a license was spent and could not be kept");
+        }
+        wipe(license, sizeof(license));
+        return r;
+}
+
+static int issue(const char *words, const struct request *request,
+                 const struct certificate *certificate)
+{
+        struct hsm_card card CLEANUP(hsm_card_close) = { 0 };
+        int r = take_output(request->output);
+
+        if (r < 0)
+                return r;
+        r = hsm_card_open(&request->choice, &card);
+        if (r >= 0)
+                r = spend(&card, certificate, request->output);
+        if (r < 0) {
+                unlink(request->output); /* ours, and empty */
+                return hsm_card_answer(words, r);
+        }
+        hsm_card_mark(&card);
+        printf("Succeed to generate license: %s, %d bytes\n", request->output, LICENSE_LENGTH);
+        printf("  chip                 %s, product %s\n", certificate->fingerprint,
+               certificate->product_id);
+        printf("  firmware identifier  %s\n", card.info.firmware_id);
+        printf("  licenses left        %u\n", card.info.counter - 1);
+        return EXIT_OK;
+}
+
+/* --- the two commands ---------------------------------------------------------------------- */
+
+static int run_from_cert(int argc, char **argv)
+{
+        struct bytes file CLEANUP(bytes_free) = { 0 };
+        struct certificate certificate;
+        struct request request = { 0 };
+        int r;
+
+        r = read_request(argc, argv, names_from_cert, LENGTH_OF(names_from_cert), 1, &request);
+        if (r >= 0)
+                r = file_read(request.words[0], 4096, &file);
+        if (r < 0)
+                return r;
+        r = certificate_parse(file.data, file.length, NULL, &certificate);
+        if (r < 0)
+                return fault_prefix(r, "%s", request.words[0]);
+        return issue("hsm license-from-cert", &request, &certificate);
+}
+
+static int find_conf(const char *given, const char *standard, char path[static PLACE_LENGTH_MAX])
+{
+        if (!given)
+                return place_find(standard, path);
+        snprintf(path, PLACE_LENGTH_MAX, "%s", given);
+        return 0;
+}
+
+static int load_parts(const struct request *request, struct family *family, struct rss_profile *rss)
+{
+        char path[PLACE_LENGTH_MAX];
+        int r;
+
+        r = find_conf(request->family, "targets/stm32h75x.conf", path);
+        if (r >= 0)
+                r = family_load(path, family);
+        if (r >= 0)
+                r = find_conf(request->rss, "rss/reference-h7.conf", path);
+        return r < 0 ? r : rss_profile_load(path, rss);
+}
+
+static int run_chip(int argc, char **argv)
+{
+        struct request request = { 0 };
+        struct certificate certificate;
+        struct rss_profile rss;
+        struct family family;
+        struct bus *bus;
+        char sentence[512];
+        int r;
+
+        r = read_request(argc, argv, names_chip, LENGTH_OF(names_chip), 0, &request);
+        if (r >= 0)
+                r = load_parts(&request, &family, &rss);
+        if (r >= 0)
+                r = usb_bus_open(&bus);
+        if (r < 0)
+                return r;
+        r = chip_certificate(bus, request.path, &family, &rss, &certificate);
+        if (r < 0)
+                snprintf(sentence, sizeof(sentence), "%s", fault_sentence(r));
+        (void)bus_close(bus);
+        return r < 0 ? fault((enum fault)(-r), "%s", sentence)
+                     : issue("hsm license", &request, &certificate);
+}
+
+const struct command hsm_license_command = {
+        .words = "hsm license",
+        .summary = "a license for the chip at a probe",
+        .help = "usage: gangway hsm license -o FILE [--path USB-PATH] [--slot N]\n"
+                "\n"
+                "Reads the certificate of the chip behind an ST-LINK and spends one license on "
+                "it.\n"
+                "How the root security services are asked is not public: a reference RSS profile\n"
+                "is refused on silicon; take hsm license-from-cert with a certificate that\n"
+                "STM32CubeProgrammer's -gc has read. A running station keeps its own count: use\n"
+                "its cards through it.\n"
+                "\n"
+                "  -o, --outfile FILE  136 bytes, mode 0600; must not exist yet\n"
+                "  --path USB-PATH     which probe (default: the only one)\n"
+                "  --family FILE       the part (default configs/targets/stm32h75x.conf)\n"
+                "  --rss FILE          RSS profile (default "
+                "configs/rss/reference-h7.conf)\n" CARD_HELP "\n"
+                "example: gangway hsm license -o license.bin --path 1-4.2 --slot 1\n",
+        .run = run_chip,
+};
+
+const struct command hsm_license_from_cert_command = {
+        .words = "hsm license-from-cert",
+        .summary = "a license for the chip of a certificate",
+        .help = "usage: gangway hsm license-from-cert CERTIFICATE -o FILE [--slot N]\n"
+                "\n"
+                "Spends one license on the chip of a certificate, without the chip. The\n"
+                "certificate is checked before the card is asked. The license fits that chip "
+                "only\n"
+                "and may be used on it again and again (AN5054 section 3.2.1). A running station\n"
+                "keeps its own count: use its cards through it.\n"
+                "\n"
+                "  -o, --outfile FILE  136 bytes, mode 0600; must not exist yet\n" CARD_HELP "\n"
+                "example: gangway hsm license-from-cert certificate.bin -o license.bin --slot 1\n",
+        .run = run_from_cert,
+};

@@ -1,0 +1,96 @@
+/* A simulated card's file, then the card that was made of it: every file is refused or is a card
+ * that answers, and nothing that is asked of it breaks its own rules. The file, then APDUs: a
+ * length and so many bytes each. */
+#include "tests/support/fuzz.h"
+
+#include "drivers/apdu.h"
+#include "drivers/simulated/card.h"
+#include "scheduler/bytes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct card_profile profile = {
+        .name = "fuzz",
+        .aid = { 0xF0, 1, 2, 3, 4 },
+        .aid_length = 5,
+        .class_byte = 0x80,
+        .instruction_info = 0x10,
+        .instruction_license = 0x20,
+        .can_personalize = true,
+        .instruction_personalize = 0x30,
+        .ceilings = { { "SFI", 10000 } },
+        .ceiling_count = 1,
+        .timeout_ms = 1000,
+};
+
+static void demand(bool claim)
+{
+        if (!claim)
+                abort();
+}
+
+static int tell(struct simulated_card *card, const void *apdu, size_t length, uint8_t *answer)
+{
+        uint64_t duration_ns;
+        int r = simulated_card_apdu(card, apdu, length, answer, &duration_ns);
+
+        demand(r >= 2 && (unsigned)r <= APDU_ANSWER_MAX);
+        return r;
+}
+
+static void check_info(struct simulated_card *card, const struct card_memory *memory)
+{
+        struct apdu apdu = apdu_select(&profile);
+        uint8_t answer[APDU_ANSWER_MAX];
+        struct hsm_info info;
+        int r;
+
+        demand(load_be16(answer + tell(card, apdu.bytes, apdu.length, answer) - 2) == 0x9000);
+        apdu = apdu_info(&profile);
+        r = tell(card, apdu.bytes, apdu.length, answer);
+        demand(apdu_parse_info(answer, (size_t)r, &info) == 0);
+        demand((uint32_t)info.state == memory->state);
+}
+
+/* Once operational, always; the key stays; the counter only goes down. */
+static void check_step(const struct card_memory *before, const struct card_memory *after)
+{
+        if (before->state != HSM_STATE_OPERATIONAL)
+                return;
+        demand(after->state == HSM_STATE_OPERATIONAL);
+        demand(after->counter <= before->counter && before->counter - after->counter <= 1);
+        demand(memcmp(before->iv, after->iv, 32) == 0 && before->maximum == after->maximum);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
+{
+        struct card_memory memory, before, again;
+        struct card_settings settings = { .profile = &profile, .memory = &memory, .speed = 0 };
+        size_t file = length < CARD_MEMORY_LENGTH ? length : CARD_MEMORY_LENGTH, at = file;
+        uint8_t answer[APDU_ANSWER_MAX];
+        struct simulated_card *card;
+        int r = card_memory_parse("fuzz", data, file, &memory);
+
+        demand(r == 0 || r == -FAULT_BAD_FILE);
+        if (r < 0)
+                return 0;
+        card = simulated_card_create(&settings);
+        check_info(card, &memory);
+        while (at < length) {
+                size_t wanted = data[at++];
+                size_t step = wanted < length - at ? wanted : length - at;
+                uint8_t *apdu = malloc(step ? step : 1); /* exactly as long */
+
+                before = memory;
+                memcpy(apdu, data + at, step);
+                (void)tell(card, apdu, step, answer);
+                free(apdu);
+                at += step;
+                check_step(&before, &memory);
+                demand(card_memory_parse("again", &memory, sizeof(memory), &again) == 0);
+        }
+        check_info(card, &memory);
+        simulated_card_destroy(card);
+        return 0;
+}
