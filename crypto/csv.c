@@ -1,3 +1,6 @@
+/*
+ * csv.c - rows and cells of small text tables, without a copy of anything.
+ */
 #include "crypto/csv.h"
 
 #include <ctype.h>

@@ -1,5 +1,5 @@
 /*
- * csv.h - rows of the small text tables an image is made of: .kcsv, .mcsv.
+ * csv.h - rows of the small text tables an image is made of: option bytes, .kcsv, .mcsv.
  *
  * Comma or semicolon, '#' lines are comments, blank lines are nothing, a byte-order mark and CRLF
  * are taken. Nothing is copied: spans point into the text. Nothing here waits or allocates.

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* --- Intel HEX ---------------------------------------------------------------------------------*/
+/* --- Intel HEX ----------------------------------------------------------------------------- */
 
 #define RECORD_DATA     0u
 #define RECORD_END      1u
@@ -73,7 +73,7 @@ struct bytes firmware_write_hex(const struct firmware_piece *pieces, size_t coun
         return text;
 }
 
-/* --- ELF ---------------------------------------------------------------------------------------*/
+/* --- ELF ----------------------------------------------------------------------------------- */
 
 #define SEGMENTS_MAX 0xFFF0u /* e_phnum has 16 bits, 0xFFFF means otherwise */
 

@@ -1,5 +1,5 @@
 /*
- * modules.c - rows of an .mcsv, and the header of an .smi.
+ * modules.c - rows of an .mcsv.
  */
 #include "crypto/modules.h"
 
@@ -8,9 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SMI_MAGIC          "SMIMAGIC"
-#define SMI_ADDRESS_OFFSET 8
-#define SMI_LENGTH_OFFSET  12
+#define SMI_MAGIC "SMIMAGIC"
 
 static int take_text(const char *name, unsigned line, const char *what, struct span cell,
                      char ret_text[static MODULE_TEXT_MAX])
@@ -59,31 +57,43 @@ static int take_row(const char *name, unsigned line, struct span row, struct mod
         return 0;
 }
 
+static int take_rows(const char *name, struct csv *csv, struct modules *modules)
+{
+        struct span row;
+
+        while (csv_next(csv, &row)) {
+                int r;
+
+                if (modules->count == MODULES_MAX)
+                        return fault(FAULT_BAD_FILE, "%s line %u: more than %u modules", name,
+                                     csv->lines.line, MODULES_MAX);
+                r = take_row(name, csv->lines.line, row, &modules->rows[modules->count]);
+                if (r < 0)
+                        return r;
+                modules->count++;
+        }
+        if (!modules->count)
+                return fault(FAULT_BAD_FILE, "%s: no rows, wanted module path, license, address",
+                             name);
+        return 0;
+}
+
 int modules_parse(const char *name, const void *text, size_t length, struct modules *ret_modules)
 {
-        CLEANUP(modules_free) struct modules modules = { 0 };
+        struct modules modules = { 0 };
         struct csv csv;
-        struct span row;
         int r = csv_open(name, text, length, MODULES_FILE_MAX, &csv);
 
         if (r < 0)
                 return r;
         modules.rows = calloc(MODULES_MAX, sizeof(*modules.rows));
         INSIST(modules.rows);
-        while (csv_next(&csv, &row)) {
-                if (modules.count == MODULES_MAX)
-                        return fault(FAULT_BAD_FILE, "%s line %u: more than %u modules", name,
-                                     csv.lines.line, MODULES_MAX);
-                r = take_row(name, csv.lines.line, row, &modules.rows[modules.count]);
-                if (r < 0)
-                        return r;
-                modules.count++;
+        r = take_rows(name, &csv, &modules);
+        if (r < 0) {
+                modules_free(&modules);
+                return r;
         }
-        if (!modules.count)
-                return fault(FAULT_BAD_FILE, "%s: no rows, wanted module path, license, address",
-                             name);
         *ret_modules = modules;
-        modules = (struct modules){ 0 };
         return 0;
 }
 
@@ -93,25 +103,7 @@ void modules_free(struct modules *modules)
         *modules = (struct modules){ 0 };
 }
 
-int module_header(const char *name, const void *data, size_t length, uint32_t *ret_address,
-                  uint32_t *ret_code_length)
+bool module_is_smi(const void *data, size_t length)
 {
-        const uint8_t *bytes = data;
-        uint32_t code;
-
-        if (length < strlen(SMI_MAGIC) || memcmp(bytes, SMI_MAGIC, strlen(SMI_MAGIC)) != 0)
-                return 0;
-        if (length < SMI_HEADER_LENGTH)
-                return fault(FAULT_BAD_FILE, "%s: an .smi of %zu bytes, wanted a header of %u",
-                             name, length, SMI_HEADER_LENGTH);
-        code = load_le32(bytes + SMI_LENGTH_OFFSET);
-        if (code != length - SMI_HEADER_LENGTH)
-                return fault(FAULT_BAD_FILE,
-                             "%s: offset 0x%X: found a code length of 0x%X, wanted 0x%zX (the file "
-                             "without its header of %u): the file is cut short or damaged",
-                             name, SMI_LENGTH_OFFSET, code, length - SMI_HEADER_LENGTH,
-                             SMI_HEADER_LENGTH);
-        *ret_address = load_le32(bytes + SMI_ADDRESS_OFFSET);
-        *ret_code_length = code;
-        return 1;
+        return length >= strlen(SMI_MAGIC) && memcmp(data, SMI_MAGIC, strlen(SMI_MAGIC)) == 0;
 }

@@ -1,23 +1,24 @@
 /*
- * modules.h - the list of modules of an image (.mcsv), and as much of a module's header as is public.
+ * modules.h - the list of modules of an image (.mcsv).
  *
  * A row: path of the module, path of its license or the firmware identifier of the card that makes
  * one, destination (AN5054 section 13.3.2: "./module.bin, ./LicenseV0.bin, 0x8172000"). The same file
  * is given again at the install. Paths are relative to the .mcsv; backslashes are taken as slashes.
  *
- * An .smi begins with "SMIMAGIC" and its destination (spec/secure-install.md 5, measured on ST's
- * FIR_module.smi). Newer .smu modules are not public: they are carried as they are.
+ * An .smi of 2017 tells its own destination (smi.h). Newer .smu modules are not public: they are
+ * carried as they are.
  */
 #pragma once
 
 #include "scheduler/bytes.h"
 #include "scheduler/fault.h"
 
-#define MODULES_MAX       64u
-#define MODULES_FILE_MAX  (64u << 10)
-#define MODULE_FILE_MAX   (16u << 20)
-#define MODULE_TEXT_MAX   256u
-#define SMI_HEADER_LENGTH 48u
+#include <stdbool.h>
+
+#define MODULES_MAX      64u
+#define MODULES_FILE_MAX (64u << 10)
+#define MODULE_FILE_MAX  (16u << 20)
+#define MODULE_TEXT_MAX  256u
 
 struct module_row {
         char path[MODULE_TEXT_MAX];
@@ -38,8 +39,5 @@ int modules_parse(const char *name, const void *text, size_t length,
 /* For CLEANUP(modules_free). */
 void modules_free(struct modules *modules);
 
-/* Look at a module's own header. Returns 1 for an .smi, with its destination and the length of its
- * code, 0 for anything else.
- *      -FAULT_BAD_FILE  an .smi whose length does not fit its header */
-int module_header(const char *name, const void *data, size_t length, uint32_t *ret_address,
-                  uint32_t *ret_code_length) MUST_USE;
+/* Does it begin as an .smi does? What else it must be, smi_parse() tells. */
+bool module_is_smi(const void *data, size_t length);

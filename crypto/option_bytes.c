@@ -7,27 +7,12 @@
  */
 #include "crypto/option_bytes.h"
 
-#include "crypto/firmware_reader.h"
+#include "crypto/csv.h"
 
 #include <ctype.h>
+#include <string.h>
 
 #define CSV_LENGTH_MAX (64u << 10)
-
-struct span {
-        const char *text;
-        size_t length;
-};
-
-static struct span trimmed(const char *text, size_t length)
-{
-        while (length && isspace((unsigned char)*text)) {
-                text++;
-                length--;
-        }
-        while (length && isspace((unsigned char)text[length - 1]))
-                length--;
-        return (struct span){ text, length };
-}
 
 static int take_name(const char *file, unsigned line, struct span name, struct option_row *ret_row)
 {
@@ -46,31 +31,10 @@ static int take_name(const char *file, unsigned line, struct span name, struct o
         return 0;
 }
 
-/* Decimal, or hexadecimal after 0x; nothing else, no sign, no sloppy tail. */
-static bool parse_word(struct span value, uint32_t *ret_word)
-{
-        bool is_hex = value.length > 2 && value.text[0] == '0' && (value.text[1] | 0x20) == 'x';
-        unsigned base = is_hex ? 16 : 10;
-        uint64_t word = 0;
-
-        for (size_t i = is_hex ? 2 : 0; i < value.length; i++) {
-                unsigned char c = (unsigned char)value.text[i];
-
-                if (is_hex ? !isxdigit(c) : !isdigit(c))
-                        return false;
-                word = word * base +
-                       (isdigit(c) ? c - 48u : (c | 0x20u) - 87u); /* '0'; 'a' is 10 */
-                if (word > UINT32_MAX)
-                        return false;
-        }
-        *ret_word = (uint32_t)word;
-        return value.length > 0;
-}
-
 static int take_value(const char *file, unsigned line, struct span value,
                       struct option_row *ret_row)
 {
-        if (!parse_word(value, &ret_row->value))
+        if (!csv_number(value, &ret_row->value))
                 return fault(FAULT_BAD_FILE,
                              "%s line %u: the value of %s is no 32-bit number, wanted decimal or "
                              "0x and up to 8 digits",
@@ -80,43 +44,35 @@ static int take_value(const char *file, unsigned line, struct span value,
 
 static int take_row(const char *file, unsigned line, struct span row, struct option_row *ret_row)
 {
-        const char *end = row.text + row.length, *separator = row.text;
+        struct span cells[2];
+        size_t count = csv_split(row, cells, LENGTH_OF(cells));
         int r;
 
-        while (separator < end && *separator != ',' && *separator != ';')
-                separator++;
-        if (separator == end)
+        if (count != LENGTH_OF(cells))
                 return fault(FAULT_BAD_FILE,
-                             "%s line %u: one column, wanted register name, comma, value", file,
-                             line);
-        r = take_name(file, line, trimmed(row.text, (size_t)(separator - row.text)), ret_row);
+                             "%s line %u: %zu column%s, wanted register name, comma, value", file,
+                             line, count, count == 1 ? "" : "s");
+        r = take_name(file, line, cells[0], ret_row);
         if (r < 0)
                 return r;
-        return take_value(file, line, trimmed(separator + 1, (size_t)(end - separator - 1)),
-                          ret_row);
+        return take_value(file, line, cells[1], ret_row);
 }
 
 int option_bytes_parse(const char *name, const void *text, size_t length,
                        struct option_bytes *ret_option_bytes)
 {
-        struct text_lines lines = { .at = text, .end = (const char *)text + length };
         struct option_bytes parsed = { .count = 0 };
-        int r;
+        struct csv csv;
+        struct span row;
+        int r = csv_open(name, text, length, CSV_LENGTH_MAX, &csv);
 
-        if (length > CSV_LENGTH_MAX)
-                return fault(FAULT_BAD_FILE, "%s: %zu bytes, wanted at most %u", name, length,
-                             CSV_LENGTH_MAX);
-        if (length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
-                lines.at += 3;
-        while (text_lines_next(&lines)) {
-                struct span row = trimmed(lines.text, lines.length);
-
-                if (!row.length || row.text[0] == '#')
-                        continue;
+        if (r < 0)
+                return r;
+        while (csv_next(&csv, &row)) {
                 if (parsed.count == OPTION_ROWS_MAX)
                         return fault(FAULT_BAD_FILE, "%s line %u: more than %u rows", name,
-                                     lines.line, OPTION_ROWS_MAX);
-                r = take_row(name, lines.line, row, &parsed.rows[parsed.count]);
+                                     csv.lines.line, OPTION_ROWS_MAX);
+                r = take_row(name, csv.lines.line, row, &parsed.rows[parsed.count]);
                 if (r < 0)
                         return r;
                 parsed.count++;

@@ -300,7 +300,7 @@ int family_check_drivers(const struct family *family)
                      family->name, sequence_words[family->sequence]);
 }
 
-/* --- where an address lies ---------------------------------------------------------------------*/
+/* --- where an address lies ----------------------------------------------------------------- */
 
 uint32_t family_plain_address(const struct family *family, uint32_t address)
 {

@@ -55,7 +55,7 @@ static const struct form_field field_forms[] = {
         { .key = "values", .kind = FORM_OWN, .is_optional = true },
 };
 
-/* --- reading -----------------------------------------------------------------------------------*/
+/* --- reading ------------------------------------------------------------------------------- */
 
 static int read_row(const struct form *form, config_setting_t *group, const struct family *family,
                     struct option_field *field)
@@ -165,11 +165,28 @@ static int read_field(const struct form *form, config_setting_t *group, const st
         return 0;
 }
 
+static int read_list(const struct form *form, config_setting_t *list, unsigned count,
+                     const struct family *family, struct option_fields *fields)
+{
+        for (unsigned i = 0; i < count; i++) {
+                config_setting_t *group = config_setting_get_elem(list, i);
+                int r = read_field(form, group, family, &fields->fields[i]);
+
+                if (r < 0)
+                        return r;
+                if (option_fields_find(fields, fields->fields[i].name))
+                        return form_fault(form, group, "field %s stands there twice",
+                                          fields->fields[i].name);
+                fields->count++;
+        }
+        return 0;
+}
+
 int option_fields_load(const char *path, const struct family *family,
                        struct option_fields *ret_fields)
 {
-        CLEANUP(option_fields_free) struct option_fields fields = { 0 };
         CLEANUP(form_close) struct form form;
+        struct option_fields fields = { 0 };
         config_setting_t *list;
         unsigned count;
         int r = form_open(path, &form);
@@ -183,19 +200,12 @@ int option_fields_load(const char *path, const struct family *family,
                                   OPTION_FIELDS_MAX);
         fields.fields = calloc(count + 1, sizeof(*fields.fields));
         INSIST(fields.fields);
-        for (unsigned i = 0; i < count; i++) {
-                config_setting_t *group = config_setting_get_elem(list, i);
-
-                r = read_field(&form, group, family, &fields.fields[i]);
-                if (r < 0)
-                        return r;
-                if (option_fields_find(&fields, fields.fields[i].name))
-                        return form_fault(&form, group, "field %s stands there twice",
-                                          fields.fields[i].name);
-                fields.count++;
+        r = read_list(&form, list, count, family, &fields);
+        if (r < 0) {
+                option_fields_free(&fields);
+                return r;
         }
         *ret_fields = fields;
-        fields = (struct option_fields){ 0 };
         return 0;
 }
 
@@ -205,7 +215,7 @@ void option_fields_free(struct option_fields *fields)
         *fields = (struct option_fields){ 0 };
 }
 
-/* --- answering ---------------------------------------------------------------------------------*/
+/* --- answering ----------------------------------------------------------------------------- */
 
 const struct option_field *option_fields_find(const struct option_fields *fields, const char *name)
 {

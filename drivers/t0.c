@@ -50,17 +50,11 @@ static int talk_step(struct talk *talk, const uint8_t *command, size_t length)
         return r;
 }
 
-int t0_transmit(t0_exchange *exchange, void *context, const uint8_t *apdu, size_t length,
-                uint8_t ret_answer[static APDU_ANSWER_MAX])
+static int converse(struct talk *talk, uint8_t *command, size_t command_length)
 {
-        struct talk talk = { exchange, context, ret_answer, 0 };
-        uint8_t command[APDU_MAX];
-        size_t command_length = length_without_le(apdu, length);
-        int status = 0;
-
-        memcpy(command, apdu, command_length);
         for (int steps = 0; steps < STEPS_MAX; steps++) {
-                status = talk_step(&talk, command, command_length);
+                int status = talk_step(talk, command, command_length);
+
                 if (status < 0)
                         return status;
                 if (status >> 8 == 0x61) { /* xx bytes wait: GET RESPONSE */
@@ -71,10 +65,24 @@ int t0_transmit(t0_exchange *exchange, void *context, const uint8_t *apdu, size_
                         command[4] = (uint8_t)status;
                         command_length = 5;
                 } else {
-                        ret_answer[talk.length] = (uint8_t)(status >> 8);
-                        ret_answer[talk.length + 1] = (uint8_t)status;
-                        return (int)talk.length + 2;
+                        talk->answer[talk->length] = (uint8_t)(status >> 8);
+                        talk->answer[talk->length + 1] = (uint8_t)status;
+                        return (int)talk->length + 2;
                 }
         }
         return fault(FAULT_CARD_DEAD, "the card asks for GET RESPONSE without end");
+}
+
+int t0_transmit(t0_exchange *exchange, void *context, const uint8_t *apdu, size_t length,
+                uint8_t ret_answer[static APDU_ANSWER_MAX])
+{
+        struct talk talk = { exchange, context, ret_answer, 0 };
+        uint8_t command[APDU_MAX];
+        size_t command_length = length_without_le(apdu, length);
+        int r;
+
+        memcpy(command, apdu, command_length);
+        r = converse(&talk, command, command_length);
+        wipe(command, sizeof(command)); /* PERSONALIZE carries a key */
+        return r;
 }

@@ -227,13 +227,22 @@ static int ask_for_license(void *subject)
         return r;
 }
 
+/* Read twice: what its signature covers is not public, so nothing else shows a bit that was flipped on
+ * the way there, and a license for it would be lost. */
 static int read_certificate(struct install *install)
 {
+        struct certificate again;
         int r = rss_read_certificate(&install->target, &install->station->rss,
                                      &install->certificate);
 
+        if (r == 0)
+                r = rss_read_certificate(&install->target, &install->station->rss, &again);
         if (r < 0)
                 return r;
+        if (memcmp(again.bytes, install->certificate.bytes, sizeof(again.bytes)) != 0)
+                return fault(FAULT_BAD_CERTIFICATE,
+                             "two readings of the certificate differ (%s, then %s)",
+                             install->certificate.fingerprint, again.fingerprint);
         memcpy(install->record.certificate, install->certificate.fingerprint,
                sizeof(install->record.certificate));
         install->license_fiber = fiber_spawn("license", ask_for_license, install);
@@ -350,17 +359,20 @@ static int perform(struct install *install)
 
 /* --- what always follows ------------------------------------------------------------------- */
 
-/* Nothing irreversible has happened yet: give the part back as it came, or say how it was left. */
+/* Before the point of no return the part is given back as it came; how it is left otherwise is said. */
 static void restore_options(struct install *install)
 {
         struct record *record = &install->record;
+        const char *left = NULL;
         size_t end = strlen(record->sentence);
 
-        if (!install->security_changed || install->is_past_return)
-                return;
-        if (target_write_options(&install->target, install->options) < 0)
-                snprintf(record->sentence + end, sizeof(record->sentence) - end,
-                         "; the part is left with SECURITY set");
+        if (install->is_past_return)
+                left = "; the part is left secured and partly installed";
+        else if (install->security_changed &&
+                 target_write_options(&install->target, install->options) < 0)
+                left = "; the part is left with SECURITY set";
+        if (left)
+                snprintf(record->sentence + end, sizeof(record->sentence) - end, "%s", left);
 }
 
 static int settle_license(struct install *install, int outcome)

@@ -7,6 +7,7 @@
 #include "crypto/key_areas.h"
 #include "crypto/modules.h"
 #include "crypto/obk.h"
+#include "crypto/smi.h"
 #include "station/commands/image_plan.h"
 #include "station/commands/image_view.h"
 
@@ -120,15 +121,15 @@ static void option_key_facts(json_t *facts, const struct sfi_plain_area *area)
 
 static void module_facts(json_t *facts, const struct sfi_plain_area *area)
 {
-        uint32_t address, length;
-        int r = module_header("the area", area->data, area->length, &address, &length);
+        struct smi smi;
 
-        if (r < 0)
-                add_fact(facts, "problem", "an .smi of the wrong length");
-        else if (r)
-                add_fact(facts, "content", ".smi for 0x%08X, %u bytes of code", address, length);
-        else
+        if (!module_is_smi(area->data, area->length))
                 add_fact(facts, "content", "a module of a form that is not public");
+        else if (smi_parse("the area", area->data, area->length, &smi) < 0)
+                add_fact(facts, "problem", "an .smi that is cut short or damaged");
+        else
+                add_fact(facts, "content", ".smi for 0x%08X, %u bytes of code", smi.destination,
+                         smi.code_length);
 }
 
 static json_t *facts_of(const struct opened_image *image, size_t position,
@@ -163,43 +164,37 @@ static json_t *facts_of(const struct opened_image *image, size_t position,
         return facts;
 }
 
-static void print_list(FILE *out, const json_t *list)
+static void print_item(FILE *out, json_t *item)
 {
-        const json_t *item, *value;
-        const char *key;
-        size_t i;
+        const char *separator = "           ";
 
-        json_array_foreach(list, i, item)
-        {
-                const char *separator = "           ";
+        for (void *at = json_object_iter(item); at; at = json_object_iter_next(item, at)) {
+                const json_t *value = json_object_iter_value(at);
 
-                json_object_foreach((json_t *)(uintptr_t)item, key, value)
-                {
-                        if (json_is_string(value))
-                                fprintf(out, "%s%s", separator, json_string_value(value));
-                        else
-                                fprintf(out, "%s%lld bytes", separator,
-                                        (long long)json_integer_value(value));
-                        separator = "  ";
-                }
-                fprintf(out, "\n");
+                if (json_is_string(value))
+                        fprintf(out, "%s%s", separator, json_string_value(value));
+                else
+                        fprintf(out, "%s%lld bytes", separator,
+                                (long long)json_integer_value(value));
+                separator = "  ";
         }
+        fprintf(out, "\n");
 }
 
 void area_view_print(FILE *out, const struct opened_image *image, size_t position,
                      const struct family *family)
 {
         json_t *facts = facts_of(image, position, family);
-        const json_t *value;
-        const char *key;
 
-        json_object_foreach(facts, key, value)
-        {
-                if (json_is_array(value))
-                        print_list(out, value);
-                else if (json_is_string(value))
+        for (void *at = json_object_iter(facts); at; at = json_object_iter_next(facts, at)) {
+                const char *key = json_object_iter_key(at);
+                const json_t *value = json_object_iter_value(at);
+
+                for (size_t i = 0; i < json_array_size(value); i++)
+                        print_item(out, json_array_get(value, i));
+                if (json_is_string(value))
                         fprintf(out, "         %s: %s\n", key, json_string_value(value));
-                else
+                else if (json_is_integer(value))
                         fprintf(out, "         %s: %lld\n", key,
                                 (long long)json_integer_value(value));
         }

@@ -29,15 +29,15 @@ struct command {
 
 extern const struct command sfi_create_command, sfi_show_command, sfi_verify_command;
 extern const struct command order_check_command, status_command, watch_command;
+extern const struct command key_new_command, key_show_command, nonce_new_command;
+extern const struct command nonces_list_command, nonces_merge_command;
+extern const struct command nonces_export_command, nonces_verify_command;
 extern const struct command obk_create_command, obk_show_command;
 extern const struct command ssp_create_command, ssp_show_command, ssp_verify_command;
 extern const struct command smi_show_command, cert_show_command, cert_check_command;
 extern const struct command license_global_command;
 extern const struct command secrets_create_command, secrets_show_command;
 extern const struct command backup_create_command, backup_show_command;
-extern const struct command key_new_command, key_show_command, nonce_new_command;
-extern const struct command nonces_list_command, nonces_merge_command;
-extern const struct command nonces_export_command, nonces_verify_command;
 extern const struct command sfi_open_command, sfi_diff_command, sfi_lint_command;
 extern const struct command ob_create_command, ob_show_command;
 extern const struct command hsm_info_command, hsm_counter_command, hsm_state_command;

@@ -24,10 +24,10 @@ enum { CARD_KEY_SLOT = CARD_KEYS, CARD_KEY_READER, CARD_KEY_FILE, CARD_KEY_PROFI
         }
 
 #define CARD_HELP                                                                                  \
-        "  -i, --slot N     reader by number as ST counts them, 1 is the first (default 1)\n"      \
-        "  --reader NAME    reader by its PC/SC name\n"                                            \
-        "  --card FILE      a SIMULATED card kept in FILE (gangway hsm blank makes one)\n"         \
-        "  --profile FILE   card profile (default configs/cards/reference.conf)\n"
+        "  -i, --slot N        reader by number, as ST counts them from 1 (default 1)\n"           \
+        "  --reader NAME       reader by its PC/SC name\n"                                         \
+        "  --card FILE         a SIMULATED card in FILE (gangway hsm blank makes one)\n"           \
+        "  --profile FILE      card profile (default configs/cards/reference.conf)\n"
 
 struct card_choice {
         const char *slot, *reader, *file, *profile;

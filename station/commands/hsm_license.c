@@ -130,6 +130,18 @@ static int tell_loss(const struct hsm_card *card, int r)
                                sentence, info.counter);
 }
 
+/* The usual reason; what the card is for only the card knows. */
+static int other_product(int r, const struct certificate *certificate)
+{
+        char sentence[300];
+
+        snprintf(sentence, sizeof(sentence), "%s", fault_sentence(r));
+        return fault((enum fault)(-r),
+                     "%s; no license was spent. A version-2 card issues licenses for the product "
+                     "of its personalization package only, this chip is product %s",
+                     sentence, certificate->product_id);
+}
+
 static int spend(const struct hsm_card *card, const struct certificate *certificate,
                  const char *output)
 {
@@ -141,9 +153,8 @@ static int spend(const struct hsm_card *card, const struct certificate *certific
         r = hsm_license(card->reader, &card->profile, certificate, license);
         if (r == -FAULT_NO_CARD || r == -FAULT_CARD_DEAD)
                 return tell_loss(card, r);
-        if (r == -FAULT_CARD_REFUSED)
-                return fault_prefix(r, "product %s, if the card is not for it",
-                                    certificate->product_id);
+        if (r == -FAULT_CARD_REFUSED && card->info.version == 2)
+                return other_product(r, certificate);
         if (r >= 0) {
                 r = file_write(output, license, sizeof(license), SECRET_MODE);
                 if (r < 0)
@@ -248,12 +259,11 @@ const struct command hsm_license_command = {
         .summary = "a license for the chip at a probe",
         .help = "usage: gangway hsm license -o FILE [--path USB-PATH] [--slot N]\n"
                 "\n"
-                "Reads the certificate of the chip behind an ST-LINK and spends one license on "
-                "it.\n"
-                "How the root security services are asked is not public: a reference RSS profile\n"
-                "is refused on silicon; take hsm license-from-cert with a certificate that\n"
-                "STM32CubeProgrammer's -gc has read. A running station keeps its own count: use\n"
-                "its cards through it.\n"
+                "Reads the certificate of the chip behind an ST-LINK and spends one license on\n"
+                "it. How the root security services are asked is not public: a reference RSS\n"
+                "profile is refused on silicon; take hsm license-from-cert with a certificate\n"
+                "that STM32CubeProgrammer's -gc has read. A running station keeps its own count:\n"
+                "use its cards through it.\n"
                 "\n"
                 "  -o, --outfile FILE  136 bytes, mode 0600; must not exist yet\n"
                 "  --path USB-PATH     which probe (default: the only one)\n"
@@ -270,8 +280,7 @@ const struct command hsm_license_from_cert_command = {
         .help = "usage: gangway hsm license-from-cert CERTIFICATE -o FILE [--slot N]\n"
                 "\n"
                 "Spends one license on the chip of a certificate, without the chip. The\n"
-                "certificate is checked before the card is asked. The license fits that chip "
-                "only\n"
+                "certificate is checked before the card is asked. The license fits that chip only\n"
                 "and may be used on it again and again (AN5054 section 3.2.1). A running station\n"
                 "keeps its own count: use its cards through it.\n"
                 "\n"

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define PACKAGE_MAX  (1u << 20)
 #define ENTRIES_MAX  4096u /* names looked at, subfolders included */
@@ -84,6 +85,15 @@ static int look_at(struct search *search, const char *path)
         return 0;
 }
 
+static bool is_folder(const struct dirent *entry, const char *path)
+{
+        struct stat found;
+
+        if (entry->d_type != DT_UNKNOWN && entry->d_type != DT_LNK)
+                return entry->d_type == DT_DIR;
+        return stat(path, &found) == 0 && S_ISDIR(found.st_mode);
+}
+
 static int look_in(struct search *search, const char *path, int depth)
 {
         DIR *folder CLEANUP(close_folder) = opendir(path);
@@ -104,7 +114,7 @@ static int look_in(struct search *search, const char *path, int depth)
                 if (snprintf(inside, sizeof(inside), "%s/%s", path, entry->d_name) >=
                     (int)sizeof(inside))
                         continue; /* no package has such a name */
-                if (entry->d_type != DT_DIR)
+                if (!is_folder(entry, inside))
                         r = look_at(search, inside);
                 else if (depth > 0)
                         r = look_in(search, inside, depth - 1);

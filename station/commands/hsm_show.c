@@ -129,14 +129,14 @@ static int run_firmware_id(int argc, char **argv)
 #define USAGE(words)                                                                               \
         "usage: gangway hsm " words " [--slot N|--reader NAME|--card FILE] [--json]\n\n"
 #define REST(words)                                                                                \
-        "\n" CARD_HELP "  --json           the same for programs\n"                                \
+        "\n" CARD_HELP "  --json              the same for programs\n"                             \
         "\n"                                                                                       \
         "example: gangway hsm " words " --slot 2\n"
 
 const struct command hsm_info_command = {
         .words = "hsm info",
         .summary = "what a card tells of itself",
-        .help = USAGE("info") "State, firmware identifier, counter, maximum, type, version and "
+        .help = USAGE("info") "State, firmware identifier, counter, maximum, type, version, "
                               "serial of a card,\nblank or programmed (AN5054 section "
                               "4.3.5).\n" REST("info"),
         .run = run_info,
@@ -146,15 +146,14 @@ const struct command hsm_counter_command = {
         .words = "hsm counter",
         .summary = "how many licenses a card has left",
         .help = USAGE("counter") "Licenses left. The counter goes down with each license, not "
-                                 "with each good install\n(AN5054 section 3.1.2).\n" REST(
-                                         "counter"),
+                                 "each good install\n(AN5054 section 3.1.2).\n" REST("counter"),
         .run = run_counter,
 };
 
 const struct command hsm_state_command = {
         .words = "hsm state",
         .summary = "is a card blank or operational?",
-        .help = USAGE("state") "OEM_STATE: blank, can be programmed once. OPERATIONAL_STATE: "
+        .help = USAGE("state") "OEM_STATE: blank, programmed once. OPERATIONAL_STATE: "
                                "programmed and locked.\nST_STATE, UNKNOWN_STATE: of no "
                                "use.\n" REST("state"),
         .run = run_state,

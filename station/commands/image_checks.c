@@ -46,7 +46,7 @@ static void describe(const struct claim *claim, char text[static 200])
                  claim->address + (uint32_t)(claim->end - claim->begin) - 1);
 }
 
-/* --- gathering ---------------------------------------------------------------------------------*/
+/* --- gathering ----------------------------------------------------------------------------- */
 
 static void claim(struct claims *claims, const struct family *family, struct claim with,
                   uint64_t length)
@@ -114,7 +114,7 @@ static struct claims gather(const struct family *family, const struct image_inpu
         return claims;
 }
 
-/* --- one with another --------------------------------------------------------------------------*/
+/* --- one with another ---------------------------------------------------------------------- */
 
 static int by_begin(const void *a, const void *b)
 {
@@ -138,30 +138,31 @@ static int overlap(const struct claim *first, const struct claim *second, const 
         return fault(FAULT_BAD_VALUE, "overlap between segments: %s and %s%s", one, other, how);
 }
 
+static bool has_other_alias(const struct claim *one, const struct claim *other)
+{
+        return one->address - (uint32_t)one->begin != other->address - (uint32_t)other->begin;
+}
+
 static int check_overlaps(const struct family *family, struct claims *claims)
 {
         uint64_t unit = family->word_length ? family->word_length : 1;
-        const struct claim *reach = NULL; /* of the claims so far, the one that ends last */
 
         qsort(claims->claims, claims->count, sizeof(*claims->claims), by_begin);
-        for (size_t i = 0; i < claims->count; i++) {
-                const struct claim *one = &claims->claims[i];
-                bool is_other_alias = i && (claims->claims[i - 1].address - one->address !=
-                                            (uint32_t)(claims->claims[i - 1].begin - one->begin));
+        for (size_t i = 1; i < claims->count; i++) {
+                const struct claim *one = &claims->claims[i - 1], *next = &claims->claims[i];
 
-                if (reach && one->begin < reach->end)
-                        return overlap(reach, one, "");
-                if (is_other_alias && (one[-1].end - 1) / unit == one->begin / unit)
-                        return overlap(one - 1, one,
+                /* no earlier claim reaches further than `one`, else it would have been told */
+                if (next->begin < one->end)
+                        return overlap(one, next, "");
+                if (has_other_alias(one, next) && (one->end - 1) / unit == next->begin / unit)
+                        return overlap(one, next,
                                        " share a flash word through the secure and the plain "
                                        "address");
-                if (!reach || one->end > reach->end)
-                        reach = one;
         }
         return 0;
 }
 
-/* --- each with the part ------------------------------------------------------------------------*/
+/* --- each with the part -------------------------------------------------------------------- */
 
 static int not_flash(const struct family *family, const char *file, uint32_t address,
                      uint64_t length)
@@ -214,7 +215,7 @@ static int check_token(const struct family *family, const struct image_token *to
                      token->address, word, family->name);
 }
 
-/* --- external firmware -------------------------------------------------------------------------*/
+/* --- external firmware --------------------------------------------------------------------- */
 
 static int check_region(const struct family *family, const struct image_external *external,
                         const struct firmware_segment *segment)

@@ -28,7 +28,7 @@ static int by_address(const void *a, const void *b)
         return (one->address > other->address) - (one->address < other->address);
 }
 
-/* --- one file ----------------------------------------------------------------------------------*/
+/* --- one file ------------------------------------------------------------------------------ */
 
 static size_t gather_firmware(const struct image_runs *runs, struct firmware_piece *pieces)
 {
@@ -62,7 +62,7 @@ static int export_firmware(const struct image_runs *runs, const char *output)
         return r < 0 ? r : file_write(output, file.data, file.length, SECRET_MODE);
 }
 
-/* --- a folder ----------------------------------------------------------------------------------*/
+/* --- a folder ------------------------------------------------------------------------------ */
 
 /* Text of rows, given; at most what `capacity` asks for. */
 struct text {

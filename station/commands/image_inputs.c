@@ -7,6 +7,7 @@
 #include "crypto/obk.h"
 #include "crypto/option_bytes.h"
 #include "crypto/sfi.h"
+#include "crypto/smi.h"
 #include "scheduler/file.h"
 #include "station/text.h"
 
@@ -47,7 +48,7 @@ void image_inputs_drop_external(struct image_inputs *inputs)
                 firmware_free(&inputs->externals[i].firmware);
 }
 
-/* --- firmware ----------------------------------------------------------------------------------*/
+/* --- firmware ------------------------------------------------------------------------------ */
 
 static int read_firmware(struct firmware *firmware, const char *path, bool has_address,
                          uint32_t address)
@@ -128,7 +129,7 @@ int image_inputs_keys(struct image_inputs *inputs, const char *path)
         return key_areas_parse(path, file.data, file.length, &inputs->key_areas);
 }
 
-/* --- verbatim ----------------------------------------------------------------------------------*/
+/* --- verbatim ------------------------------------------------------------------------------ */
 
 static int add_blob(struct image_inputs *inputs, char type, const char *path, size_t limit,
                     struct image_blob **ret_blob)
@@ -151,30 +152,41 @@ static int add_blob(struct image_inputs *inputs, char type, const char *path, si
         return 0;
 }
 
+/* An .smi tells its own destination, and how much flash its code takes. */
+static int take_smi(struct image_blob *blob, bool has_address, uint32_t address)
+{
+        struct smi smi;
+        int r = smi_parse(blob->path, blob->data.data, blob->data.length, &smi);
+
+        if (r < 0)
+                return r;
+        if (has_address && address != smi.destination)
+                return fault(FAULT_BAD_VALUE,
+                             "%s is given for 0x%08X, its own header says 0x%08X: leave the "
+                             "address away",
+                             blob->path, address, smi.destination);
+        blob->address = smi.destination;
+        blob->span = smi.code_length;
+        return 0;
+}
+
 int image_inputs_module(struct image_inputs *inputs, const char *path, bool has_address,
                         uint32_t address)
 {
         struct image_blob *blob;
-        uint32_t own_address, code_length;
         int r = add_blob(inputs, SFI_MODULE, path, MODULE_FILE_MAX, &blob);
 
         if (r < 0)
                 return r;
-        r = module_header(path, blob->data.data, blob->data.length, &own_address, &code_length);
-        if (r < 0)
-                return r;
-        if (r == 0 && !has_address)
+        if (module_is_smi(blob->data.data, blob->data.length))
+                return take_smi(blob, has_address, address);
+        if (!has_address)
                 return fault(FAULT_BAD_VALUE,
                              "%s is no .smi, so its destination is not in it: give its address "
                              "after it",
                              path);
-        if (r && has_address && address != own_address)
-                return fault(FAULT_BAD_VALUE,
-                             "%s is given for 0x%08X, its own header says 0x%08X: leave the "
-                             "address away",
-                             path, address, own_address);
-        blob->address = r ? own_address : address;
-        blob->span = r ? code_length : (uint32_t)blob->data.length;
+        blob->address = address;
+        blob->span = (uint32_t)blob->data.length;
         return 0;
 }
 
@@ -240,7 +252,7 @@ int image_inputs_ssfi(struct image_inputs *inputs, const char *path)
         return add_blob(inputs, SFI_SSFI_REFERENCE, path, SSFI_FILE_MAX, &blob);
 }
 
-/* --- option bytes ------------------------------------------------------------------------------*/
+/* --- option bytes -------------------------------------------------------------------------- */
 
 /* Names and order are checked where they are public, the number where that is (targets.md 6.5). */
 static int check_rows(const struct family *family, const char *path,

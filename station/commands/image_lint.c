@@ -50,7 +50,7 @@ static const struct sfi_plain_area *find_area(const struct look *look, char type
         return NULL;
 }
 
-/* --- option bytes ------------------------------------------------------------------------------*/
+/* --- option bytes -------------------------------------------------------------------------- */
 
 static uint32_t value_of(const struct look *look, const struct option_field *field)
 {
@@ -163,7 +163,7 @@ static void look_at_options(struct look *look)
                 look_at_field(look, &look->fields->fields[i]);
 }
 
-/* --- the rest ----------------------------------------------------------------------------------*/
+/* --- the rest ------------------------------------------------------------------------------ */
 
 static void look_at_option_key(struct look *look, const struct sfi_plain_area *area)
 {
@@ -301,7 +301,7 @@ void image_lint_free(struct image_lint *lint)
         *lint = (struct image_lint){ 0 };
 }
 
-/* --- telling -----------------------------------------------------------------------------------*/
+/* --- telling ------------------------------------------------------------------------------- */
 
 static const char *const kind_words[] = {
         [LINT_FACT] = "",

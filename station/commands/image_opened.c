@@ -63,7 +63,7 @@ void image_opened_free(struct opened_image *image)
         image->areas = NULL;
 }
 
-/* --- runs --------------------------------------------------------------------------------------*/
+/* --- runs ---------------------------------------------------------------------------------- */
 
 static size_t prefix_length(const struct sfi_plain_area *area)
 {

@@ -184,8 +184,8 @@ const struct command backup_create_command = {
                 "  -s, --sram OFFSET FILE         bytes from this offset on; repeatable\n"
                 "  -o, --outfile FILE             written in one step, mode 0600\n"
                 "\n"
-                "example: gangway backup create -r 0 registers.bin -s 0x100 keys.bin -o "
-                "backup.bin\n",
+                "example: gangway backup create -r 0 registers.bin -s 0x100 keys.bin -o \\\n"
+                "           backup.bin\n",
         .run = run_create,
 };
 
@@ -194,7 +194,7 @@ const struct command backup_show_command = {
         .summary = "what a backup memory file gives",
         .help = "usage: gangway backup show FILE [--json]\n"
                 "\n"
-                "Checks a file of gangway backup create and counts what it gives; never the "
+                "Checks a file of gangway backup create and counts what it gives; never the\n"
                 "bytes.\n"
                 "\n"
                 "  --json  the same for programs\n"

@@ -82,7 +82,7 @@ static int read_request(int argc, char **argv, struct request *request)
         return 0;
 }
 
-/* --- values ------------------------------------------------------------------------------------*/
+/* --- values -------------------------------------------------------------------------------- */
 
 static int begin(const struct request *request, const struct family *family,
                  struct option_bytes *ret_rows)
@@ -152,7 +152,7 @@ static int set(const struct family *family, const struct option_fields *fields, 
         return 0;
 }
 
-/* --- the file ----------------------------------------------------------------------------------*/
+/* --- the file ------------------------------------------------------------------------------ */
 
 static int write_csv(const char *path, const struct option_bytes *rows)
 {
@@ -202,18 +202,16 @@ const struct command ob_create_command = {
         .help = "usage: gangway ob create --family NAME [FIELD=VALUE ...] [-o OUT.csv]\n"
                 "\n"
                 "Begins with a virgin part's values, changes the named fields or rows, writes the\n"
-                "CSV for gangway sfi create -ob, and shows each field with its meaning. Without "
-                "-o\n"
-                "it only shows. A VALUE is a number in any base, or a word it means: RDP=\"level "
-                "0\".\n"
+                "CSV for gangway sfi create -ob, and shows each field with its meaning. Without\n"
+                "-o it only shows. A VALUE is a number in any base, or a word it means:\n"
+                "RDP=\"level 0\".\n"
                 "\n"
                 "  --family NAME, -devid ID  the part: stm32h75x, stm32u575, ...; or a file\n"
                 "  --from FILE.csv           begin with this instead, such as ST's example\n"
                 "  -o, --outfile FILE.csv    the option bytes\n"
                 "  --json                    rows and fields, for programs\n"
                 "\n"
-                "The last line says what is public about the rows of the family. Where it is "
-                "not,\n"
+                "The last line says what is public about the rows of the family. Where it is not,\n"
                 "begin with ST's example of the product.\n"
                 "\n"
                 "example: gangway ob create --family stm32h75x RDP=0xAA SECURITY=1 -o ob.csv\n",

@@ -112,7 +112,7 @@ const struct command ob_show_command = {
                 "  --family NAME, -devid ID  the part, stm32h75x unless given\n"
                 "  --json                    rows and fields, for programs\n"
                 "\n"
-                "example: gangway ob show configs/examples/h75x-option-bytes.csv --family "
-                "stm32h75x\n",
+                "example: gangway ob show configs/examples/h75x-option-bytes.csv --family \\\n"
+                "           stm32h75x\n",
         .run = run,
 };

@@ -1,3 +1,6 @@
+/*
+ * option_view.c - rows and fields, as text and as JSON.
+ */
 #include "station/commands/option_view.h"
 
 const char *option_rows_words(const struct family *family)

@@ -171,7 +171,7 @@ const struct command order_check_command = {
                 "\n"
                 "Exit 0 accepted, 1 rejected, 2 no such file or a bad station file.\n"
                 "\n"
-                "example: gangway order check orders/DEMO-0001.yaml --station "
-                "configs/gangway.conf\n",
+                "example: gangway order check orders/DEMO-0001.yaml --station \\\n"
+                "           configs/gangway.conf\n",
         .run = run,
 };

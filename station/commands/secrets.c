@@ -55,11 +55,6 @@ int secrets_read(const char *key_file, const char *nonce_file, struct secrets *r
                                     sizeof(ret_secrets->nonce));
 }
 
-int secrets_read_key(const char *key_file, uint8_t ret_key[static GCM_KEY_LENGTH])
-{
-        return secrets_read_exactly("key", key_file, ret_key, GCM_KEY_LENGTH);
-}
-
 void secrets_wipe(struct secrets *secrets)
 {
         wipe(secrets, sizeof(*secrets));

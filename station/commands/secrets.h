@@ -24,8 +24,5 @@ int secrets_read_file(const char *what, const char *path, struct bytes *ret_byte
 int secrets_read_exactly(const char *what, const char *path, uint8_t *ret_secret,
                          size_t wanted) MUST_USE;
 
-/* The key alone, by the same rules; its owner wipes it. */
-int secrets_read_key(const char *key_file, uint8_t ret_key[static GCM_KEY_LENGTH]) MUST_USE;
-
 /* For CLEANUP(secrets_wipe). */
 void secrets_wipe(struct secrets *secrets);

@@ -304,7 +304,7 @@ static int load_inputs(const struct request *request, const struct family *famil
         return 0;
 }
 
-/* --- what the part can take --------------------------------------------------------------------*/
+/* --- what the part can take ---------------------------------------------------------------- */
 
 static int check_part(const struct request *request, const struct family *family)
 {
@@ -333,16 +333,17 @@ static void warn_about_ram(const struct family *family, const struct image_plan 
                         (unsigned long long)plan->largest_part, family->name, family->image_ram);
 }
 
-/* AN5054 section 2.5.1: without a device id P and R are generated for every device. Without a token
- * there is no place for them; then they are made only when asked for. */
-static bool wants_parts(const struct request *request)
+/* AN5054 section 2.5.1: without a device id P and R are generated for every device; with one, parts
+ * that install through an RSSe have none unless they are needed (spec/secure-install.md 6.3). Without
+ * a token there is no place for them. */
+static bool wants_parts(const struct request *request, const struct family *family)
 {
         bool is_for_any = !request->choice.has_device && !request->choice.family;
 
-        return request->hash || (is_for_any && request->token.is_given && request->ram_length);
+        return request->hash || (request->token.is_given && (is_for_any || !family->needs_rsse));
 }
 
-/* --- sealing -----------------------------------------------------------------------------------*/
+/* --- sealing ------------------------------------------------------------------------------- */
 
 /* The IVs are taken in the ledger before the file is written: a crash between the two costs a
  * nonce and never uses one twice. */
@@ -426,7 +427,7 @@ static int create(const struct request *request, const struct chosen_family *cho
                 .padding = (uint8_t)request->padding,
                 .ram_length = request->ram_length,
                 .token = request->token,
-                .always_parts = wants_parts(request),
+                .always_parts = wants_parts(request, &chosen->family),
                 .has_hash = request->hash == 1,
         };
         int r;
@@ -466,10 +467,8 @@ static int run(int argc, char **argv)
 const struct command sfi_create_command = {
         .words = "sfi create",
         .summary = "seal firmware and option bytes into an .sfi or .sfix image",
-        .help = "usage: gangway sfi create -fir FILE [ADDRESS] ... -k KEY -n NONCE -v VERSION -o "
-                "OUT.sfi\n"
-                "  -fir, --firmware FILE [ADDRESS]  BIN (wants ADDRESS), HEX, S-record, ELF; "
-                "repeatable\n"
+        .help = "usage: gangway sfi create -fir FILE [ADDRESS] ... -k KEY -n NONCE -v N -o OUT\n"
+                "  -fir, --firmware FILE [ADDRESS]  BIN at ADDRESS, HEX, S-record, ELF; again\n"
                 "  -firx, --firmwx FILE [ADDRESS] REGION MODE KEYADDRESS   external; OUT is .sfix\n"
                 "  --kcsv FILE                      random keys: lines of size, address\n"
                 "  -m, --module FILE [ADDRESS]      module; -mcsv FILE: a list of modules\n"
@@ -485,10 +484,9 @@ const struct command sfi_create_command = {
                 "  --allow                          also what cannot be undone (gangway sfi lint)\n"
                 "  --protocol 1|2 (2); --padding 0xFF|0x00; --json\n"
                 "  --no-ledger " SEALING_OVERRIDE "    no guard against reuse\n"
-                "  --iv-policy NAME                 big-endian (default), last-word-le,\n"
-                "                                   first-word-le, last-word-be\n"
+                "  --iv-policy big-endian|last-word-le|first-word-le|last-word-be\n"
                 "\n"
-                "example: gangway sfi create -devid 0x472 -fir app.hex -firx data.bin 0x90000000 0 "
+                "example: gangway sfi create -devid 0x472 -fir a.hex -firx d.bin 0x90000000 0 "
                 "2 \\\n"
                 "           0x0C020000 --kcsv keys.kcsv -k key.bin -n nonce.bin -ob ob.csv -v 1 "
                 "\\\n"

@@ -58,7 +58,7 @@ struct differences {
         size_t same;
 };
 
-/* --- options -----------------------------------------------------------------------------------*/
+/* --- options ------------------------------------------------------------------------------- */
 
 static int take_path(struct request *request, const char *value)
 {
@@ -125,7 +125,7 @@ static int read_request(int argc, char **argv, struct request *request)
         return 0;
 }
 
-/* --- comparing ---------------------------------------------------------------------------------*/
+/* --- comparing ----------------------------------------------------------------------------- */
 
 static json_t *note(struct differences *differences, const char *what, const struct item *item)
 {
@@ -288,11 +288,11 @@ static int compare_sealed(const struct request *request, struct differences *dif
         return 0;
 }
 
-/* --- telling -----------------------------------------------------------------------------------*/
+/* --- telling ------------------------------------------------------------------------------- */
 
 static void print_difference(const json_t *object)
 {
-        const json_t *rows = json_object_get(object, "rows"), *row;
+        const json_t *rows = json_object_get(object, "rows");
         const json_t *new_length = json_object_get(object, "new_length");
         const json_t *bytes = json_object_get(object, "bytes");
         size_t i;
@@ -311,16 +311,18 @@ static void print_difference(const json_t *object)
         if (json_object_get(object, "region"))
                 printf(", region, mode or key address");
         printf("\n");
-        json_array_foreach(rows, i, row)
+        for (i = 0; i < json_array_size(rows); i++) {
+                const json_t *row = json_array_get(rows, i);
+
                 printf("           %s: %s -> %s\n", json_string_value(json_object_get(row, "name")),
                        json_string_value(json_object_get(row, "from")),
                        json_string_value(json_object_get(row, "to")));
+        }
 }
 
 static int tell(const struct request *request, struct differences *differences)
 {
-        size_t count = json_array_size(differences->list), i;
-        const json_t *object;
+        size_t count = json_array_size(differences->list);
 
         if (request->is_json)
                 return json_print(stdout,
@@ -328,7 +330,8 @@ static int tell(const struct request *request, struct differences *differences)
                                             "differences", differences->list))
                                ? (count ? EXIT_NO : EXIT_OK)
                                : fault(FAULT_SYSTEM, "no memory for the answer");
-        json_array_foreach(differences->list, i, object) print_difference(object);
+        for (size_t i = 0; i < count; i++)
+                print_difference(json_array_get(differences->list, i));
         printf("%zu the same, %zu not (%s)\n", differences->same, count,
                request->keys[0] ? "contents compared, pieces joined"
                                 : "as sealed; give -k and -n to compare contents");

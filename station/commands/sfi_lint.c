@@ -132,14 +132,13 @@ static int run(int argc, char **argv)
 const struct command sfi_lint_command = {
         .words = "sfi lint",
         .summary = "say what a part will look like after an image, and refuse the final",
-        .help = "usage: gangway sfi lint FILE -k KEY -n NONCE [--family NAME | -devid ID] "
-                "[--allow]\n"
+        .help = "usage: gangway sfi lint FILE -k KEY -n NONCE [--family NAME | -devid ID]\n"
+                "           [--allow]\n"
                 "\n"
-                "Opens the image and says in words: read-out protection, TrustZone, product "
-                "state,\n"
-                "security, boot addresses, write protection, debug authentication, and whether "
-                "the\n"
-                "part can be opened again. gangway sfi create looks at the same before it seals.\n"
+                "Opens the image and says in words: read-out protection, TrustZone, product\n"
+                "state, security, boot addresses, write protection, debug authentication, and\n"
+                "whether the part can be opened again. gangway sfi create looks at the same\n"
+                "before it seals.\n"
                 "\n"
                 "  -k, --key FILE; -n, --nonce FILE  what the image was sealed with\n"
                 "  --family NAME, -devid ID          the part, stm32h75x unless given\n"

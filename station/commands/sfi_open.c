@@ -151,15 +151,13 @@ const struct command sfi_open_command = {
         .summary = "check an image with its key and write its areas back to files",
         .help = "usage: gangway sfi open FILE -k KEY -n NONCE [-o OUT.hex|OUT.elf|DIR] [--json]\n"
                 "\n"
-                "Checks every tag and shows what is in each area: option bytes, random keys, "
-                "OTFDEC\n"
-                "regions, .obk files. Nothing is shown or written unless all tags hold.\n"
+                "Checks every tag and shows what is in each area: option bytes, random keys,\n"
+                "OTFDEC regions, .obk files. Nothing is shown or written unless all tags hold.\n"
                 "\n"
                 "  -k, --key FILE; -n, --nonce FILE  what the image was sealed with\n"
                 "  -o, --outfile OUT.hex|OUT.elf     firmware, internal and external\n"
-                "  -o, --outfile DIR                 a file for each run of areas, and .csv, "
-                ".kcsv,\n"
-                "                                    .obk as gangway sfi create takes them\n"
+                "  -o, --outfile DIR                 a file for each run of areas, and .csv,\n"
+                "                                    .kcsv, .obk as gangway sfi create takes\n"
                 "  --family NAME, -devid ID          names the rows of option bytes\n"
                 "  --iv-policy NAME                  as in gangway sfi create\n"
                 "  --json                            areas, for programs, with SHA-256 each\n"
@@ -167,7 +165,7 @@ const struct command sfi_open_command = {
                 "Files are written 0600: they hold the firmware in plain.\n"
                 "Exit code 1: a tag does not hold.\n"
                 "\n"
-                "example: gangway sfi open app.sfi -k key.bin -n nonce.bin --family stm32h75x -o "
-                "app.hex\n",
+                "example: gangway sfi open app.sfi -k key.bin -n nonce.bin --family stm32h75x \\\n"
+                "           -o app.hex\n",
         .run = run,
 };

@@ -51,10 +51,9 @@ const struct command sfi_show_command = {
         .summary = "print every field of an .sfi image",
         .help = "usage: gangway sfi show FILE [--json]\n"
                 "\n"
-                "Prints header, each area (type, version, index, payload size, address, total, "
-                "tag,\n"
-                "offset of its header in the file), SHA-256 of the file, and the parts between\n"
-                "pauses. No key is needed and nothing is proven: see gangway sfi verify.\n"
+                "Prints header, each area (type, version, index, payload size, address, total,\n"
+                "tag, offset of its header in the file), SHA-256 of the file, and the parts\n"
+                "between pauses. No key is needed and nothing is proven: see gangway sfi verify.\n"
                 "\n"
                 "  --json  the same for programs; numbers are decimal\n"
                 "\n"

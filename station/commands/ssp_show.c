@@ -51,9 +51,8 @@ const struct command ssp_show_command = {
         .summary = "print the open fields of an .ssp",
         .help = "usage: gangway ssp show FILE.ssp [--json]\n"
                 "\n"
-                "Prints version, OEM public key with the SHA-256 a chip burns (OTP words 24 to "
-                "31),\n"
-                "secret size and tag. Nothing is proven: see gangway ssp verify.\n"
+                "Prints version, OEM public key with the SHA-256 a chip burns (OTP words 24 to\n"
+                "31), secret size and tag. Nothing is proven: see gangway ssp verify.\n"
                 "\n"
                 "  --json  the same for programs\n"
                 "\n"

@@ -27,18 +27,20 @@
 /* Lines of the view besides the rows of sites, cards and alarms. */
 #define FRAME_LINES 12u
 
-enum { KEY_URL = OPTIONS_KEYS, KEY_UNTIL_DONE, KEY_INTERVAL, KEY_ORDER };
+enum { KEY_URL = OPTIONS_KEYS, KEY_UNTIL_DONE, KEY_INTERVAL, KEY_ORDER, KEY_JSON };
 
 static const struct option_name names[] = {
         { "url", NULL, true, false, KEY_URL },
         { "until-done", NULL, false, false, KEY_UNTIL_DONE },
         { "interval", NULL, true, false, KEY_INTERVAL },
         { "order", NULL, true, false, KEY_ORDER },
+        { "json", NULL, false, false, KEY_JSON },
 };
 
 struct watch {
         const char *url, *order;
-        bool is_until_done;
+        bool is_until_done, is_json;
+        const char *json; /* of `now`, borrowed from the source */
         uint32_t interval_ms;
         struct line_source *source;
         struct screen screen;
@@ -143,6 +145,14 @@ static void say_changes(struct watch *watch)
         fflush(watch->screen.out);
 }
 
+/* The station's own text, a snapshot a line. */
+static void say_json(const struct watch *watch)
+{
+        fputs(watch->json, watch->screen.out);
+        fputc('\n', watch->screen.out);
+        fflush(watch->screen.out);
+}
+
 /* --- the terminal -------------------------------------------------------------------------- */
 
 static void draw(struct watch *watch)
@@ -171,7 +181,7 @@ static int ask(struct watch *watch)
         uint64_t until = clock_now_ns() + PATIENCE_MS * NS_PER_MS;
         int r;
 
-        while ((r = line_fetch(watch->source, &watch->now, NULL)) == -FAULT_TIMEOUT &&
+        while ((r = line_fetch(watch->source, &watch->now, &watch->json)) == -FAULT_TIMEOUT &&
                clock_now_ns() < until) {
                 r = fiber_sleep_ns(watch->interval_ms * NS_PER_MS);
                 if (r < 0)
@@ -197,8 +207,10 @@ static int finish(struct watch *watch)
 {
         const struct snapshot_lot *lot = &watch->now.lot;
 
-        fputc('\n', watch->screen.out);
-        line_view_yield(&watch->screen, watch->screen.out, &watch->now);
+        if (!watch->is_json) {
+                fputc('\n', watch->screen.out);
+                line_view_yield(&watch->screen, watch->screen.out, &watch->now);
+        }
         if (strcmp(lot->state, "done") != 0)
                 return EXIT_NO;
         return line_view_adds_up(lot) ? EXIT_OK : EXIT_NO;
@@ -212,7 +224,9 @@ static int watch_line(struct watch *watch)
                 r = ask(watch);
                 if (r < 0)
                         return r;
-                if (watch->screen.is_terminal)
+                if (watch->is_json)
+                        say_json(watch);
+                else if (watch->screen.is_terminal)
                         draw(watch);
                 else
                         say_changes(watch);
@@ -237,6 +251,8 @@ static int take_options(struct watch *watch, int argc, char **argv)
                         watch->url = options.value;
                 } else if (r == KEY_UNTIL_DONE) {
                         watch->is_until_done = true;
+                } else if (r == KEY_JSON) {
+                        watch->is_json = true;
                 } else if (r == KEY_ORDER) {
                         watch->order = options.value;
                 } else if (r == KEY_INTERVAL) {
@@ -277,15 +293,16 @@ static int run(int argc, char **argv)
 const struct command watch_command = {
         .words = "watch",
         .summary = "show the line as it goes on",
-        .help = "usage: gangway watch [--until-done] [--order ID] [--interval MS] [--url URL]\n"
+        .help = "usage: gangway watch [--until-done] [--order ID] [--interval MS] [--json]\n"
+                "           [--url URL]\n"
                 "\n"
-                "On a terminal a table that is drawn in its place; elsewhere a line for each "
-                "change\n"
-                "(site N: step or result) and the counts at most every 2 s.\n"
+                "On a terminal a table that is drawn in its place; elsewhere a line for each\n"
+                "change (site N: step or result) and the counts at most every 2 s.\n"
                 "\n"
                 "  --until-done   end with the lot: yield table and license balance\n"
                 "  --order ID     the lot to wait for; without it the present or next one\n"
                 "  --interval MS  between two looks, 50 to 60000, default 250\n"
+                "  --json         each look as one line of JSON, as status --json gives it\n"
                 "  --url URL      of the station's page, default " LINE_URL_DEFAULT "\n"
                 "\n"
                 "Exit with --until-done: 0 the lot is done and its licenses add up, 1 it was\n"

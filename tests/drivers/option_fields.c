@@ -298,7 +298,7 @@ static int bad_files(void *unused)
                 { "( 0xCC, \"level 2", "( 0x1CC, \"level 2", "does not fit bits 15 to 8" },
                 { "for good\", \"final\"", "for good\", \"finally\"", "\"finally\" is none of" },
                 { "name = \"BOR_LEV\"", "name = \"RDP\"", "field RDP stands there twice" },
-                { "name = \"BOR_LEV\"", "nam = \"BOR_LEV\"", "unknown key \"nam\"" },
+                { "name = \"BOR_LEV\"", "label = \"BOR_LEV\"", "unknown key \"label\"" },
                 { "role = \"start\"; group = \"PCROP bank 1\";", "role = \"start\";",
                   "wants its group" },
                 { "fields = (", "fields = 1; other = (", "fields: expected" },

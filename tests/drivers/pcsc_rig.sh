@@ -26,14 +26,13 @@ if [ -z "${RIG:-}" ]; then
         [ -x "$build/tests/rigs/pcsc_station" ] || skip "the rig is not built for $build"
         [ "$(id -u)" = 0 ] || skip "needs root for namespaces"
         unshare -m -n true 2>/dev/null || skip "namespaces are not allowed here"
-        export RIG=/tmp/rig # on a file system of the namespace
+        export RIG=/run/rig # on a file system of the namespace
         unshare -m -n -p -f --kill-child --mount-proc "$0"
         exit $?
 fi
 
 # inside the namespaces
 mount -t tmpfs rig /run
-mount -t tmpfs rig /tmp
 mkdir -p /run/pcscd "$RIG/conf" "$RIG/lib"
 ip link set lo up 2>/dev/null || python3 - <<'PY'
 import fcntl, socket, struct
@@ -58,5 +57,45 @@ set -m # the cards are a process group of their own, to be pulled and put in tog
 cards=$!
 RIG_PULL="kill -USR1 -$cards" RIG_INSERT="kill -USR2 -$cards" RIG_RESTART="$0 restart" \
         READERS=$((2 * drivers)) "$build/tests/rigs/pcsc_station" || code=1
+
+# gangway hsm on the same readers: blank cards, one of them programmed through pcscd
+kill -- -$cards; wait $cards 2>/dev/null
+# shellcheck disable=SC2086
+"$build/tests/rigs/vpcd_card" 0.1 0 $ports &
+n=16
+say() { # result name
+        n=$((n + 1))
+        if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; code=1; sed 's/^/# /' "$RIG/out"; fi
+}
+hsm() { "$build/gangway" hsm "$@" >"$RIG/out" 2>&1; }
+umask 077
+head -c 16 /dev/urandom >"$RIG/key.bin"
+head -c 12 /dev/urandom >"$RIG/nonce.bin"
+head -c 99 /dev/urandom >"$RIG/STM32H7_45002001_SFI_01000000_00000000.enc.bin"
+openssl ecparam -name prime256v1 -genkey -noout -out "$RIG/chip.pem" 2>/dev/null
+{
+        printf 45002001
+        openssl pkey -in "$RIG/chip.pem" -pubout -outform DER | tail -c 64
+        head -c 31 /dev/zero; printf '\1'; head -c 31 /dev/zero; printf '\2'
+} >"$RIG/chip.bin"
+for _ in $(seq 100); do hsm state -i 2 && break; sleep 0.1; done
+grep -q 'OEM_STATE' "$RIG/out" && grep -q SIMULATED "$RIG/out"
+say $? "gangway hsm meets a blank card in slot 2"
+program=(program -i 2 -k "$RIG/key.bin" -n "$RIG/nonce.bin" -id RIG_1 -mc 2 -y
+        -pd "$RIG/STM32H7_45002001_SFI_01000000_00000000.enc.bin")
+hsm "${program[@]}" && grep -q 'HSM successfully programmed' "$RIG/out"
+say $? "and programs it with ST's spellings"
+hsm "${program[@]}"
+[ $? = 1 ] && grep -q 'is locked' "$RIG/out"
+say $? "once"
+hsm license-from-cert "$RIG/chip.bin" "$RIG/license.bin" slot=2 &&
+        python3 tests/station/open_license.py "$RIG/license.bin" "$RIG/chip.pem" "$RIG/key.bin" "$RIG/nonce.bin" 2>>"$RIG/out" &&
+        hsm counter --slot 2 && grep -q 'COUNTER       : 1$' "$RIG/out"
+say $? "its license opens by an independent ECIES, its counter goes down"
+hsm info --reader 'HSM 00 00 00' && grep -q 'OEM_STATE' "$RIG/out"
+say $? "the card in the first reader, by name, is still blank"
+hsm info --slot 9
+[ $? = 2 ] && grep -q 'HSM 00 00 00' "$RIG/out"
+say $? "a slot that is not there: the readers are named"
 [ $code = 0 ] || tail -5 "$RIG/pcscd.log" | sed 's/^/# /'
 exit $code

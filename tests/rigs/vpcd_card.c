@@ -6,7 +6,7 @@
  * off, 1 power on, 2 reset, 4 tell the answer to reset. Each card is a process of its own, so they
  * work at the same time. SIGUSR1 to the process group pulls all cards, also out of a license they
  * are working on; SIGUSR2 puts them in again. SPEED scales their durations (0.01: a hundred times
- * faster).
+ * faster). COUNT 0 makes blank cards of version 2, to be programmed.
  */
 #include "drivers/simulated/card.h"
 #include "scheduler/bytes.h"
@@ -146,7 +146,8 @@ static void slot_make(struct slot *slot, uint64_t serial, uint16_t port, double 
                                           .key = "sixteen key byte",
                                           .nonce = "twelve nonce",
                                           .firmware_id = "TEST_1",
-                                          .state = HSM_STATE_OPERATIONAL,
+                                          .state = count ? HSM_STATE_OPERATIONAL : HSM_STATE_OEM,
+                                          .version = count ? 1 : 2,
                                           .serial = serial,
                                           .license_ms_low = 1000,
                                           .license_ms_high = 2000,

@@ -207,6 +207,19 @@ refused "a profile that cannot program says so" 1 'can be read, not programmed' 
 grep -v '"SFI"' configs/cards/reference.conf >ceiling.conf
 refused "a type without a ceiling is refused" 2 'no ceiling for cards of type SFI' "${all[@]}" -y -pd $h75 --profile ceiling.conf
 
+# --- a card that fails at its work: its file cannot be written --------------------------------
+limited() { ( trap '' XFSZ; ulimit -f 0; "$gangway" hsm "$@" 2>&1; echo "code $?" ) | cat >out; }
+cp two.bin card.bin
+cp card.bin before.bin
+limited license-from-cert h75.bin -o dead.lic --card card.bin
+grep -q 'no license was spent' out && grep -q '^code 3$' out && [ ! -e dead.lic ] && cmp -s card.bin before.bin
+say $? "a silence in a license: the counter is asked and tells that none was spent"
+blank card.bin 2
+cp card.bin before.bin
+limited "${all[@]}" -y -pd $h75
+grep -q 'blank as before or programmed whole' out && grep -q '^code 3$' out && ! grep -q 'successfully' out && cmp -s card.bin before.bin
+say $? "a silence in programming: the person is told how to find out, the card is blank"
+
 # --- helps --------------------------------------------------------------------------------------
 failed=0
 for command in info counter state fwid program license license-from-cert blank; do

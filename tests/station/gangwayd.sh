@@ -84,6 +84,11 @@ l = s["lot"]
 assert l["good"] == 12 and l["licenses_issued"] == l["licenses_installed"] + l["licenses_in_hand"] + l["licenses_lost"]
 assert s["is_simulated"] is True and len(s["sites"]) == 4'
 say $? "gangway status --json says twelve good"
+timeout 10 "$build/gangway" watch --json --until-done --order T-1 --url "$url" | python3 -c '
+import json, sys
+looks = [json.loads(line) for line in sys.stdin]
+assert looks and looks[-1]["lot"]["state"] == "done"'
+say $? "gangway watch --json prints a snapshot a line"
 ls "$line"/orders/done/*/t-1.yaml.result.json >/dev/null 2>&1
 say $? "the result file lies beside the archived order"
 

@@ -272,7 +272,7 @@ static int at_rest(void *subject)
         books_close(&books);
         assert_false(file_contains(directory, "station.db", part, sizeof(part)));
 
-        change(directory, "UPDATE licenses SET sealed = x'00' || substr(sealed, 2)");
+        change(directory, "UPDATE licenses SET sealed = substr(sealed, 2) || substr(sealed, 1, 1)");
         books_open(&books, directory);
         assert_fault(ledger_find(books.ledger, &books.request, &id, license), BAD_TAG,
                      "does not open under the station key");
