@@ -3,6 +3,8 @@
 CC ?= gcc
 BUILD ?= build
 PREFIX ?= /usr/local
+MANUAL ?= $(PREFIX)/share/man
+COMPLETIONS ?= $(PREFIX)/share/bash-completion/completions
 DATA ?= $(abspath ../shared/data)
 FUZZ_SECONDS ?= 60
 VERSION := 0.1
@@ -145,7 +147,7 @@ fuzz-run: $(ROOM_LIBS) $(BUILD)/libsupport.a $(FUZZERS:%=$(BUILD)/tests/fuzz/%.o
 # --- looking ----------------------------------------------------------------------------------
 
 lint: lint-packages layers format
-	@codespell -q 3 -S build,.git,LICENSE,corpus $$(git ls-files | grep -v corpus)
+	@codespell -q 3 -L nd -S build,.git,LICENSE,corpus $$(git ls-files | grep -v corpus)
 	@cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
 		--enable=warning,portability -D_GNU_SOURCE -I. $(ROOMS)
 
@@ -165,9 +167,15 @@ lint-packages: packages
 	@tests/packages lint
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/gangway
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/gangway \
+		$(DESTDIR)$(MANUAL)/man1 $(DESTDIR)$(MANUAL)/man5 $(DESTDIR)$(MANUAL)/man8 \
+		$(DESTDIR)$(COMPLETIONS)
 	install -m 755 $(BUILD)/gangway $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(BUILD)/gangwayd $(DESTDIR)$(PREFIX)/sbin/
+	install -m 644 station/manual/*.1 $(DESTDIR)$(MANUAL)/man1/
+	install -m 644 station/manual/*.5 $(DESTDIR)$(MANUAL)/man5/
+	install -m 644 station/manual/*.8 $(DESTDIR)$(MANUAL)/man8/
+	install -m 644 station/manual/gangway.bash $(DESTDIR)$(COMPLETIONS)/gangway
 	cp -r configs/. $(DESTDIR)$(PREFIX)/share/gangway/
 
 clean:

@@ -16,18 +16,6 @@
 
 /* --- by form ------------------------------------------------------------------------------- */
 
-int firmware_add_bin(struct firmware *firmware, const char *name, const void *data, size_t length,
-                     uint32_t address)
-{
-        struct firmware_reader reader CLEANUP(firmware_reader_free) = { .name = name };
-        int r;
-
-        r = firmware_reader_put(&reader, 0, address, data, length);
-        if (r < 0)
-                return r;
-        return firmware_reader_finish(&reader, firmware);
-}
-
 static bool is_text(const uint8_t *data, size_t length)
 {
         for (size_t i = 0; i < length && i < TEXT_PROBE_LENGTH; i++)
@@ -54,23 +42,71 @@ enum firmware_form firmware_form(const void *data, size_t length)
         return FIRMWARE_BIN;
 }
 
-int firmware_add(struct firmware *firmware, const char *name, const void *data, size_t length,
-                 uint32_t bin_address)
+static int read_form(struct firmware_reader *reader, enum firmware_form form, const void *data,
+                     size_t length, uint32_t bin_address)
 {
         if (length > FIRMWARE_FILE_MAX)
-                return fault(FAULT_TOO_LARGE, "%s: %zu bytes, at most %u are read", name, length,
-                             FIRMWARE_FILE_MAX);
-        switch (firmware_form(data, length)) {
+                return fault(FAULT_TOO_LARGE, "%s: %zu bytes, at most %u are read", reader->name,
+                             length, FIRMWARE_FILE_MAX);
+        switch (form) {
         case FIRMWARE_ELF:
-                return firmware_add_elf(firmware, name, data, length);
+                return firmware_read_elf(reader, data, length);
         case FIRMWARE_HEX:
-                return firmware_add_hex(firmware, name, data, length);
+                return firmware_read_hex(reader, data, length);
         case FIRMWARE_SRECORD:
-                return firmware_add_srecord(firmware, name, data, length);
+                return firmware_read_srecord(reader, data, length);
         case FIRMWARE_BIN:
                 break;
         }
-        return firmware_add_bin(firmware, name, data, length, bin_address);
+        return firmware_reader_put(reader, 0, bin_address, data, length);
+}
+
+static int add_form(struct firmware *firmware, enum firmware_form form, const char *name,
+                    const void *data, size_t length, uint32_t bin_address)
+{
+        struct firmware_reader reader CLEANUP(firmware_reader_free) = { .name = name };
+        int r = read_form(&reader, form, data, length, bin_address);
+
+        return r < 0 ? r : firmware_reader_finish(&reader, firmware);
+}
+
+int firmware_add(struct firmware *firmware, const char *name, const void *data, size_t length,
+                 uint32_t bin_address)
+{
+        return add_form(firmware, firmware_form(data, length), name, data, length, bin_address);
+}
+
+int firmware_add_bin(struct firmware *firmware, const char *name, const void *data, size_t length,
+                     uint32_t address)
+{
+        return add_form(firmware, FIRMWARE_BIN, name, data, length, address);
+}
+
+int firmware_add_hex(struct firmware *firmware, const char *name, const void *data, size_t length)
+{
+        return add_form(firmware, FIRMWARE_HEX, name, data, length, 0);
+}
+
+int firmware_add_srecord(struct firmware *firmware, const char *name, const void *data,
+                         size_t length)
+{
+        return add_form(firmware, FIRMWARE_SRECORD, name, data, length, 0);
+}
+
+int firmware_add_elf(struct firmware *firmware, const char *name, const void *data, size_t length)
+{
+        return add_form(firmware, FIRMWARE_ELF, name, data, length, 0);
+}
+
+int firmware_take(struct firmware *firmware, const char *name, struct bytes *file,
+                  uint32_t bin_address)
+{
+        struct firmware_reader reader CLEANUP(firmware_reader_free) = { .name = name };
+        int r = read_form(&reader, firmware_form(file->data, file->length), file->data,
+                          file->length, bin_address);
+
+        bytes_wipe_free(file);
+        return r < 0 ? r : firmware_reader_finish(&reader, firmware);
 }
 
 /* --- merging and freeing ------------------------------------------------------------------- */
@@ -104,19 +140,28 @@ static size_t make_groups(const struct firmware *firmware, uint32_t gap, uint32_
         return count;
 }
 
-static struct firmware_segment make_merged(const struct firmware *firmware,
-                                           const struct group *group, uint8_t padding)
+/* Their bytes are given: moved when a segment is alone and whole, else copied and freed at once, so
+ * that a large firmware is never held twice. */
+static struct firmware_segment make_merged(struct firmware *firmware, const struct group *group,
+                                           uint8_t padding)
 {
         struct firmware_segment merged = firmware->segments[group->first];
+
+        if (group->count == 1 && merged.address == group->begin &&
+            merged.data.length == group->end - group->begin) {
+                firmware->segments[group->first].data = (struct bytes){ 0 };
+                return merged;
+        }
 
         merged.address = (uint32_t)group->begin;
         merged.data = bytes_new((size_t)(group->end - group->begin));
         memset(merged.data.data, padding, merged.data.length);
         for (size_t i = group->first; i < group->first + group->count; i++) {
-                const struct firmware_segment *segment = &firmware->segments[i];
+                struct firmware_segment *segment = &firmware->segments[i];
 
                 memcpy(merged.data.data + (segment->address - group->begin), segment->data.data,
                        segment->data.length);
+                bytes_free(&segment->data);
         }
         return merged;
 }

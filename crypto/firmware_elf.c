@@ -102,27 +102,22 @@ static int read_segments(struct firmware_reader *reader, Elf *elf, const uint8_t
         return 0;
 }
 
-int firmware_add_elf(struct firmware *firmware, const char *name, const void *data, size_t length)
+int firmware_read_elf(struct firmware_reader *reader, const void *data, size_t length)
 {
-        struct firmware_reader reader CLEANUP(firmware_reader_free) = { .name = name,
-                                                                        .unit = "segment" };
         Elf *elf;
         int r;
 
-        if (length > FIRMWARE_FILE_MAX)
-                return fault(FAULT_TOO_LARGE, "%s: %zu bytes, at most %u are read", name, length,
-                             FIRMWARE_FILE_MAX);
-        r = check_ident(name, data, length);
+        reader->unit = "segment";
+        r = check_ident(reader->name, data, length);
         if (r < 0)
                 return r;
         INSIST(elf_version(EV_CURRENT) != EV_NONE);
         /* libelf reads only, in spite of its prototype. */
         elf = elf_memory((char *)(uintptr_t)data, length);
         if (!elf)
-                return fault(FAULT_BAD_FILE, "%s: libelf cannot read it: %s", name, elf_errmsg(-1));
-        r = read_segments(&reader, elf, data, length);
+                return fault(FAULT_BAD_FILE, "%s: libelf cannot read it: %s", reader->name,
+                             elf_errmsg(-1));
+        r = read_segments(reader, elf, data, length);
         (void)elf_end(elf); /* counts references; the memory is the caller's */
-        if (r < 0)
-                return r;
-        return firmware_reader_finish(&reader, firmware);
+        return r;
 }

@@ -18,7 +18,7 @@
 enum { DATA, END_OF_FILE, EXTENDED_SEGMENT, START_SEGMENT, EXTENDED_LINEAR, START_LINEAR, TYPES };
 
 struct hex_reader {
-        struct firmware_reader reader;
+        struct firmware_reader *reader;
         uint32_t base;
         bool is_segmented; /* the last base came from type 02 */
         bool has_ended;
@@ -110,10 +110,10 @@ static int put_data(struct hex_reader *hex, unsigned line, const struct record *
         size_t here = record->length < room ? record->length : (size_t)room;
         int r;
 
-        r = firmware_reader_put(&hex->reader, line, address, record->data, here);
+        r = firmware_reader_put(hex->reader, line, address, record->data, here);
         if (r < 0)
                 return r;
-        return firmware_reader_put(&hex->reader, line, hex->is_segmented ? hex->base : 0,
+        return firmware_reader_put(hex->reader, line, hex->is_segmented ? hex->base : 0,
                                    record->data + here, record->length - here);
 }
 
@@ -140,7 +140,7 @@ static int take_record(struct hex_reader *hex, unsigned line, const struct recor
 
 static int read_lines(struct hex_reader *hex, struct text_lines *lines)
 {
-        const char *name = hex->reader.name;
+        const char *name = hex->reader->name;
         struct record record;
         int r;
 
@@ -168,18 +168,11 @@ static int read_lines(struct hex_reader *hex, struct text_lines *lines)
         return 0;
 }
 
-int firmware_add_hex(struct firmware *firmware, const char *name, const void *data, size_t length)
+int firmware_read_hex(struct firmware_reader *reader, const void *data, size_t length)
 {
-        struct hex_reader hex = { .reader = { .name = name, .unit = "line" } };
+        struct hex_reader hex = { .reader = reader };
         struct text_lines lines = { .at = data, .end = (const char *)data + length };
-        int r;
 
-        if (length > FIRMWARE_FILE_MAX)
-                return fault(FAULT_TOO_LARGE, "%s: %zu bytes, at most %u are read", name, length,
-                             FIRMWARE_FILE_MAX);
-        r = read_lines(&hex, &lines);
-        if (r == 0)
-                r = firmware_reader_finish(&hex.reader, firmware);
-        firmware_reader_free(&hex.reader);
-        return r;
+        reader->unit = "line";
+        return read_lines(&hex, &lines);
 }

@@ -33,6 +33,13 @@ struct firmware_reader {
 int firmware_reader_put(struct firmware_reader *reader, unsigned line, uint32_t address,
                         const void *data, size_t length) MUST_USE;
 
+/* Collect the pieces of a file of one form: firmware_hex.c, firmware_srecord.c, firmware_elf.c.
+ * `data` is borrowed; sets `unit`.
+ *      -FAULT_BAD_FILE, -FAULT_TOO_LARGE */
+int firmware_read_hex(struct firmware_reader *reader, const void *data, size_t length) MUST_USE;
+int firmware_read_srecord(struct firmware_reader *reader, const void *data, size_t length) MUST_USE;
+int firmware_read_elf(struct firmware_reader *reader, const void *data, size_t length) MUST_USE;
+
 /* Move what was collected into `firmware`. Nothing collected is a fault. */
 int firmware_reader_finish(struct firmware_reader *reader, struct firmware *firmware) MUST_USE;
 

@@ -20,7 +20,7 @@ struct record {
 };
 
 struct srecord_reader {
-        struct firmware_reader reader;
+        struct firmware_reader *reader;
         uint32_t records; /* of data */
         bool has_ended;
 };
@@ -116,7 +116,7 @@ static int check_count(const struct srecord_reader *srecord, unsigned line,
                 return fault(FAULT_BAD_FILE,
                              "%s line %u: it counts %u data records, wanted %u as were read: lines "
                              "are missing or doubled",
-                             srecord->reader.name, line, record->address, wanted);
+                             srecord->reader->name, line, record->address, wanted);
         return 0;
 }
 
@@ -125,7 +125,7 @@ static int take_record(struct srecord_reader *srecord, unsigned line, const stru
         if (record->type >= '5' && record->length)
                 return fault(FAULT_BAD_FILE,
                              "%s line %u: an S%c record with %zu data bytes, wanted none",
-                             srecord->reader.name, line, record->type, record->length);
+                             srecord->reader->name, line, record->type, record->length);
         switch (record->type) {
         case '0':
                 return 0;
@@ -133,7 +133,7 @@ static int take_record(struct srecord_reader *srecord, unsigned line, const stru
         case '2':
         case '3':
                 srecord->records++;
-                return firmware_reader_put(&srecord->reader, line, record->address, record->data,
+                return firmware_reader_put(srecord->reader, line, record->address, record->data,
                                            record->length);
         case '5':
         case '6':
@@ -146,7 +146,7 @@ static int take_record(struct srecord_reader *srecord, unsigned line, const stru
 
 static int read_lines(struct srecord_reader *srecord, struct text_lines *lines)
 {
-        const char *name = srecord->reader.name;
+        const char *name = srecord->reader->name;
         struct record record;
         int r;
 
@@ -171,19 +171,11 @@ static int read_lines(struct srecord_reader *srecord, struct text_lines *lines)
         return 0;
 }
 
-int firmware_add_srecord(struct firmware *firmware, const char *name, const void *data,
-                         size_t length)
+int firmware_read_srecord(struct firmware_reader *reader, const void *data, size_t length)
 {
-        struct srecord_reader srecord = { .reader = { .name = name, .unit = "line" } };
+        struct srecord_reader srecord = { .reader = reader };
         struct text_lines lines = { .at = data, .end = (const char *)data + length };
-        int r;
 
-        if (length > FIRMWARE_FILE_MAX)
-                return fault(FAULT_TOO_LARGE, "%s: %zu bytes, at most %u are read", name, length,
-                             FIRMWARE_FILE_MAX);
-        r = read_lines(&srecord, &lines);
-        if (r == 0)
-                r = firmware_reader_finish(&srecord.reader, firmware);
-        firmware_reader_free(&srecord.reader);
-        return r;
+        reader->unit = "line";
+        return read_lines(&srecord, &lines);
 }

@@ -9,9 +9,14 @@
 #include "station/commands/command.h"
 #include "station/text.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Memory for files and images goes back to the system when it is freed: glibc would raise this with
+ * each large one that is freed, and keep the next ones. */
+#define LARGE (1 << 20)
 
 static const struct command *const commands[] = {
         &sfi_create_command,
@@ -262,6 +267,7 @@ int main(int argc, char **argv)
         struct call call;
         int words, code;
 
+        (void)mallopt(M_MMAP_THRESHOLD, LARGE); /* only memory is at stake */
         if (argc < 2) {
                 print_usage(stderr);
                 return EXIT_INPUT;

@@ -91,14 +91,13 @@ static void pause_facts(json_t *facts, const struct opened_image *image,
                         const struct sfi_plain_area *area)
 {
         static const uint8_t zeroes[DIGEST_LENGTH];
-        uint8_t digest[DIGEST_LENGTH];
+        const uint8_t *digest = image->digest;
 
-        image_firmware_digest(image->areas, image->sfi->count, digest);
         if (!area->length)
                 add_fact(facts, "payload", "none");
-        else if (area->length == sizeof(digest) && !memcmp(area->data, digest, sizeof(digest)))
+        else if (area->length == DIGEST_LENGTH && !memcmp(area->data, digest, DIGEST_LENGTH))
                 add_fact(facts, "payload", "SHA-256 of the firmware (reference), right");
-        else if (area->length == sizeof(digest) && !memcmp(area->data, zeroes, sizeof(zeroes)))
+        else if (area->length == DIGEST_LENGTH && !memcmp(area->data, zeroes, sizeof(zeroes)))
                 add_fact(facts, "payload", "zeroes");
         else
                 add_fact(facts, "payload", "unknown; not the SHA-256 of the firmware");

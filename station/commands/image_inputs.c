@@ -42,6 +42,12 @@ void image_inputs_free(struct image_inputs **inputs)
         *inputs = NULL;
 }
 
+void image_inputs_drop_external(struct image_inputs *inputs)
+{
+        for (size_t i = 0; i < inputs->external_count; i++)
+                firmware_free(&inputs->externals[i].firmware);
+}
+
 /* --- firmware ------------------------------------------------------------------------------ */
 
 static int read_firmware(struct firmware *firmware, const char *path, bool has_address,
@@ -57,7 +63,7 @@ static int read_firmware(struct firmware *firmware, const char *path, bool has_a
                              "%s is neither ELF nor HEX nor S-record, so it is BIN: give its "
                              "address after it",
                              path);
-        return firmware_add(firmware, path, file.data, file.length, address);
+        return firmware_take(firmware, path, &file, address);
 }
 
 int image_inputs_firmware(struct image_inputs *inputs, const char *path, bool has_address,

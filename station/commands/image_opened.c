@@ -3,9 +3,24 @@
  */
 #include "station/commands/image_opened.h"
 
+#include "station/commands/image_plan.h"
 #include "station/commands/image_view.h"
 
 #include <stdlib.h>
+
+/* Once for all areas: an image in many parts has hundreds of pauses that may hold it. */
+static void find_digest(struct opened_image *image)
+{
+        for (size_t i = 0; i < image->sfi->count; i++) {
+                const struct sfi_plain_area *area = &image->areas[i];
+
+                if ((area->type == SFI_PAUSE || area->type == SFI_RESUME) &&
+                    area->length == DIGEST_LENGTH) {
+                        image_firmware_digest(image->areas, image->sfi->count, image->digest);
+                        return;
+                }
+        }
+}
 
 int image_open(const char *path, const char *key_file, const char *nonce_file,
                enum sfi_iv_policy policy, struct opened_image *ret_image)
@@ -34,6 +49,7 @@ int image_open(const char *path, const char *key_file, const char *nonce_file,
                                                           .length = area->length };
                 at += area->length;
         }
+        find_digest(&image);
         *ret_image = image;
         image = (struct opened_image){ 0 };
         return 0;

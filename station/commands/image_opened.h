@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "crypto/digest.h"
 #include "crypto/sfi.h"
 #include "station/commands/secrets.h"
 
@@ -10,6 +11,8 @@ struct opened_image {
         struct sfi *sfi;
         struct bytes plain;           /* secret: payloads back to back */
         struct sfi_plain_area *areas; /* sfi->count of them, into `plain` */
+        uint8_t digest
+                [DIGEST_LENGTH]; /* image_firmware_digest(); zeroes when no area can hold it */
 };
 
 /* Read, check all tags, decrypt (waits).

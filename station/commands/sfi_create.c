@@ -15,6 +15,8 @@
 #include "station/commands/image_view.h"
 #include "station/commands/options.h"
 #include "station/commands/places.h"
+#include "station/commands/pool.h"
+#include "station/commands/progress.h"
 #include "station/commands/sealing.h"
 #include "station/commands/secrets.h"
 
@@ -94,7 +96,7 @@ struct request {
         enum sfi_iv_policy policy;
 };
 
-/* --- options ------------------------------------------------------------------------------- */
+/* --- options -----------------------------------------------------------------------------------*/
 
 static int take_input(struct request *request, const char *path, int key, struct input **ret_input)
 {
@@ -261,7 +263,7 @@ static int read_request(int argc, char **argv, struct request *ret_request)
         return check_request(ret_request);
 }
 
-/* --- files --------------------------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------------------------------*/
 
 static int load_input(const struct input *input, const struct family *family,
                       struct image_inputs *inputs)
@@ -345,8 +347,10 @@ static bool wants_parts(const struct request *request, const struct family *fami
 
 /* The IVs are taken in the ledger before the file is written: a crash between the two costs a
  * nonce and never uses one twice. */
-static int seal_and_write(const struct request *request, const struct image_plan *plan)
+static int seal_and_write(const struct request *request, const struct image_plan *plan,
+                          struct progress *progress)
 {
+        struct workers *pool CLEANUP(pool_destroy) = NULL;
         struct secrets secrets CLEANUP(secrets_wipe) = { 0 };
         struct bytes file CLEANUP(bytes_free) = { 0 };
         struct sealing sealing CLEANUP(sealing_close) = { .key_file = request->key_file,
@@ -361,12 +365,17 @@ static int seal_and_write(const struct request *request, const struct image_plan
         };
         int r;
 
+        progress_next(progress, "sealing", 0);
         r = secrets_read(request->key_file, request->nonce_file, &secrets);
         if (r >= 0)
-                r = sfi_seal(&recipe, secrets.key, secrets.nonce, NULL, &file);
+                r = pool_create(&pool);
+        if (r >= 0)
+                r = sfi_seal(&recipe, secrets.key, secrets.nonce, pool, &file);
+        progress_next(progress, "recording the nonce", 0);
         if (r >= 0)
                 r = sealing_reserve(&sealing, secrets.key, secrets.nonce, recipe.policy,
                                     recipe.count, &file);
+        progress_next(progress, "writing", file.length);
         if (r >= 0)
                 r = file_write(request->output_file, file.data, file.length, IMAGE_MODE);
         if (r >= 0)
@@ -411,6 +420,7 @@ static int create(const struct request *request, const struct chosen_family *cho
 {
         struct image_inputs *inputs CLEANUP(image_inputs_free) = image_inputs_create();
         struct image_plan plan CLEANUP(image_plan_free) = { 0 };
+        struct progress progress CLEANUP(progress_end);
         struct image_rules rules = {
                 .family = &chosen->family,
                 .protocol = (uint16_t)request->protocol,
@@ -422,6 +432,7 @@ static int create(const struct request *request, const struct chosen_family *cho
         };
         int r;
 
+        progress_begin(&progress, "reading the firmware");
         r = check_part(request, &chosen->family);
         if (r >= 0)
                 r = load_inputs(request, &chosen->family, inputs);
@@ -429,11 +440,13 @@ static int create(const struct request *request, const struct chosen_family *cho
                 r = image_plan_make(&rules, inputs, &plan);
         if (r < 0)
                 return r;
+        image_inputs_drop_external(inputs);
         warn_about_ram(&chosen->family, &plan);
         r = lint(request, chosen, &plan);
         if (r != 0)
                 return r;
-        r = seal_and_write(request, &plan);
+        r = seal_and_write(request, &plan, &progress);
+        progress_end(&progress);
         return r < 0 ? r : show_result(request);
 }
 

@@ -1,21 +1,26 @@
 /*
  * seal.c - AES-128-GCM over an image of 64 KiB areas: the libraries' own calls beside sfi_seal().
  *
- * 1023 areas of 64 KiB make the largest image that is allowed (64 MiB with its headers). Two
+ * 1023 areas of 64 KiB make the largest image that is allowed (64 MiB with its headers). Three
  * questions are asked apart, because fresh pages cost more than the cipher (limits.md):
  *
  *   sealing     everyone writes from the same source to the same buffer, both touched before: no
- * page fault is in any figure. sfi_seal_into() writes headers and tags besides. whole call everyone
- * also gets fresh memory for the result and gives it back: sfi_seal() as the station calls it, the
- * library with plain malloc().
+ *               page fault is in any figure. sfi_seal_into() writes headers and tags besides.
+ *   bound       what the machine allows: moving the same bytes with memcpy (memory alone), and the
+ *               cipher over one area that stays in the cache (processor alone).
+ *   whole call  everyone also gets fresh memory for the result and gives it back: sfi_seal() as the
+ *               station calls it, the library with plain malloc().
  *
- * All contestants run once in each of five rounds, so the neighbours' load hits all; medians are
- * shown.
+ * All contestants run once in each round, so the neighbours' load hits all. A neighbour only ever
+ * adds time, so ratios are of the best rounds; the medians beside them say how disturbed it was.
+ * "Own" counts the processor time of all threads, divided by their number, in the place of the
+ * clock on the wall: what is left when others take a CPU away, stalls for memory included.
  */
 #include "crypto/sfi_seal.h"
 #include "scheduler/loop.h"
 #include "scheduler/workers.h"
 
+#include <dirent.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,9 +35,10 @@
 #define WITH_IPSEC 0
 #endif
 
-#define ROUNDS      5
+#define ROUNDS      25
 #define AREA_LENGTH ((size_t)64 << 10)
 #define AREAS       1023u
+#define THREADS_MAX 16u
 #define HUGE_PAGE   ((size_t)2 << 20)
 #define STRIDE      (SFI_AREA_HEADER_LENGTH + AREA_LENGTH)
 
@@ -180,6 +186,56 @@ static bool run_ipsec_two(struct bench *bench)
         return ipsec_direct(bench, bench->out, 0, 0);
 }
 
+/* --- what the machine allows: the same bytes moved only, and the cipher without the memory ---- */
+
+static int copy_half(void *argument, size_t half)
+{
+        struct bench *bench = argument;
+        size_t share = AREAS / 2 * AREA_LENGTH, whole = AREAS * AREA_LENGTH;
+
+        memcpy(bench->out + (half ? share : 0), bench->source + (half ? share : 0),
+               half ? whole - share : share);
+        return 0;
+}
+
+static bool run_copy(struct bench *bench)
+{
+        return copy_half(bench, 0) == 0 && copy_half(bench, 1) == 0;
+}
+
+static bool run_copy_two(struct bench *bench)
+{
+        return workers_each(bench->two, 2, copy_half, bench) == 0;
+}
+
+/* As many bytes, but one area over and over: it stays in the caches of its CPU. */
+static bool cached(struct bench *bench, size_t areas, size_t which)
+{
+        size_t first = which * AREAS / 2;
+
+        for (size_t i = 0; i < areas; i++)
+                if (!ipsec_direct(bench, bench->out, first, first + 1))
+                        return false;
+        return true;
+}
+
+static int cached_half(void *argument, size_t half)
+{
+        (void)cached(argument, half ? AREAS - AREAS / 2 : AREAS / 2, half);
+        return 0;
+}
+
+static bool run_cached(struct bench *bench)
+{
+        return cached(bench, AREAS, 0);
+}
+
+static bool run_cached_two(struct bench *bench)
+{
+        INSIST(workers_each(bench->two, 2, cached_half, bench) == 0);
+        return ipsec_direct(bench, bench->out, 0, 0);
+}
+
 /* The best library, into memory nobody has touched; the headers' AAD is zeroes then. */
 static bool run_library_fresh(struct bench *bench)
 {
@@ -262,6 +318,10 @@ enum row {
         IN_PLACE,
         ONE,
         TWO,
+        COPY,
+        COPY_TWO,
+        CACHED,
+        CACHED_TWO,
         OPENSSL_ONE,
         OPENSSL_TWO,
         LIBRARY_FRESH,
@@ -273,18 +333,23 @@ enum row {
 static const struct {
         const char *name;
         contestant *run;
+        unsigned threads; /* that work */
 } rows[ROWS] = {
-        [IPSEC] = { "sealing: ipsec-mb direct call, 1 thread", run_ipsec },
-        [IPSEC_TWO] = { "sealing: ipsec-mb direct call, 2 threads", run_ipsec_two },
-        [EVP] = { "sealing: OpenSSL EVP, context kept, 1 thread", run_evp },
-        [IN_PLACE] = { "sealing: sfi_seal, in place", run_in_place },
-        [ONE] = { "sealing: sfi_seal, 1 worker", run_one },
-        [TWO] = { "sealing: sfi_seal, 2 workers", run_two },
-        [OPENSSL_ONE] = { "sealing: sfi_seal on OpenSSL, 1 worker", run_openssl_one },
-        [OPENSSL_TWO] = { "sealing: sfi_seal on OpenSSL, 2 workers", run_openssl_two },
-        [LIBRARY_FRESH] = { "whole call: best library, fresh memory", run_library_fresh },
-        [WHOLE_ONE] = { "whole call: sfi_seal, 1 worker", run_whole_one },
-        [WHOLE_TWO] = { "whole call: sfi_seal, 2 workers", run_whole_two },
+        [IPSEC] = { "sealing: ipsec-mb direct call, 1 thread", run_ipsec, 1 },
+        [IPSEC_TWO] = { "sealing: ipsec-mb direct call, 2 threads", run_ipsec_two, 2 },
+        [EVP] = { "sealing: OpenSSL EVP, context kept, 1 thread", run_evp, 1 },
+        [IN_PLACE] = { "sealing: sfi_seal, in place", run_in_place, 1 },
+        [ONE] = { "sealing: sfi_seal, 1 worker", run_one, 1 },
+        [TWO] = { "sealing: sfi_seal, 2 workers", run_two, 2 },
+        [COPY] = { "bound: memcpy of as much, 1 thread", run_copy, 1 },
+        [COPY_TWO] = { "bound: memcpy of as much, 2 threads", run_copy_two, 2 },
+        [CACHED] = { "bound: ipsec-mb on one cached area, 1 thread", run_cached, 1 },
+        [CACHED_TWO] = { "bound: ipsec-mb on one cached area, 2 threads", run_cached_two, 2 },
+        [OPENSSL_ONE] = { "sealing: sfi_seal on OpenSSL, 1 worker", run_openssl_one, 1 },
+        [OPENSSL_TWO] = { "sealing: sfi_seal on OpenSSL, 2 workers", run_openssl_two, 2 },
+        [LIBRARY_FRESH] = { "whole call: best library, fresh memory", run_library_fresh, 1 },
+        [WHOLE_ONE] = { "whole call: sfi_seal, 1 worker", run_whole_one, 1 },
+        [WHOLE_TWO] = { "whole call: sfi_seal, 2 workers", run_whole_two, 2 },
 };
 
 static int by_value(const void *a, const void *b)
@@ -294,25 +359,77 @@ static int by_value(const void *a, const void *b)
         return (*x > *y) - (*x < *y);
 }
 
-/* GB/s, or 0 for a contestant that is not here. */
-static void measure(struct bench *bench, double ret_rates[static ROWS])
+/* GB/s; all 0 for a contestant that is not here. */
+struct figure {
+        double best, median, own;
+};
+
+/* The processor clocks of this program's threads (the kernel's encoding, see clock_getres(2)). */
+struct threads {
+        clockid_t clocks[THREADS_MAX];
+        uint64_t ns[THREADS_MAX];
+        size_t count;
+};
+
+static void threads_find(struct threads *threads)
 {
+        DIR *tasks = opendir("/proc/self/task");
+        struct dirent *task;
+
+        while (tasks && (task = readdir(tasks)) && threads->count < THREADS_MAX)
+                if (task->d_name[0] != '.')
+                        threads->clocks[threads->count++] =
+                                (clockid_t)(~(unsigned)atoi(task->d_name) << 3 | 6);
+        if (tasks)
+                closedir(tasks);
+}
+
+/* What all of them have worked since the last call. */
+static uint64_t threads_worked(struct threads *threads)
+{
+        uint64_t sum = 0;
+
+        for (size_t i = 0; i < threads->count; i++) {
+                struct timespec now = { 0 };
+                uint64_t ns;
+
+                (void)clock_gettime(threads->clocks[i], &now); /* a thread that ended counts 0 */
+                ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+                sum += ns > threads->ns[i] ? ns - threads->ns[i] : 0;
+                threads->ns[i] = ns;
+        }
+        return sum;
+}
+
+static void measure(struct bench *bench, struct figure ret_figures[static ROWS])
+{
+        static const double bytes = (double)AREAS * AREA_LENGTH;
+        struct threads threads = { 0 };
         double rates[ROWS][ROUNDS];
 
         for (unsigned row = 0; row < ROWS; row++)
                 (void)rows[row].run(bench); /* once unmeasured: caches, page tables, threads */
+        threads_find(&threads);
         for (unsigned round = 0; round < ROUNDS; round++) {
                 for (unsigned row = 0; row < ROWS; row++) {
-                        uint64_t start = now_ns();
-                        bool is_here = rows[row].run(bench);
-                        double ns = (double)(now_ns() - start);
+                        struct figure *figure = &ret_figures[row];
+                        uint64_t start = now_ns(), ns;
+                        double own;
+                        bool is_here;
 
-                        rates[row][round] = is_here ? (double)AREAS * AREA_LENGTH / ns : 0;
+                        (void)threads_worked(&threads);
+                        is_here = rows[row].run(bench);
+                        ns = now_ns() - start;
+                        own = bytes * rows[row].threads / (double)threads_worked(&threads);
+                        rates[row][round] = is_here ? bytes / (double)ns : 0;
+                        if (is_here && own > figure->own)
+                                figure->own = own;
                 }
         }
         for (unsigned row = 0; row < ROWS; row++) {
                 qsort(rates[row], ROUNDS, sizeof(double), by_value);
-                ret_rates[row] = rates[row][ROUNDS / 2];
+                ret_figures[row].best = rates[row][ROUNDS - 1];
+                ret_figures[row].median = rates[row][ROUNDS / 2];
         }
 }
 
@@ -335,31 +452,57 @@ static double openssl_speed(void)
         return rate;
 }
 
-static void print_table(const double rates[static ROWS])
+static enum row best_library(const struct figure figures[static ROWS])
 {
-        double best = rates[IPSEC] > rates[EVP] ? rates[IPSEC] : rates[EVP];
+        return figures[IPSEC].best > figures[EVP].best ? IPSEC : EVP;
+}
+
+static void print_table(const struct figure figures[static ROWS])
+{
         double speed = openssl_speed();
 
-        printf("seal: %u areas of 64 KiB, engine %s, medians of %d rounds\n", AREAS,
-               gcm_engine_name(), ROUNDS);
+        printf("seal: %u areas of 64 KiB, engine %s, %d rounds, GB/s\n", AREAS, gcm_engine_name(),
+               ROUNDS);
+        printf("seal: %-46s %6s %7s %6s %6s\n", "", "best", "", "median", "own");
         for (unsigned row = 0; row < ROWS; row++) {
-                double reference = row < LIBRARY_FRESH ? best : rates[LIBRARY_FRESH];
+                const struct figure *figure = &figures[row];
+                enum row to = row < LIBRARY_FRESH ? best_library(figures) : LIBRARY_FRESH;
 
-                if (rates[row] > 0)
-                        printf("seal: %-46s %6.2f GB/s  %5.2f x\n", rows[row].name, rates[row],
-                               rates[row] / reference);
+                if (figure->best > 0)
+                        printf("seal: %-46s %6.2f %5.2f x %6.2f %6.2f\n", rows[row].name,
+                               figure->best, figure->best / figures[to].best, figure->median,
+                               figure->own);
         }
         if (speed > 0)
-                printf("seal: %-46s %6.2f GB/s  %5.2f x\n", "openssl speed, 64 KiB, cached", speed,
-                       speed / best);
-        printf("seal: 1 worker to best library %.2f (target 0.95); 2 workers to 1: %.2f, on "
-               "OpenSSL "
-               "%.2f (target 1.8)\n",
-               rates[ONE] / best, rates[TWO] / rates[ONE], rates[OPENSSL_TWO] / rates[OPENSSL_ONE]);
-        if (rates[IPSEC_TWO] > 0)
-                printf("seal: 2 workers to 2 threads of the library alone %.2f; those to its one "
-                       "thread %.2f: what this machine allows\n",
-                       rates[TWO] / rates[IPSEC_TWO], rates[IPSEC_TWO] / rates[IPSEC]);
+                printf("seal: %-46s %6.2f\n", "openssl speed, 64 KiB, cached", speed);
+}
+
+static void print_verdict(const char *what, const struct figure *of, const struct figure *to,
+                          const char *target)
+{
+        if (of->best > 0 && to->best > 0)
+                printf("seal: %-46s %6.2f %14s %6.2f  %s\n", what, of->best / to->best, "",
+                       of->own / to->own, target);
+}
+
+/* The targets, and beside each what the machine gave in the same run. */
+static void print_verdicts(const struct figure figures[static ROWS])
+{
+        const struct figure *best = &figures[best_library(figures)], *one = &figures[ONE],
+                            *two = &figures[TWO];
+
+        print_verdict("1 worker to the best library's thread", one, best, "target 0.95");
+        print_verdict("2 workers to the best library's thread", two, best, "target 1.8");
+        print_verdict("2 workers to 1, on OpenSSL", &figures[OPENSSL_TWO], &figures[OPENSSL_ONE],
+                      "target 1.8");
+        print_verdict("bound: the library's 2 threads to its 1", &figures[IPSEC_TWO],
+                      &figures[IPSEC], "");
+        print_verdict("bound: memory, memcpy, 2 threads to 1", &figures[COPY_TWO], &figures[COPY],
+                      "");
+        print_verdict("bound: processors, cached, 2 threads to 1", &figures[CACHED_TWO],
+                      &figures[CACHED], "");
+        print_verdict("2 workers to the library's 2 threads", two, &figures[IPSEC_TWO], "");
+        print_verdict("2 workers to memcpy with 2 threads", two, &figures[COPY_TWO], "");
 }
 
 static void bench_prepare(struct bench *bench)
@@ -389,11 +532,12 @@ static void bench_prepare(struct bench *bench)
 static int run(void *subject)
 {
         struct bench *bench = subject;
-        double rates[ROWS];
+        struct figure figures[ROWS] = { 0 };
 
         bench_prepare(bench);
-        measure(bench, rates);
-        print_table(rates);
+        measure(bench, figures);
+        print_table(figures);
+        print_verdicts(figures);
         workers_destroy(bench->one);
         workers_destroy(bench->two);
         EVP_CIPHER_CTX_free(bench->evp);

@@ -183,6 +183,43 @@ static void too_many_segments_are_refused(void **state)
         assert_int_equal(firmware.count, FIRMWARE_SEGMENTS_MAX);
 }
 
+static void a_file_that_is_given_is_gone_whether_it_was_good_or_not(void **state)
+{
+        static const char hex[] = ":04000A0001020304E8\n:00000001FF\n", cut[] = ":04000A00010203";
+        struct firmware firmware CLEANUP(firmware_free) = FIRMWARE_EMPTY;
+        struct bytes good CLEANUP(bytes_free) = bytes_copy(hex, sizeof(hex) - 1);
+        struct bytes bad CLEANUP(bytes_free) = bytes_copy(cut, sizeof(cut) - 1);
+
+        (void)state;
+        assert_int_equal(firmware_take(&firmware, "good.hex", &good, 0), 0);
+        assert_null(good.data);
+        assert_segment(&firmware, 0, 0x0A, 4);
+        assert_int_equal(firmware.segments[0].data.data[3], 4);
+        assert_fault(firmware_take(&firmware, "bad.hex", &bad, 0), BAD_FILE, "bad.hex line 1");
+        assert_null(bad.data);
+        assert_int_equal(firmware.count, 1);
+}
+
+/* Only what must grow is copied: a large firmware is not held twice. */
+static void a_segment_that_is_whole_already_keeps_its_bytes(void **state)
+{
+        struct firmware firmware CLEANUP(firmware_free) = FIRMWARE_EMPTY;
+        const uint8_t *whole, *short_one;
+
+        (void)state;
+        assert_int_equal(add_bin(&firmware, "whole.bin", 0x08000000, 64), 0);
+        assert_int_equal(add_bin(&firmware, "short.bin", 0x08001000, 60), 0);
+        whole = firmware.segments[0].data.data;
+        short_one = firmware.segments[1].data.data;
+        assert_int_equal(firmware_merge(&firmware, 30, 0xFF, 16), 0);
+        assert_segment(&firmware, 0, 0x08000000, 64);
+        assert_segment(&firmware, 1, 0x08001000, 64);
+        assert_ptr_equal(firmware.segments[0].data.data, whole);
+        assert_ptr_not_equal(firmware.segments[1].data.data, short_one);
+        assert_int_equal(firmware.segments[1].data.data[59], 60);
+        assert_int_equal(firmware.segments[1].data.data[60], 0xFF);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -198,6 +235,8 @@ int main(void)
                 cmocka_unit_test(merging_at_the_end_of_4_gib_does_not_wrap),
                 cmocka_unit_test(filling_a_gap_beyond_the_limit_is_refused),
                 cmocka_unit_test(too_many_segments_are_refused),
+                cmocka_unit_test(a_file_that_is_given_is_gone_whether_it_was_good_or_not),
+                cmocka_unit_test(a_segment_that_is_whole_already_keeps_its_bytes),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
