@@ -1,9 +1,9 @@
 # Completion of gangway(1) for bash. What there is to complete is asked from the program itself
-# (`gangway --help`, `gangway COMMAND --help`), so it cannot grow old.
+# (`gangway help all`, `gangway COMMAND --help`), so it cannot grow old.
 
 # "sfi create", one a line.
 _gangway_commands() {
-        "$1" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\( [a-z][a-z-]*\)\{0,1\}\)  .*/\1/p'
+        "$1" help all 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\( [a-z][a-z-]*\)\{0,1\}\)  .*/\1/p'
 }
 
 # The options in the help of a command, one a line: those of its usage and list, not of the prose,
