@@ -63,7 +63,7 @@ static const struct destination {
         { 0x0000020F, "OEMuROT data", OBK_PLAIN, HASH_RECORDS },
 };
 
-/* --- container ---------------------------------------------------------------------------------*/
+/* --- container ----------------------------------------------------------------------------- */
 
 int obk_parse(const char *name, const void *file, size_t length, struct obk *ret_obk)
 {
@@ -108,7 +108,7 @@ struct bytes obk_build(uint32_t destination, bool is_encrypted, const void *payl
         return file;
 }
 
-/* --- content -----------------------------------------------------------------------------------*/
+/* --- content ------------------------------------------------------------------------------- */
 
 static void problem(struct obk_facts *facts, const char *format, ...) PRINTF_LIKE(2, 3);
 

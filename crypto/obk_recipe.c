@@ -25,7 +25,7 @@
 #define PASSWORD_TYPE          0x80000000u /* first word of password.bin */
 #define PASSWORD_HEADER_LENGTH 8
 
-/* --- values ------------------------------------------------------------------------------------*/
+/* --- values -------------------------------------------------------------------------------- */
 
 /* number = number * base + digit; false when it leaves `width` bytes. */
 static bool number_push(uint8_t *number, size_t width, unsigned base, unsigned digit)
@@ -93,7 +93,7 @@ static int take_small(const struct obk_recipe *recipe, const struct recipe_eleme
         return 0;
 }
 
-/* --- elements ----------------------------------------------------------------------------------*/
+/* --- elements ------------------------------------------------------------------------------ */
 
 static int take_info(struct obk_recipe *recipe, const struct recipe_element *element)
 {
@@ -368,7 +368,7 @@ struct obk_recipe *obk_recipe_free(struct obk_recipe *recipe)
         return NULL;
 }
 
-/* --- bytes -------------------------------------------------------------------------------------*/
+/* --- bytes --------------------------------------------------------------------------------- */
 
 struct payload {
         struct bytes bytes; /* OBK_PAYLOAD_MAX of them */

@@ -100,7 +100,7 @@ static void stop(struct reader *reader, int result)
         XML_StopParser(reader->parser, XML_FALSE);
 }
 
-/* --- beginnings --------------------------------------------------------------------------------*/
+/* --- beginnings ---------------------------------------------------------------------------- */
 
 static int begin_section(struct reader *reader, const char *name)
 {
@@ -199,7 +199,7 @@ static void XMLCALL on_begin(void *subject, const XML_Char *name, const XML_Char
                 stop(reader, r);
 }
 
-/* --- text and ends -----------------------------------------------------------------------------*/
+/* --- text and ends ------------------------------------------------------------------------- */
 
 static void XMLCALL on_text(void *subject, const XML_Char *text, int length)
 {
@@ -310,7 +310,7 @@ static void XMLCALL on_doctype(void *subject, const XML_Char *name, const XML_Ch
                    reader->recipe->file, present_line(reader)));
 }
 
-/* --- the document ------------------------------------------------------------------------------*/
+/* --- the document -------------------------------------------------------------------------- */
 
 static void reader_free(struct reader **reader)
 {

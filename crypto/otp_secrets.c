@@ -117,7 +117,7 @@ int otp_secrets_check(const struct otp_secrets *secrets)
         return 0;
 }
 
-/* --- CSV ---------------------------------------------------------------------------------------*/
+/* --- CSV ----------------------------------------------------------------------------------- */
 
 /* A number and what follows it, without blanks and one comma; false: not a 32-bit number. */
 static bool take_number(const char **at, const char *end, uint32_t *ret_number)
@@ -202,7 +202,7 @@ int otp_secrets_read_csv(const char *name, const void *text, size_t length,
         return 0;
 }
 
-/* --- container ---------------------------------------------------------------------------------*/
+/* --- container ----------------------------------------------------------------------------- */
 
 struct bytes otp_secrets_build(const struct otp_secrets *secrets)
 {

@@ -4,9 +4,9 @@
  *
  * The recipe gives all lengths, so all places are known first. One job a worker thread then takes
  * units (0 the image header, 1 and up the areas, as their IVs count) from a common counter, some
- * neighbours at a time, until none is left; each job expands the key once. Nothing a job writes depends on who else runs, so
- * the bytes are the same for any number of workers. One area stays with one thread: GCM's tag is a
- * chain.
+ * neighbours at a time, until none is left; each job expands the key once. Nothing a job writes
+ * depends on who else runs, so the bytes are the same for any number of workers. One area stays
+ * with one thread: GCM's tag is a chain.
  *
  * Fresh pages cost more than the cipher (limits.md), so a large image asks for huge pages: 64 MiB
  * came in 6 ms instead of 20 to 24. They are left to be touched by whoever first writes there, so

@@ -23,7 +23,7 @@ const char *const nonce_use_names[NONCE_USE_FIELDS] = {
         [NAME] = "name",     [CONFIRMED] = "confirmed", [LINK] = "link",
 };
 
-/* --- one use -----------------------------------------------------------------------------------*/
+/* --- one use ------------------------------------------------------------------------------- */
 
 static bool is_hex(const char *text, size_t capacity)
 {
@@ -136,7 +136,7 @@ void nonce_use_fields(const struct nonce_use *use, struct nonce_use_texts *texts
         ret_fields[LINK] = use->link;
 }
 
-/* --- writing -----------------------------------------------------------------------------------*/
+/* --- writing ------------------------------------------------------------------------------- */
 
 static void digest_text(const void *data, size_t length, char text[static NONCE_LINK_TEXT])
 {
@@ -226,7 +226,7 @@ json_t *nonce_export_json(const struct nonce_list *list)
                          digest);
 }
 
-/* --- reading -----------------------------------------------------------------------------------*/
+/* --- reading ------------------------------------------------------------------------------- */
 
 static int take_use(const char *where, const char *const fields[static NONCE_USE_FIELDS],
                     struct nonce_list *list)
@@ -353,7 +353,7 @@ static int parse_text(const char *name, char *text, struct nonce_list *list, str
         return r;
 }
 
-/* --- reading JSON ------------------------------------------------------------------------------*/
+/* --- reading JSON -------------------------------------------------------------------------- */
 
 static bool is_deep(const uint8_t *json, size_t length)
 {

@@ -48,7 +48,7 @@ struct nonce_ledger {
         char path[NONCE_LEDGER_PATH_MAX];
 };
 
-/* --- its place ---------------------------------------------------------------------------------*/
+/* --- its place ----------------------------------------------------------------------------- */
 
 static int fit(int length)
 {
@@ -147,7 +147,7 @@ static int prepare_file(const char *path)
         return 0;
 }
 
-/* --- opening -----------------------------------------------------------------------------------*/
+/* --- opening ------------------------------------------------------------------------------- */
 
 static int execute(sqlite3 *database, const char *sql)
 {
@@ -337,7 +337,7 @@ const char *nonce_ledger_path(const struct nonce_ledger *ledger)
         return ledger->path;
 }
 
-/* --- loading -----------------------------------------------------------------------------------*/
+/* --- loading ------------------------------------------------------------------------------- */
 
 static int take_use(struct sqlite3_stmt *row, void *context)
 {
@@ -408,7 +408,7 @@ int nonce_ledger_load(struct nonce_ledger *ledger, struct nonce_list *ret_list)
         return 0;
 }
 
-/* --- reserving ---------------------------------------------------------------------------------*/
+/* --- reserving ----------------------------------------------------------------------------- */
 
 /* Behind the last of `list`, which gets it too. */
 static int append(struct nonce_ledger *ledger, struct nonce_list *list, struct nonce_use *use)
@@ -469,7 +469,7 @@ int nonce_ledger_reserve(struct nonce_ledger *ledger, const char *key_file,
         return to_change(ledger, reserve, &wanted);
 }
 
-/* --- confirming and remembering ----------------------------------------------------------------*/
+/* --- confirming and remembering ------------------------------------------------------------ */
 
 struct confirmation {
         const struct nonce_use *use;
@@ -527,7 +527,7 @@ int nonce_ledger_remember(struct nonce_ledger *ledger, const char *key_file, con
         return to_change(ledger, remember, &remembering);
 }
 
-/* --- between machines --------------------------------------------------------------------------*/
+/* --- between machines ---------------------------------------------------------------------- */
 
 static bool has_own_line(const struct nonce_list *list, const char *key)
 {

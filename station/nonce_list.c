@@ -15,7 +15,7 @@
 #define KEY_LABEL   "gangway key fingerprint 1"
 #define NONCE_LABEL "gangway nonce name 1"
 
-/* --- names and dates ---------------------------------------------------------------------------*/
+/* --- names and dates ----------------------------------------------------------------------- */
 
 static char *hex_lower(const void *data, size_t length, char *text)
 {
@@ -97,7 +97,7 @@ void nonce_label(const char *from, char *to, size_t capacity)
                         to[i] = '?';
 }
 
-/* --- the list ----------------------------------------------------------------------------------*/
+/* --- the list ------------------------------------------------------------------------------ */
 
 static void *grown(void *items, size_t count, size_t *capacity, size_t each)
 {
@@ -136,7 +136,7 @@ void nonce_list_free(struct nonce_list *list)
         *list = (struct nonce_list){ 0 };
 }
 
-/* --- the chain ---------------------------------------------------------------------------------*/
+/* --- the chain ----------------------------------------------------------------------------- */
 
 /* Fields hold no tab and no line end (nonce_label; the parsers insist on it), so different uses
  * never give the same text. */
@@ -175,7 +175,7 @@ int nonce_list_check(const struct nonce_list *list)
         return 0;
 }
 
-/* --- comparing ---------------------------------------------------------------------------------*/
+/* --- comparing ----------------------------------------------------------------------------- */
 
 int64_t nonce_list_count(const struct nonce_list *list, const char *key, int64_t limit,
                          const char **ret_link)
@@ -285,7 +285,7 @@ int nonce_list_draw(const struct nonce_list *list, const char *key,
                      DRAWS_MAX);
 }
 
-/* --- all with all ------------------------------------------------------------------------------*/
+/* --- all with all -------------------------------------------------------------------------- */
 
 struct iv_use {
         uint8_t iv[GCM_IV_LENGTH];

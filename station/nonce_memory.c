@@ -85,7 +85,7 @@ int nonce_memory_write(const char *key_file, const struct nonce_memory *memory)
         return file_write(path, text, (size_t)r, 0600);
 }
 
-/* --- does the ledger fit? ----------------------------------------------------------------------*/
+/* --- does the ledger fit? ------------------------------------------------------------------ */
 
 /* A merged export said that it had all `memory` speaks of. */
 static bool was_merged(const struct nonce_memory *memory, const struct nonce_list *list)

@@ -11,8 +11,8 @@ struct opened_image {
         struct sfi *sfi;
         struct bytes plain;           /* secret: payloads back to back */
         struct sfi_plain_area *areas; /* sfi->count of them, into `plain` */
-        uint8_t digest
-                [DIGEST_LENGTH]; /* image_firmware_digest(); zeroes when no area can hold it */
+        /* image_firmware_digest(); zeroes when no area can hold it */
+        uint8_t digest[DIGEST_LENGTH];
 };
 
 /* Read, check all tags, decrypt (waits).

@@ -112,7 +112,7 @@ static void plan_put(struct walk *walk, const struct whole *whole)
         plan_add(walk->plan, area);
 }
 
-/* --- parts -------------------------------------------------------------------------------------*/
+/* --- parts --------------------------------------------------------------------------------- */
 
 static struct sfi_plain_area boundary(const struct walk *walk, char type)
 {
@@ -255,7 +255,7 @@ static int place_areas(struct walk *walk, const struct wholes *wholes)
         return r;
 }
 
-/* --- the whole ---------------------------------------------------------------------------------*/
+/* --- the whole ----------------------------------------------------------------------------- */
 
 static void add(struct wholes *wholes, struct whole whole)
 {

@@ -96,7 +96,7 @@ struct request {
         enum sfi_iv_policy policy;
 };
 
-/* --- options -----------------------------------------------------------------------------------*/
+/* --- options ------------------------------------------------------------------------------- */
 
 static int take_input(struct request *request, const char *path, int key, struct input **ret_input)
 {
@@ -263,7 +263,7 @@ static int read_request(int argc, char **argv, struct request *ret_request)
         return check_request(ret_request);
 }
 
-/* --- files -------------------------------------------------------------------------------------*/
+/* --- files --------------------------------------------------------------------------------- */
 
 static int load_input(const struct input *input, const struct family *family,
                       struct image_inputs *inputs)
@@ -441,6 +441,7 @@ static int create(const struct request *request, const struct chosen_family *cho
         if (r < 0)
                 return r;
         image_inputs_drop_external(inputs);
+        progress_next(&progress, "checking", 0);
         warn_about_ram(&chosen->family, &plan);
         r = lint(request, chosen, &plan);
         if (r != 0)

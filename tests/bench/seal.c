@@ -186,7 +186,7 @@ static bool run_ipsec_two(struct bench *bench)
         return ipsec_direct(bench, bench->out, 0, 0);
 }
 
-/* --- what the machine allows: the same bytes moved only, and the cipher without the memory ---- */
+/* --- what the machine allows: the same bytes moved only, and the cipher without the memory - */
 
 static int copy_half(void *argument, size_t half)
 {

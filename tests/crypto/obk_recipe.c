@@ -17,7 +17,7 @@ static struct bytes read_file(const char *path)
         return bytes_copy(buffer, length);
 }
 
-/* --- ST's own recipes ------------------------------------------------------------------------- */
+/* --- ST's own recipes ---------------------------------------------------------------------- */
 
 static void build_from(const char *path, struct obk_recipe **ret_recipe, struct bytes *ret_file)
 {
@@ -86,7 +86,7 @@ static void the_password_file_is_sts(void **state)
         obk_recipe_free(recipe);
 }
 
-/* --- recipes of our own ----------------------------------------------------------------------- */
+/* --- recipes of our own -------------------------------------------------------------------- */
 
 #define INFO                                                                                       \
         "<Info><Title>t</Title><ObDestAddress>0x108</ObDestAddress>"                               \

@@ -36,7 +36,7 @@ static struct nonce_use use_of(const char *hex, enum sfi_iv_policy policy, uint3
 
 #define N1 "00112233445566778899AA00"
 
-/* --- exports ------------------------------------------------------------------------------------*/
+/* --- exports ------------------------------------------------------------------------------- */
 
 static void add(struct nonce_list *list, struct nonce_use use)
 {

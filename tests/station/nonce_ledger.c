@@ -30,7 +30,7 @@ static struct nonce_range range_of(const char *hex, enum sfi_iv_policy policy, u
         return range;
 }
 
-/* --- a ledger in a directory of its own ---------------------------------------------------------*/
+/* --- a ledger in a directory of its own ---------------------------------------------------- */
 
 static char ledger_path[NONCE_LEDGER_PATH_MAX], key_path[128];
 static const struct nonce_memory no_memory;
@@ -316,7 +316,7 @@ static void the_place_follows_the_environment(void **state)
         assert_fault(nonce_ledger_place(path), STORE, "no place for the nonce ledger");
 }
 
-/* --- between machines ---------------------------------------------------------------------------*/
+/* --- between machines ---------------------------------------------------------------------- */
 
 static struct nonce_list merge_at(const char *path, const struct nonce_list *from,
                                   size_t *ret_before)
@@ -383,7 +383,7 @@ static void two_ledgers_that_both_used_it_are_merged_and_told_apart(void **state
         assert_fault(reserve("00112233445566778899AA05", BE, 0, 9), DUPLICATE, "image-8.sfi");
 }
 
-/* --- what the key remembers ---------------------------------------------------------------------*/
+/* --- what the key remembers ---------------------------------------------------------------- */
 
 static int remember_and_check(void *subject)
 {

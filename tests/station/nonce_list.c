@@ -80,7 +80,7 @@ static void clashes_agree_with_the_arithmetic(void **state)
         }
 }
 
-/* --- fresh nonces -------------------------------------------------------------------------------*/
+/* --- fresh nonces -------------------------------------------------------------------------- */
 
 /* Draws used ones, then neighbours before, then a free one. */
 static int draw(void *context, uint8_t nonce[static SFI_NONCE_LENGTH])

@@ -23,7 +23,7 @@ static struct nonce_range range_of(const char *hex, enum sfi_iv_policy policy, u
         return range;
 }
 
-/* --- ranges ------------------------------------------------------------------------------------*/
+/* --- ranges -------------------------------------------------------------------------------- */
 
 /* The whole sets, compared one by one. */
 static bool brute_force(const struct nonce_range *a, const struct nonce_range *b)

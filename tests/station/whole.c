@@ -359,7 +359,7 @@ static void bad_orders_are_answered_and_the_station_goes_on(void **state)
         line_destroy(line);
 }
 
-/* --- two of them ---------------------------------------------------------------------------- */
+/* --- two of them --------------------------------------------------------------------------- */
 
 static int run_second(void *context)
 {
