@@ -115,7 +115,7 @@ static void print_usage(FILE *out)
               "gangway sfi says what each of its commands does, gangway help all what all do,\n"
               "gangway sfi create --help how it is used; gangway --version the version.\n"
               "example: gangway sfi create -fir app.hex -k key.bin -n nonce.bin -o app.sfi\n"
-              "Exit codes: 0 ok, 1 the answer is no, 2 usage or bad input, 3 no station.\n",
+              "Exit codes: 0 ok, 1 the answer is no, 2 usage or bad input, 3 no station answers\n",
               out);
 }
 
