@@ -6,65 +6,19 @@
 #include "station/commands/image_lint.h"
 #include "station/commands/image_opened.h"
 #include "station/commands/image_view.h"
-#include "station/commands/options.h"
+#include "station/commands/opening.h"
 
-enum {
-        KEY_KEY = OPTIONS_KEYS,
-        KEY_NONCE,
-        KEY_IV_POLICY,
-        KEY_FAMILY,
-        KEY_DEVICE,
-        KEY_ALLOW,
-        KEY_JSON,
-};
+enum { KEY_ALLOW = OPENING_KEYS };
 
 static const struct option_name names[] = {
-        { "key", "k", true, false, KEY_KEY },
-        { "nonce", "n", true, false, KEY_NONCE },
-        { "iv-policy", NULL, true, false, KEY_IV_POLICY },
-        { "family", NULL, true, false, KEY_FAMILY },
-        { "deviceid", "devid", true, false, KEY_DEVICE },
+        OPENING_OPTIONS,
         { "allow", NULL, false, false, KEY_ALLOW },
-        { "json", NULL, false, false, KEY_JSON },
 };
 
 struct request {
-        const char *path, *key_file, *nonce_file;
-        struct family_choice choice;
-        enum sfi_iv_policy policy;
-        bool is_allowed, is_json;
+        struct opening opening;
+        bool is_allowed;
 };
-
-static int take_option(struct request *request, int key, const char *value)
-{
-        switch (key) {
-        case KEY_KEY:
-                request->key_file = value;
-                return 0;
-        case KEY_NONCE:
-                request->nonce_file = value;
-                return 0;
-        case KEY_IV_POLICY:
-                return image_policy_parse(value, &request->policy);
-        case KEY_FAMILY:
-                request->choice.family = value;
-                return 0;
-        case KEY_DEVICE:
-                request->choice.has_device = true;
-                return options_number("--deviceid", value, 0xFFF, &request->choice.device);
-        case KEY_ALLOW:
-                request->is_allowed = true;
-                return 0;
-        case KEY_JSON:
-                request->is_json = true;
-                return 0;
-        default:
-                if (request->path)
-                        return fault(FAULT_BAD_VALUE, "one image at a time, not %.80s too", value);
-                request->path = value;
-                return 0;
-        }
-}
 
 static int read_request(int argc, char **argv, struct request *request)
 {
@@ -73,16 +27,14 @@ static int read_request(int argc, char **argv, struct request *request)
 
         options_init(&options, argc, argv, names, LENGTH_OF(names));
         while ((r = options_next(&options)) > 0) {
-                r = take_option(request, r, options.value);
+                if (r == KEY_ALLOW)
+                        request->is_allowed = true;
+                else
+                        r = opening_take(&request->opening, r, options.value);
                 if (r < 0)
                         return r;
         }
-        if (r < 0)
-                return r;
-        if (!request->path || !request->key_file || !request->nonce_file)
-                return fault(FAULT_BAD_VALUE, "give the image, its key and its nonce: FILE -k FILE "
-                                              "-n FILE");
-        return 0;
+        return r < 0 ? r : opening_check(&request->opening);
 }
 
 static int tell(const struct request *request, const struct chosen_family *chosen,
@@ -90,7 +42,7 @@ static int tell(const struct request *request, const struct chosen_family *chose
 {
         bool is_refused = lint->refusals && !request->is_allowed;
 
-        if (request->is_json) {
+        if (request->opening.is_json) {
                 json_t *object = image_lint_json(lint);
 
                 json_object_set_new(object, "family", json_string(chosen->family.name));
@@ -99,7 +51,7 @@ static int tell(const struct request *request, const struct chosen_family *chose
                         return fault(FAULT_SYSTEM, "no memory for the answer");
                 return is_refused ? EXIT_NO : EXIT_OK;
         }
-        printf("a part of %s after %s:\n", chosen->family.name, request->path);
+        printf("a part of %s after %s:\n", chosen->family.name, request->opening.path);
         image_lint_print(stdout, lint);
         if (is_refused)
                 printf("REFUSED: %zu thing%s cannot be undone; --allow accepts that\n",
@@ -116,13 +68,12 @@ static int run(int argc, char **argv)
         int r = read_request(argc, argv, &request);
 
         if (r >= 0)
-                r = family_choose(&request.choice, &chosen);
+                r = family_choose(&request.opening.choice, &chosen);
         if (r >= 0)
-                r = image_open(request.path, request.key_file, request.nonce_file, request.policy,
-                               &image);
+                r = opening_open(&request.opening, &image);
         if (r < 0)
                 return r;
-        if (!request.choice.family && !request.choice.has_device)
+        if (!opening_has_part(&request.opening))
                 fprintf(stderr, "note: read as for %s; give --family NAME or -devid ID\n",
                         chosen.family.name);
         r = image_lint_make(&chosen, image.areas, image.sfi->count, &lint);

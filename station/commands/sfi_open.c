@@ -5,67 +5,21 @@
 
 #include "station/commands/image_export.h"
 #include "station/commands/image_view.h"
-#include "station/commands/options.h"
+#include "station/commands/opening.h"
 
 #include <stdlib.h>
 
-enum {
-        KEY_KEY = OPTIONS_KEYS,
-        KEY_NONCE,
-        KEY_OUTPUT,
-        KEY_IV_POLICY,
-        KEY_FAMILY,
-        KEY_DEVICE,
-        KEY_JSON,
-};
+enum { KEY_OUTPUT = OPENING_KEYS };
 
 static const struct option_name names[] = {
-        { "key", "k", true, false, KEY_KEY },
-        { "nonce", "n", true, false, KEY_NONCE },
+        OPENING_OPTIONS,
         { "outfile", "o", true, false, KEY_OUTPUT },
-        { "iv-policy", NULL, true, false, KEY_IV_POLICY },
-        { "family", NULL, true, false, KEY_FAMILY },
-        { "deviceid", "devid", true, false, KEY_DEVICE },
-        { "json", NULL, false, false, KEY_JSON },
 };
 
 struct request {
-        const char *path, *key_file, *nonce_file, *output;
-        struct family_choice choice;
-        enum sfi_iv_policy policy;
-        bool is_json;
+        struct opening opening;
+        const char *output;
 };
-
-static int take_option(struct request *request, int key, const char *value)
-{
-        switch (key) {
-        case KEY_KEY:
-                request->key_file = value;
-                return 0;
-        case KEY_NONCE:
-                request->nonce_file = value;
-                return 0;
-        case KEY_OUTPUT:
-                request->output = value;
-                return 0;
-        case KEY_IV_POLICY:
-                return image_policy_parse(value, &request->policy);
-        case KEY_FAMILY:
-                request->choice.family = value;
-                return 0;
-        case KEY_DEVICE:
-                request->choice.has_device = true;
-                return options_number("--deviceid", value, 0xFFF, &request->choice.device);
-        case KEY_JSON:
-                request->is_json = true;
-                return 0;
-        default:
-                if (request->path)
-                        return fault(FAULT_BAD_VALUE, "one image at a time, not %.80s too", value);
-                request->path = value;
-                return 0;
-        }
-}
 
 static int read_request(int argc, char **argv, struct request *request)
 {
@@ -74,23 +28,22 @@ static int read_request(int argc, char **argv, struct request *request)
 
         options_init(&options, argc, argv, names, LENGTH_OF(names));
         while ((r = options_next(&options)) > 0) {
-                r = take_option(request, r, options.value);
+                if (r == KEY_OUTPUT)
+                        request->output = options.value;
+                else
+                        r = opening_take(&request->opening, r, options.value);
                 if (r < 0)
                         return r;
         }
-        if (r < 0)
-                return r;
-        if (!request->path || !request->key_file || !request->nonce_file)
-                return fault(FAULT_BAD_VALUE, "give the image, its key and its nonce: FILE -k FILE "
-                                              "-n FILE");
-        return 0;
+        return r < 0 ? r : opening_check(&request->opening);
 }
 
 static void print_text(const struct request *request, const struct opened_image *image,
                        const struct family *family)
 {
-        printf("%s: protocol %u, image version %u, %u areas, all tags proven\n", request->path,
-               image->sfi->protocol, image->sfi->areas[0].version, image->sfi->count);
+        printf("%s: protocol %u, image version %u, %u areas, all tags proven\n",
+               request->opening.path, image->sfi->protocol, image->sfi->areas[0].version,
+               image->sfi->count);
         for (size_t i = 0; i < image->sfi->count; i++) {
                 const struct sfi_plain_area *area = &image->areas[i];
 
@@ -125,13 +78,12 @@ static int run(int argc, char **argv)
         struct chosen_family chosen;
         int r = read_request(argc, argv, &request);
 
-        if (r >= 0 && (request.choice.family || request.choice.has_device)) {
-                r = family_choose(&request.choice, &chosen);
+        if (r >= 0 && opening_has_part(&request.opening)) {
+                r = family_choose(&request.opening.choice, &chosen);
                 family = &chosen.family;
         }
         if (r >= 0)
-                r = image_open(request.path, request.key_file, request.nonce_file, request.policy,
-                               &image);
+                r = opening_open(&request.opening, &image);
         if (r == -FAULT_BAD_TAG) {
                 fprintf(stderr, "gangway sfi open: %s\n", fault_sentence(r));
                 return EXIT_NO;
@@ -140,7 +92,7 @@ static int run(int argc, char **argv)
                 r = image_export(&image, family, request.output);
         if (r < 0)
                 return r;
-        if (request.is_json)
+        if (request.opening.is_json)
                 return print_json(&image, family);
         print_text(&request, &image, family);
         return EXIT_OK;

@@ -8,6 +8,7 @@
 #include "station/commands/command.h"
 
 #include "scheduler/file.h"
+#include "station/commands/image_opened.h"
 #include "station/commands/image_view.h"
 #include "station/commands/options.h"
 #include "station/commands/secrets.h"
@@ -234,10 +235,7 @@ static int take_option(struct request *request, const struct options *options, i
                 request->nonce_file = options->value;
                 return 0;
         case KEY_IV_POLICY:
-                if (sfi_iv_policy_find(options->value, &request->policy))
-                        return 0;
-                return fault(FAULT_BAD_VALUE, "--iv-policy %.40s: see gangway sfi create --help",
-                             options->value);
+                return image_policy_parse(options->value, &request->policy);
         case KEY_HASH_KEY:
                 request->hash_key = options->value;
                 return 0;
