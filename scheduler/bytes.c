@@ -4,6 +4,8 @@
 #include "scheduler/bytes.h"
 
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 struct bytes bytes_new(size_t length)
 {
@@ -35,6 +37,14 @@ void bytes_wipe_free(struct bytes *bytes)
         if (bytes->data)
                 wipe(bytes->data, bytes->length);
         bytes_free(bytes);
+}
+
+void secrets_stay_inside(void)
+{
+        struct rlimit none = { 0, 0 };
+
+        (void)setrlimit(RLIMIT_CORE, &none);
+        (void)prctl(PR_SET_DUMPABLE, 0);
 }
 
 void wipe(void *data, size_t length)

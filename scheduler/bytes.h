@@ -29,6 +29,9 @@ void bytes_wipe_free(struct bytes *bytes);
 /* Overwrite so that the compiler cannot leave it out. */
 void wipe(void *data, size_t length);
 
+/* Secrets will pass through this process: no core dump, no debugger of another user. First in main. */
+void secrets_stay_inside(void);
+
 /* Equal in constant time: for tags and secrets. */
 bool equal_secret(const void *a, const void *b, size_t length) MUST_USE;
 

@@ -5,6 +5,7 @@
  * files are read through the ring. A command returns an exit code or a fault; the fault's sentence
  * is printed here, once, and the exit code follows from the fault.
  */
+#include "scheduler/bytes.h"
 #include "scheduler/loop.h"
 #include "station/commands/command.h"
 #include "station/text.h"
@@ -267,6 +268,7 @@ int main(int argc, char **argv)
         struct call call;
         int words, code;
 
+        secrets_stay_inside();
         (void)mallopt(M_MMAP_THRESHOLD, LARGE); /* only memory is at stake */
         if (argc < 2) {
                 print_usage(stderr);

@@ -1,6 +1,7 @@
 /*
  * gangwayd.c - the daemon: options, signals, one station.
  */
+#include "scheduler/bytes.h"
 #include "scheduler/loop.h"
 #include "scheduler/ring.h"
 #include "station/log.h"
@@ -13,8 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -47,15 +46,6 @@ struct daemon {
         uint64_t seed;
         int exit_code;
 };
-
-/* Secrets pass through this process: no core dump, no debugger of another user. */
-static void keep_secrets(void)
-{
-        struct rlimit none = { 0, 0 };
-
-        (void)setrlimit(RLIMIT_CORE, &none);
-        (void)prctl(PR_SET_DUMPABLE, 0);
-}
 
 static int watch_signals(void *subject)
 {
@@ -201,7 +191,7 @@ int main(int argc, char **argv)
         struct loop_settings settings = { .time = LOOP_TIME_REAL };
         sigset_t signals;
 
-        keep_secrets();
+        secrets_stay_inside();
         sigemptyset(&signals);
         sigaddset(&signals, SIGTERM);
         sigaddset(&signals, SIGINT);

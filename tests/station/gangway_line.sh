@@ -10,6 +10,7 @@ trap 'stop; rm -rf "$dir"' EXIT
 export LSAN_OPTIONS=exitcode=99 ASAN_OPTIONS=exitcode=99
 
 ok() { number=$((number + 1)); echo "ok $number - $1"; }
+skip() { number=$((number + 1)); echo "ok $number - $1 # SKIP $2"; }
 not_ok() { number=$((number + 1)); bad=1; echo "not ok $number - $1"; sed 's/^/# /' "$dir/out" "$dir/err" | cat -v; }
 run() {
         local wanted=$1 name=$2 code
@@ -41,6 +42,17 @@ says "on stderr" err "usage: gangway COMMAND"
 run 0 "--help exits 0" "$gangway" --help
 says "and documents the exit codes" out "3 no station answers"
 run 0 "--version" "$gangway" --version
+ulimit -c unlimited 2>/dev/null
+"$gangway" watch --interval 1000 --url http://127.0.0.1:9 >"$dir/out" 2>"$dir/err" &
+for _ in $(seq 100); do grep -Eq 'core file size +0 +0' "/proc/$!/limits" && break; sleep 0.02; done
+if [ "$(ulimit -c)" = 0 ]; then
+        skip "a crash leaves no core dump" "none may be made here at all"
+elif grep -Eq 'core file size +0 +0' "/proc/$!/limits"; then
+        ok "a crash leaves no core dump"
+else
+        not_ok "a crash leaves no core dump"
+fi
+kill $!
 run 2 "a misspelled command" "$gangway" sfi creat
 says "is told the nearest" err "did you mean 'gangway sfi create'?"
 run 2 "half a command" "$gangway" sfi

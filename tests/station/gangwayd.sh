@@ -52,6 +52,7 @@ out=$("$build/gangwayd" --conifg x 2>&1)
 say $? "a misspelled option is usage, exit code 2"
 
 mkdir -p "$line/orders/in"
+ulimit -c unlimited 2>/dev/null
 "$build/gangwayd" --config "$line/good.conf" --seed 3 >"$line/log" 2>&1 &
 daemon=$!
 for _ in $(seq 100); do grep -q ' station: test' "$line/log" && break; sleep 0.1; done
@@ -60,6 +61,8 @@ url=$(sed -n 's/.* page: //p' "$line/log" | head -1)
 say $? "the daemon names its page"
 [ "$(curl -s "${url}health")" = ok ]
 say $? "the page is there"
+[ "$(ulimit -c)" = 0 ] || grep -Eq 'core file size +0 +0' "/proc/$daemon/limits"
+say $? "a crash leaves no core dump"
 cat >"$line/orders/in/.o.tmp" <<ORDER
 order: T-1
 part: STM32H753XI

@@ -238,12 +238,13 @@ elif make --no-print-directory BUILD="$GANGWAY_BUILD" PREFIX=/usr DESTDIR="$root
         else
                 not_ok "and its card profile"
         fi
-        if have man && MANPATH=$root/usr/share/man man -w gangway-order >"$dir/out" 2>&1; then
-                ok "man finds the installed pages"
-        elif have man; then
-                not_ok "man finds the installed pages"
-        else
+        if have man; then reader=man; elif have mman; then reader=mman; else reader=; fi
+        if [ -z "$reader" ]; then
                 skip "man finds the installed pages" "no man"
+        elif MANPATH=$root/usr/share/man "$reader" -w gangway-order >"$dir/out" 2>&1; then
+                ok "man finds the installed pages"
+        else
+                not_ok "man finds the installed pages"
         fi
 else
         not_ok "make install DESTDIR=... succeeds"
