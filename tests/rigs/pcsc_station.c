@@ -202,8 +202,8 @@ static bool all_were_used(const struct desk *desk, unsigned count)
         bool is_true = desk_cards(desk, cards, READERS_MAX) == count;
 
         for (unsigned i = 0; i < count; i++) {
-                printf("# %s: card %s, %u of %u left\n", cards[i].reader, cards[i].serial,
-                       cards[i].left, cards[i].maximum);
+                printf("# %s: %s (%s), card %s, %u of %u left\n", cards[i].reader, cards[i].state,
+                       cards[i].sentence, cards[i].serial, cards[i].left, cards[i].maximum);
                 is_true &= cards[i].left < cards[i].maximum;
         }
         return is_true;
