@@ -312,7 +312,7 @@ static int install_parts(struct install *install)
         for (unsigned i = 0; i < lot->part_count; i++) {
                 r = rss_install_part(&install->target, &install->station->rss, lot->sfi,
                                      &lot->parts[i], i + 1 == lot->part_count,
-                                     install->license.bytes, &install->progress);
+                                     install->license.bytes, 1, &install->progress);
                 if (r < 0)
                         return lot->part_count == 1
                                        ? r
