@@ -14,6 +14,13 @@ struct bytes {
         size_t length;
 };
 
+/* Bytes of somebody else. What is given as a row of pieces is meant one behind the other, without
+ * being copied together first. */
+struct piece {
+        const void *data;
+        size_t length;
+};
+
 /* A zeroed buffer of `length` bytes (one spare zero byte follows it). Aborts when memory is out. */
 struct bytes bytes_new(size_t length);
 

@@ -355,7 +355,7 @@ static int open_last_part(const struct image_rules *rules, struct wholes *wholes
 void image_firmware_digest(const struct sfi_plain_area *areas, size_t count,
                            uint8_t ret_digest[static DIGEST_LENGTH])
 {
-        struct digest_piece *pieces = calloc(count + 1, sizeof(*pieces));
+        struct piece *pieces = calloc(count + 1, sizeof(*pieces));
         size_t used = 0;
 
         INSIST(pieces);
@@ -363,9 +363,8 @@ void image_firmware_digest(const struct sfi_plain_area *areas, size_t count,
                 size_t prefix = areas[i].type == SFI_EXTERNAL ? SFI_EXTERNAL_PREFIX_LENGTH : 0;
 
                 if ((areas[i].type == SFI_FIRMWARE || prefix) && areas[i].length >= prefix)
-                        pieces[used++] =
-                                (struct digest_piece){ (const uint8_t *)areas[i].data + prefix,
-                                                       areas[i].length - prefix };
+                        pieces[used++] = (struct piece){ (const uint8_t *)areas[i].data + prefix,
+                                                         areas[i].length - prefix };
         }
         digest_sha256_pieces(pieces, used, ret_digest);
         free(pieces);
