@@ -38,7 +38,6 @@ struct wholes {
 struct walk {
         const struct image_rules *rules;
         struct image_plan *plan;
-        const uint8_t *pause; /* payload of P and R */
         uint64_t used;        /* by the part being filled */
         uint64_t empty;       /* what `used` was when it was opened */
         uint64_t rest;        /* cost of the areas still to come */
@@ -114,19 +113,28 @@ static void plan_put(struct walk *walk, const struct whole *whole)
 
 /* --- parts --------------------------------------------------------------------------------- */
 
-static struct sfi_plain_area boundary(const struct walk *walk, char type)
+static size_t pause_length(const struct image_rules *rules)
 {
-        return (struct sfi_plain_area){
-                .type = type,
-                .address = walk->rules->token.address,
-                .data = walk->pause,
-                .length = walk->rules->protocol == 1 ? 0 : IMAGE_PAUSE_LENGTH,
-        };
+        return rules->protocol == 1 ? 0 : IMAGE_PAUSE_LENGTH;
 }
 
 static uint64_t boundary_cost(const struct walk *walk)
 {
-        return SFI_AREA_HEADER_LENGTH + boundary(walk, SFI_PAUSE).length;
+        return SFI_AREA_HEADER_LENGTH + pause_length(walk->rules);
+}
+
+/* Each has bytes of its own: sealing encrypts them in place. */
+static void add_boundary(struct walk *walk, char type)
+{
+        const struct bytes *bytes = plan_own(walk->plan, bytes_new(pause_length(walk->rules)));
+
+        plan_add(walk->plan, (struct sfi_plain_area){
+                                     .type = type,
+                                     .address = walk->rules->token.address,
+                                     .data = bytes->data,
+                                     .length = bytes->length,
+                             });
+        walk->used += boundary_cost(walk);
 }
 
 static void note_part(struct walk *walk)
@@ -138,11 +146,11 @@ static void note_part(struct walk *walk)
 
 static void next_part(struct walk *walk)
 {
-        plan_add(walk->plan, boundary(walk, SFI_PAUSE));
-        walk->used += boundary_cost(walk);
+        add_boundary(walk, SFI_PAUSE);
         note_part(walk);
-        plan_add(walk->plan, boundary(walk, SFI_RESUME));
-        walk->used = walk->empty = SFI_HEADER_LENGTH + boundary_cost(walk);
+        walk->used = SFI_HEADER_LENGTH;
+        add_boundary(walk, SFI_RESUME);
+        walk->empty = walk->used;
 }
 
 static bool fits(const struct walk *walk, uint64_t used, const struct whole *whole)
@@ -174,7 +182,7 @@ static struct whole cut(struct whole *whole, uint32_t length)
         struct whole head = *whole;
 
         head.area.length = length;
-        whole->area.data = (const uint8_t *)whole->area.data + length;
+        whole->area.data = (uint8_t *)whole->area.data + length;
         whole->area.address += length;
         whole->area.length -= length;
         return head;
@@ -370,6 +378,19 @@ void image_firmware_digest(const struct sfi_plain_area *areas, size_t count,
         free(pieces);
 }
 
+static void put_digest(struct image_plan *plan)
+{
+        uint8_t digest[DIGEST_LENGTH];
+
+        image_firmware_digest(plan->areas, plan->count, digest);
+        for (size_t i = 0; i < plan->count; i++) {
+                const struct sfi_plain_area *area = &plan->areas[i];
+
+                if (area->type == SFI_PAUSE || area->type == SFI_RESUME)
+                        memcpy(area->data, digest, area->length);
+        }
+}
+
 static int merge_firmware(const struct image_rules *rules, struct image_inputs *inputs)
 {
         uint32_t unit = rules->protocol == 1 ? UNIT_PROTOCOL_1
@@ -385,14 +406,12 @@ static int merge_firmware(const struct image_rules *rules, struct image_inputs *
         return r < 0 ? r : image_check_padded(rules->family, inputs, &rules->token);
 }
 
-static int place(const struct image_rules *rules, const struct wholes *wholes, const uint8_t *pause,
+static int place(const struct image_rules *rules, const struct wholes *wholes,
                  struct image_plan *plan)
 {
-        struct walk walk = { .rules = rules,
-                             .plan = plan,
-                             .pause = pause,
-                             .used = SFI_HEADER_LENGTH,
-                             .empty = SFI_HEADER_LENGTH };
+        struct walk walk = {
+                .rules = rules, .plan = plan, .used = SFI_HEADER_LENGTH, .empty = SFI_HEADER_LENGTH
+        };
 
         plan->count = plan->parts = 0;
         plan->largest_part = 0;
@@ -404,24 +423,22 @@ int image_plan_make(const struct image_rules *rules, struct image_inputs *inputs
 {
         struct image_plan plan CLEANUP(image_plan_free) = { 0 };
         struct wholes wholes CLEANUP(wholes_free) = { 0 };
-        uint8_t *pause;
         int r = merge_firmware(rules, inputs);
 
         if (r < 0)
                 return r;
         wholes = gather(inputs, &plan);
         open_external_part(&wholes);
-        pause = plan_own(&plan, bytes_new(IMAGE_PAUSE_LENGTH))->data;
-        r = place(rules, &wholes, pause, &plan);
+        r = place(rules, &wholes, &plan);
         if (r >= 0 && rules->always_parts && plan.parts == 1 && wholes.count) {
                 r = open_last_part(rules, &wholes);
                 if (r >= 0)
-                        r = place(rules, &wholes, pause, &plan);
+                        r = place(rules, &wholes, &plan);
         }
         if (r < 0)
                 return r;
-        if (rules->has_hash) /* every P and R borrows these bytes */
-                image_firmware_digest(plan.areas, plan.count, pause);
+        if (rules->has_hash)
+                put_digest(&plan);
         *ret_plan = plan;
         plan = (struct image_plan){ 0 };
         return 0;
