@@ -26,6 +26,18 @@ struct bytes bytes_copy(const void *data, size_t length)
         return bytes;
 }
 
+/* realloc() of the C library remaps a large block (mremap(2)). */
+void bytes_grow(struct bytes *bytes, size_t length)
+{
+        uint8_t *data;
+
+        INSIST(length >= bytes->length && length < SIZE_MAX);
+        data = realloc(bytes->data, length + 1);
+        INSIST(data);
+        memset(data + bytes->length, 0, length + 1 - bytes->length);
+        *bytes = (struct bytes){ data, length };
+}
+
 void bytes_free(struct bytes *bytes)
 {
         free(bytes->data);

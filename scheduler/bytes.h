@@ -27,6 +27,10 @@ struct bytes bytes_new(size_t length);
 /* A copy of `length` bytes. */
 struct bytes bytes_copy(const void *data, size_t length);
 
+/* Grow to `length`; what is new is zeroed, the spare byte too. A large buffer is moved by its pages, so
+ * that it never exists twice; the old place is not wiped. Aborts when memory is out. */
+void bytes_grow(struct bytes *bytes, size_t length);
+
 /* Free and empty; safe on an empty one. For CLEANUP(bytes_free). */
 void bytes_free(struct bytes *bytes);
 

@@ -91,24 +91,11 @@ static bool is_firmware(const struct whole *whole)
         return whole->area.type == SFI_FIRMWARE || whole->area.type == SFI_EXTERNAL;
 }
 
-/* A whole area, or a piece of one, into the plan (AN5054 section 2.3 for the prefix). */
+/* A whole area, or a piece of one, into the plan; E gets its prefix when all pieces are known. */
 static void plan_put(struct walk *walk, const struct whole *whole)
 {
-        struct sfi_plain_area area = whole->area;
-
         walk->used += cost(whole);
-        if (whole->external) {
-                struct bytes *bytes =
-                        plan_own(walk->plan, bytes_new(SFI_EXTERNAL_PREFIX_LENGTH + area.length));
-
-                store_le32(bytes->data, whole->external->region);
-                store_le32(bytes->data + 4, whole->external->mode);
-                store_le32(bytes->data + 8, whole->external->key_address);
-                memcpy(bytes->data + SFI_EXTERNAL_PREFIX_LENGTH, area.data, area.length);
-                area.data = bytes->data;
-                area.length = bytes->length;
-        }
-        plan_add(walk->plan, area);
+        plan_add(walk->plan, whole->area);
 }
 
 /* --- parts --------------------------------------------------------------------------------- */
@@ -406,6 +393,70 @@ static int merge_firmware(const struct image_rules *rules, struct image_inputs *
         return r < 0 ? r : image_check_padded(rules->family, inputs, &rules->token);
 }
 
+/* Behind area `at`, which pieces of E make up `length` bytes; returns where they end. */
+static size_t find_pieces(const struct image_plan *plan, size_t at, size_t length,
+                          size_t *ret_pieces)
+{
+        size_t pieces = 0;
+
+        while (length) {
+                INSIST(at < plan->count);
+                if (plan->areas[at].type == SFI_EXTERNAL) {
+                        INSIST(plan->areas[at].length <= length);
+                        length -= plan->areas[at].length;
+                        pieces++;
+                }
+                at++;
+        }
+        *ret_pieces = pieces;
+        return at;
+}
+
+/* A prefix before each piece of a segment (AN5054 section 2.3), which grows by them where it lies and
+ * is the plan's from then on. From the end, so that nothing is overwritten before it is moved. */
+static size_t prefix_segment(struct image_plan *plan, size_t at,
+                             const struct image_external *external,
+                             struct firmware_segment *segment)
+{
+        size_t from = segment->data.length, pieces, end, to;
+        struct bytes *bytes = plan_own(plan, segment->data);
+
+        segment->data = (struct bytes){ 0 };
+        end = find_pieces(plan, at, from, &pieces);
+        bytes_grow(bytes, from + pieces * SFI_EXTERNAL_PREFIX_LENGTH);
+        to = bytes->length;
+        for (size_t i = end; i-- > at;) {
+                struct sfi_plain_area *area = &plan->areas[i];
+
+                if (area->type != SFI_EXTERNAL)
+                        continue;
+                from -= area->length;
+                to -= area->length;
+                memmove(bytes->data + to, bytes->data + from, area->length);
+                to -= SFI_EXTERNAL_PREFIX_LENGTH;
+                store_le32(bytes->data + to, external->region);
+                store_le32(bytes->data + to + 4, external->mode);
+                store_le32(bytes->data + to + 8, external->key_address);
+                area->data = bytes->data + to;
+                area->length += SFI_EXTERNAL_PREFIX_LENGTH;
+        }
+        INSIST(from == 0 && to == 0);
+        return end;
+}
+
+/* The pieces stand in the plan in the order of files and segments. */
+static void prefix_external(struct image_plan *plan, struct image_inputs *inputs)
+{
+        size_t at = 0;
+
+        for (size_t i = 0; i < inputs->external_count; i++) {
+                struct image_external *external = &inputs->externals[i];
+
+                for (size_t j = 0; j < external->firmware.count; j++)
+                        at = prefix_segment(plan, at, external, &external->firmware.segments[j]);
+        }
+}
+
 static int place(const struct image_rules *rules, const struct wholes *wholes,
                  struct image_plan *plan)
 {
@@ -437,6 +488,7 @@ int image_plan_make(const struct image_rules *rules, struct image_inputs *inputs
         }
         if (r < 0)
                 return r;
+        prefix_external(&plan, inputs);
         if (rules->has_hash)
                 put_digest(&plan);
         *ret_plan = plan;

@@ -445,7 +445,6 @@ static int create(const struct request *request, const struct chosen_family *cho
                 r = image_plan_make(&rules, inputs, &plan);
         if (r < 0)
                 return r;
-        image_inputs_drop_external(inputs);
         progress_next(&progress, "checking", 0);
         warn_about_ram(&chosen->family, &plan);
         r = lint(request, chosen, &plan);
@@ -453,6 +452,8 @@ static int create(const struct request *request, const struct chosen_family *cho
                 return r;
         r = seal_and_write(request, &plan, &progress);
         progress_end(&progress);
+        image_plan_free(&plan); /* what is shown is read again: not both at once */
+        image_inputs_free(&inputs);
         return r < 0 ? r : show_result(request);
 }
 
