@@ -21,7 +21,8 @@ struct piece {
         size_t length;
 };
 
-/* A zeroed buffer of `length` bytes (one spare zero byte follows it). Aborts when memory is out. */
+/* A zeroed buffer of `length` bytes (one spare zero byte follows it); a large one asks for huge pages.
+ * Aborts when memory is out. */
 struct bytes bytes_new(size_t length);
 
 /* A copy of `length` bytes. */
