@@ -47,13 +47,13 @@ struct bytes bytes_copy(const void *data, size_t length)
 /* realloc() of the C library remaps a large block (mremap(2)). */
 void bytes_grow(struct bytes *bytes, size_t length)
 {
-        uint8_t *data;
+        size_t before = bytes->length;
 
-        INSIST(length >= bytes->length && length < SIZE_MAX);
-        data = realloc(bytes->data, length + 1);
-        INSIST(data);
-        memset(data + bytes->length, 0, length + 1 - bytes->length);
-        *bytes = (struct bytes){ data, length };
+        INSIST(length >= before && length < SIZE_MAX);
+        bytes->data = realloc(bytes->data, length + 1);
+        INSIST(bytes->data);
+        bytes->length = length;
+        memset(bytes->data + before, 0, length + 1 - before);
 }
 
 void bytes_free(struct bytes *bytes)

@@ -7,8 +7,11 @@
 #include "scheduler/fiber.h"
 #include "scheduler/workers.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static const uint8_t key[GCM_KEY_LENGTH] = "sixteen key byte";
 static const uint8_t nonce[SFI_NONCE_LENGTH] = "twelve nonce";
@@ -237,6 +240,40 @@ static void sealed_bytes_are_what_the_rules_say_and_lie_where_the_plain_ones_wer
         assert_memory_equal(one + 5, "kp", 2); /* what lies behind is kept */
         sfi_sealed_free(&sealed);
         assert_null(sealed.pieces);
+}
+
+/* Does sealing two areas of `content` at these offsets, 4 and then 3 bytes long, end the program? */
+static bool breaks_a_belief(uint8_t *content, size_t first, size_t second)
+{
+        const struct sfi_plain_area areas[] = { { 'F', 0, content + first, 4 },
+                                                { 'F', 16, content + second, 3 } };
+        const struct sfi_recipe recipe = { 2, 1, 0, areas, 2 };
+        struct sfi_sealed sealed;
+        pid_t child = fork();
+        int status;
+
+        assert_true(child >= 0);
+        if (child == 0) {
+                (void)close(STDERR_FILENO);
+                IGNORE(sfi_seal(&recipe, key, nonce, NULL, &sealed));
+                _exit(0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status) || WTERMSIG(status) == SIGABRT);
+        return !WIFEXITED(status);
+}
+
+static void areas_may_lie_in_any_order_but_not_over_each_other(void **state)
+{
+        uint8_t content[16] = "some firmware";
+
+        (void)state;
+        assert_false(breaks_a_belief(content, 0, 4));
+        assert_false(breaks_a_belief(content, 3, 0));
+        assert_false(breaks_a_belief(content, 9, 2));
+        assert_true(breaks_a_belief(content, 0, 3));
+        assert_true(breaks_a_belief(content, 2, 0));
+        assert_true(breaks_a_belief(content, 5, 5));
 }
 
 /* Both engines, and pools of 0, 1 and 2 threads; large enough to be spread at all. */
@@ -565,6 +602,7 @@ int main(void)
                 cmocka_unit_test(policies_have_names_and_are_found_by_them),
                 cmocka_unit_test(
                         sealed_bytes_are_what_the_rules_say_and_lie_where_the_plain_ones_were),
+                cmocka_unit_test(areas_may_lie_in_any_order_but_not_over_each_other),
                 cmocka_unit_test(what_was_sealed_is_parsed_and_opened_again),
                 cmocka_unit_test(an_image_may_be_one_empty_area),
                 cmocka_unit_test(any_number_of_workers_gives_the_same_bytes),
