@@ -71,6 +71,9 @@ enum blame { BLAME_UNIT, BLAME_STATION, BLAME_PERSON, BLAME_NOBODY };
         _(CARD_STATE,     "the card is not operational",                          HOLD_UNIT,   BLAME_STATION) \
         _(CARD_REFUSED,   "the card refused the command",                         HOLD_UNIT,   BLAME_STATION) \
         _(WRONG_CARD,     "no card holds the firmware identifier",                STOP_LINE,   BLAME_STATION) \
+        _(NO_LICENSE,     "no license for this chip is in hand",                  HOLD_UNIT,   BLAME_STATION) \
+        _(SERVER,         "the license server did not answer",                    RETRY_UNIT,  BLAME_STATION) \
+        _(SERVER_REFUSED, "the license server refused",                           HOLD_UNIT,   BLAME_STATION) \
         /* the station */                                                                          \
         _(STORE,          "the record store failed",                              STOP_LINE,   BLAME_STATION) \
         _(INTERRUPTED,    "the station stopped during the attempt",               RETRY_UNIT,  BLAME_STATION)

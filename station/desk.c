@@ -47,10 +47,12 @@ static struct request *request_create(struct desk *desk, const struct ledger_req
         INSIST(request);
         request->certificate = *wanted->certificate;
         snprintf(request->firmware_id, sizeof(request->firmware_id), "%s", wanted->firmware_id);
+        snprintf(request->type, sizeof(request->type), "%s", wanted->type);
         snprintf(request->order, sizeof(request->order), "%s", wanted->order);
         snprintf(request->site, sizeof(request->site), "%s", wanted->site);
         request->ledger = (struct ledger_request){ .certificate = &request->certificate,
                                                    .firmware_id = request->firmware_id,
+                                                   .type = request->type,
                                                    .order = request->order,
                                                    .site = request->site };
         request->next = desk->requests;
@@ -63,6 +65,7 @@ static struct request *request_find(struct desk *desk, const struct ledger_reque
 {
         for (struct request *r = desk->requests; r; r = r->next) {
                 if (!r->is_done && strcmp(r->firmware_id, wanted->firmware_id) == 0 &&
+                    strcmp(r->type, wanted->type) == 0 &&
                     memcmp(r->certificate.bytes, wanted->certificate->bytes, CERTIFICATE_LENGTH) ==
                             0)
                         return r;
@@ -290,7 +293,7 @@ static int request_wait(struct desk *desk, struct request *request)
 }
 
 static int desk_ask(struct desk *desk, const struct ledger_request *wanted,
-                    struct desk_license *ret_license)
+                    struct ledger_license *ret_license)
 {
         struct request *request = request_find(desk, wanted);
         int r;
@@ -309,13 +312,14 @@ static int desk_ask(struct desk *desk, const struct ledger_request *wanted,
 }
 
 int desk_license(struct desk *desk, const struct ledger_request *request,
-                 struct desk_license *ret_license)
+                 enum license_source source, struct ledger_license *ret_license)
 {
-        struct desk_license license = { .was_in_hand = true };
+        struct ledger_license license = { 0 };
         int r;
 
+        INSIST(source == LICENSE_FROM_CARD);
         desk->callers++;
-        r = ledger_find(desk->ledger, request, &license.id, license.license);
+        r = ledger_find(desk->ledger, request, &license);
         if (r == 0)
                 r = desk_ask(desk, request, &license);
         caller_leave(desk);
@@ -327,24 +331,23 @@ int desk_license(struct desk *desk, const struct ledger_request *request,
 
 /* --- opening, closing, looking ------------------------------------------------------------- */
 
-int desk_open(struct ledger *ledger, const struct card_profile *profile, struct reader **readers,
-              unsigned count, void (*changed)(void *context), void *context, struct desk **ret_desk)
+int desk_open(const struct desk_settings *settings, struct desk **ret_desk)
 {
         struct desk *desk = calloc(1, sizeof(*desk));
 
         INSIST(desk);
-        desk->ledger = ledger;
-        desk->profile = profile;
-        desk->changed = changed;
-        desk->changed_context = context;
-        desk->card_count = count;
-        desk->cards = calloc(count ? count : 1, sizeof(*desk->cards));
+        desk->ledger = settings->ledger;
+        desk->profile = settings->profile;
+        desk->changed = settings->changed;
+        desk->changed_context = settings->context;
+        desk->card_count = settings->reader_count;
+        desk->cards = calloc(desk->card_count ? desk->card_count : 1, sizeof(*desk->cards));
         INSIST(desk->cards);
-        for (unsigned i = 0; i < count; i++) {
+        for (unsigned i = 0; i < desk->card_count; i++) {
                 struct card *card = &desk->cards[i];
 
                 card->desk = desk;
-                card->reader = readers[i];
+                card->reader = settings->readers[i];
                 card->hope_until_ns = clock_now_ns() + GRACE_NS;
                 snprintf(card->sentence, sizeof(card->sentence), "no card seen yet");
                 card->fiber = fiber_spawn("card", desk_card_procedure, card);

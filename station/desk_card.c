@@ -133,14 +133,14 @@ static int check_license(const struct card *card, const uint8_t license[static L
         return 0;
 }
 
-static int keep_license(struct card *card, const struct desk_license *license)
+static int keep_license(struct card *card, const struct ledger_license *license)
 {
-        int r = ledger_store(card->desk->ledger, license->id, license->license);
+        int r = ledger_store(card->desk->ledger, license->id, license->bytes);
 
         for (int tries = 1; r < 0 && tries < KEEP_TRIES; tries++) {
                 if (fiber_sleep_ns(NS_PER_S) < 0)
                         continue; /* nothing is worth more than the license */
-                r = ledger_store(card->desk->ledger, license->id, license->license);
+                r = ledger_store(card->desk->ledger, license->id, license->bytes);
         }
         return r;
 }
@@ -207,10 +207,9 @@ static int card_sort_out(struct card *card, struct request *request, int result)
 /* The ledger has a license for this chip already: it was stored after the caller had looked. */
 static void answer_from_ledger(struct card *card, struct request *request)
 {
-        struct desk_license *license = &request->license;
-        int r = ledger_find(card->desk->ledger, &request->ledger, &license->id, license->license);
+        struct ledger_license *license = &request->license;
+        int r = ledger_find(card->desk->ledger, &request->ledger, license);
 
-        license->was_in_hand = r > 0;
         if (r == 0)
                 r = fault(FAULT_STORE, "the ledger has a license and does not find it");
         desk_answer(card->desk, request, r < 0 ? r : 0);
@@ -220,7 +219,7 @@ static void answer_from_ledger(struct card *card, struct request *request)
 static int card_spend(struct card *card, struct request *request)
 {
         struct desk *desk = card->desk;
-        struct desk_license *license = &request->license;
+        struct ledger_license *license = &request->license;
         int r = ledger_intend(desk->ledger, &request->ledger, card->info.serial, card->info.counter,
                               &license->id);
 
@@ -232,9 +231,9 @@ static int card_spend(struct card *card, struct request *request)
                 set_state(card, CARD_READY, "");
                 return 0;
         }
-        r = hsm_license(card->reader, desk->profile, &request->certificate, license->license);
+        r = hsm_license(card->reader, desk->profile, &request->certificate, license->bytes);
         if (r >= 0)
-                r = check_license(card, license->license);
+                r = check_license(card, license->bytes);
         if (r < 0)
                 return card_sort_out(card, request, r);
         r = keep_license(card, license);

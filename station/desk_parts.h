@@ -18,8 +18,8 @@ enum card_state { CARD_ABSENT, CARD_READY, CARD_BUSY, CARD_DEAD, CARD_EMPTY, CAR
 struct request {
         struct request *next, *next_queued;
         struct certificate certificate;
-        char firmware_id[33], order[ORDER_ID_MAX + 1], site[16];
-        struct ledger_request ledger; /* points at the four above */
+        char firmware_id[33], type[5], order[ORDER_ID_MAX + 1], site[16];
+        struct ledger_request ledger; /* points at the five above */
         unsigned waiters;
         unsigned deaths; /* cards that fell silent over it */
         bool is_queued, is_in_card, is_done;
@@ -27,7 +27,7 @@ struct request {
 
         int result;
         char sentence[512];
-        struct desk_license license;
+        struct ledger_license license;
 };
 
 struct card {

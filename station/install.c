@@ -214,10 +214,12 @@ static int ask_for_license(void *subject)
         struct ledger_request request = {
                 .certificate = &install->certificate,
                 .firmware_id = install->lot->order.firmware_id,
+                .type = "SFI",
                 .order = install->lot->order.id,
                 .site = install->site->settings->name,
         };
-        int r = desk_license(install->station->desk, &request, &install->license);
+        int r = desk_license(install->station->desk, &request, LICENSE_FROM_CARD,
+                             &install->license);
 
         if (r < 0)
                 snprintf(install->license_sentence, sizeof(install->license_sentence), "%s",
@@ -310,7 +312,7 @@ static int install_parts(struct install *install)
         for (unsigned i = 0; i < lot->part_count; i++) {
                 r = rss_install_part(&install->target, &install->station->rss, lot->sfi,
                                      &lot->parts[i], i + 1 == lot->part_count,
-                                     install->license.license, &install->progress);
+                                     install->license.bytes, &install->progress);
                 if (r < 0)
                         return lot->part_count == 1
                                        ? r

@@ -41,7 +41,7 @@ struct install {
         bool is_license_there;       /* the asking has ended, one way or the other */
         struct waitlist license_there;
         char license_sentence[256];
-        struct desk_license license;
+        struct ledger_license license;
         bool was_offered;
 };
 

@@ -46,11 +46,11 @@ struct step {
         uint32_t counter;
         int64_t id, now_us;
         uint8_t *license;
-        bool is_installed;
+        enum license_source source;
         const char *state; /* names the step in a fault */
 
         uint8_t iv[GCM_IV_LENGTH], sealed[LICENSE_LENGTH], tag[GCM_TAG_LENGTH];
-        uint8_t aad[DIGEST_LENGTH + 33];
+        uint8_t aad[DIGEST_LENGTH + 2 * 33];
         size_t aad_length;
         char found[16];
 };
@@ -67,15 +67,36 @@ static void step_for_request(struct step *step, const struct ledger_request *req
         digest_sha256(request->certificate->bytes, CERTIFICATE_LENGTH, step->digest);
 }
 
+/* --- words --------------------------------------------------------------------------------- */
+
+static const char *const sources[] = { "card", "server", "file", "global" };
+
+const char *license_source_name(enum license_source source)
+{
+        return sources[source];
+}
+
+/* What schema.h lets stand there. */
+static enum license_source source_of(const char *name)
+{
+        for (unsigned i = 0; i < LENGTH_OF(sources); i++)
+                if (name && strcmp(name, sources[i]) == 0)
+                        return (enum license_source)i;
+        return LICENSE_FROM_CARD;
+}
+
 /* --- sealing ------------------------------------------------------------------------------- */
 
-static void make_aad(struct step *step, const void *digest, const char *firmware_id)
+/* The type is added where it is not SFI: the licenses of schema version 1 had none. */
+static void make_aad(struct step *step, const void *digest, const char *firmware_id,
+                     const char *type)
 {
-        size_t length = strnlen(firmware_id, 32);
+        int length =
+                snprintf((char *)step->aad + DIGEST_LENGTH, 2 * 33, "%.32s%s%.32s", firmware_id,
+                         strcmp(type, "SFI") ? "\n" : "", strcmp(type, "SFI") ? type : "");
 
         memcpy(step->aad, digest, DIGEST_LENGTH);
-        memcpy(step->aad + DIGEST_LENGTH, firmware_id, length);
-        step->aad_length = DIGEST_LENGTH + length;
+        step->aad_length = DIGEST_LENGTH + (size_t)length;
 }
 
 /* Chance of the scheduler is not for secrets (chance.h); this one is the kernel's. */
@@ -106,6 +127,7 @@ static int found_row(struct sqlite3_stmt *row, void *context)
                 return fault(FAULT_STORE, "license %lld has parts of wrong length",
                              (long long)sqlite3_column_int64(row, 0));
         step->id = sqlite3_column_int64(row, 0);
+        step->source = source_of((const char *)sqlite3_column_text(row, 4));
         return 0;
 }
 
@@ -113,14 +135,15 @@ static int find_work(struct sqlite3 *database, void *argument)
 {
         struct step *step = argument;
         int r = store_sql(database, found_row, step,
-                          "SELECT id, iv, sealed, tag FROM licenses WHERE digest = ? AND "
-                          "firmware_id = ? AND state IN ('stored', 'offered', 'installed', "
-                          "'refused') ORDER BY state = 'refused', id DESC LIMIT 1",
-                          "bt", step->digest, sizeof(step->digest), step->request->firmware_id);
+                          "SELECT id, iv, sealed, tag, source FROM licenses WHERE digest = ? AND "
+                          "firmware_id = ? AND type = ? AND state IN ('stored', 'offered', "
+                          "'installed', 'refused') ORDER BY state = 'refused', id DESC LIMIT 1",
+                          "btt", step->digest, sizeof(step->digest), step->request->firmware_id,
+                          step->request->type);
 
         if (r < 0 || !step->id)
                 return r;
-        make_aad(step, step->digest, step->request->firmware_id);
+        make_aad(step, step->digest, step->request->firmware_id, step->request->type);
         r = gcm_open(step->ledger->key, step->iv, step->aad, step->aad_length, step->sealed,
                      step->license, LICENSE_LENGTH, step->tag);
         if (r < 0)
@@ -131,20 +154,22 @@ static int find_work(struct sqlite3 *database, void *argument)
         return 1;
 }
 
-int ledger_find(struct ledger *ledger, const struct ledger_request *request, int64_t *ret_id,
-                uint8_t ret_license[static LICENSE_LENGTH])
+int ledger_find(struct ledger *ledger, const struct ledger_request *request,
+                struct ledger_license *ret_license)
 {
-        uint8_t license[LICENSE_LENGTH];
-        struct step step = { .ledger = ledger, .license = license };
+        struct ledger_license found = { 0 };
+        struct step step = { .ledger = ledger, .license = found.bytes };
         int r;
 
         step_for_request(&step, request);
         r = step_run(&step, find_work);
         if (r > 0) {
-                *ret_id = step.id;
-                memcpy(ret_license, license, LICENSE_LENGTH);
+                found.id = step.id;
+                found.source = step.source;
+                found.was_in_hand = true;
+                *ret_license = found;
         }
-        wipe(license, sizeof(license));
+        wipe(&found, sizeof(found));
         return r;
 }
 
@@ -161,9 +186,10 @@ static int check_none_in_hand(struct sqlite3 *database, const struct step *step)
 {
         int64_t id = 0;
         int r = store_sql(database, read_id, &id,
-                          "SELECT id FROM licenses WHERE digest = ? AND firmware_id = ? AND state "
-                          "IN ('stored', 'offered', 'installed') LIMIT 1",
-                          "bt", step->digest, sizeof(step->digest), step->request->firmware_id);
+                          "SELECT id FROM licenses WHERE digest = ? AND firmware_id = ? AND "
+                          "type = ? AND state IN ('stored', 'offered', 'installed') LIMIT 1",
+                          "btt", step->digest, sizeof(step->digest), step->request->firmware_id,
+                          step->request->type);
 
         if (r < 0 || !id)
                 return r;
@@ -172,36 +198,62 @@ static int check_none_in_hand(struct sqlite3 *database, const struct step *step)
                      step->request->firmware_id);
 }
 
+/* A card nobody reconciled is seen now for the first time. */
+static int meet_card(struct sqlite3 *database, const struct step *step)
+{
+        return store_sql(database, NULL, NULL,
+                         "INSERT OR IGNORE INTO cards (serial, firmware_id, type, maximum, "
+                         "first_counter, last_counter, first_seen_us, last_seen_us) "
+                         "VALUES (?1, ?2, ?3, ?4, ?4, ?4, ?5, ?5)",
+                         "tttii", step->card, step->request->firmware_id, step->request->type,
+                         (int64_t)step->counter, step->now_us);
+}
+
+/* A question to a server that never got its answer is asked again under its first number. */
+static int find_open_question(struct sqlite3 *database, struct step *step)
+{
+        return store_sql(database, read_id, &step->id,
+                         "SELECT id FROM licenses WHERE digest = ? AND firmware_id = ? AND "
+                         "type = ? AND state = 'intended' AND source = 'server' LIMIT 1",
+                         "btt", step->digest, sizeof(step->digest), step->request->firmware_id,
+                         step->request->type);
+}
+
+static int insert_intent(struct sqlite3 *database, struct step *step)
+{
+        const struct ledger_request *request = step->request;
+        int r = store_sql(database, NULL, NULL,
+                          "INSERT INTO licenses (state, certificate, digest, firmware_id, type, "
+                          "order_id, site, card, counter, source, intended_us) VALUES "
+                          "('intended', ?, ?, ?, ?, ?, ?, nullif(?, ''), ?, ?, ?)",
+                          "tbtttttiti", request->certificate->fingerprint, step->digest,
+                          sizeof(step->digest), request->firmware_id, request->type, request->order,
+                          request->site, step->card ? step->card : "", (int64_t)step->counter,
+                          license_source_name(step->source), step->now_us);
+
+        step->id = sqlite3_last_insert_rowid(database);
+        return r;
+}
+
 static int intend_work(struct sqlite3 *database, void *argument)
 {
         struct step *step = argument;
-        const struct ledger_request *request = step->request;
         int r = check_none_in_hand(database, step);
 
-        /* A card nobody reconciled is seen now for the first time. */
         if (r >= 0)
-                r = store_sql(database, NULL, NULL,
-                              "INSERT OR IGNORE INTO cards (serial, firmware_id, maximum, "
-                              "first_counter, last_counter, first_seen_us, last_seen_us) "
-                              "VALUES (?1, ?2, ?3, ?3, ?3, ?4, ?4)",
-                              "ttii", step->card, request->firmware_id, (int64_t)step->counter,
-                              step->now_us);
-        if (r >= 0)
-                r = store_sql(database, NULL, NULL,
-                              "INSERT INTO licenses (state, certificate, digest, firmware_id, "
-                              "order_id, site, card, counter, intended_us) "
-                              "VALUES ('intended', ?, ?, ?, ?, ?, ?, ?, ?)",
-                              "tbttttii", request->certificate->fingerprint, step->digest,
-                              sizeof(step->digest), request->firmware_id, request->order,
-                              request->site, step->card, (int64_t)step->counter, step->now_us);
-        step->id = sqlite3_last_insert_rowid(database);
-        return r;
+                r = step->card ? meet_card(database, step) : find_open_question(database, step);
+        if (r < 0 || step->id)
+                return r;
+        return insert_intent(database, step);
 }
 
 int ledger_intend(struct ledger *ledger, const struct ledger_request *request, const char *card,
                   uint32_t counter, int64_t *ret_id)
 {
-        struct step step = { .ledger = ledger, .card = card, .counter = counter };
+        struct step step = { .ledger = ledger,
+                             .card = card,
+                             .counter = counter,
+                             .source = card ? LICENSE_FROM_CARD : LICENSE_FROM_SERVER };
         int r;
 
         step_for_request(&step, request);
@@ -212,7 +264,7 @@ int ledger_intend(struct ledger *ledger, const struct ledger_request *request, c
         return 0;
 }
 
-/* --- the other steps ----------------------------------------------------------------------- */
+/* --- keeping ----------------------------------------------------------------------------- */
 
 static int found_state(struct sqlite3_stmt *row, void *context)
 {
@@ -243,7 +295,8 @@ static int found_binding(struct sqlite3_stmt *row, void *context)
 
         if (!copy_blob(row, 0, digest, sizeof(digest)))
                 return fault(FAULT_STORE, "an intent has no certificate digest");
-        make_aad(context, digest, (const char *)sqlite3_column_text(row, 1));
+        make_aad(context, digest, (const char *)sqlite3_column_text(row, 1),
+                 (const char *)sqlite3_column_text(row, 2));
         return 0;
 }
 
@@ -251,7 +304,8 @@ static int keep_work(struct sqlite3 *database, void *argument)
 {
         struct step *step = argument;
         int r = store_sql(database, found_binding, step,
-                          "SELECT digest, firmware_id FROM licenses WHERE id = ?", "i", step->id);
+                          "SELECT digest, firmware_id, type FROM licenses WHERE id = ?", "i",
+                          step->id);
 
         if (r < 0)
                 return r;
@@ -284,6 +338,64 @@ int ledger_store(struct ledger *ledger, int64_t id, const uint8_t license[static
         wipe(copy, sizeof(copy));
         return r;
 }
+
+/* --- from a file --------------------------------------------------------------------------- */
+
+/* In hand already: fine when it is the same, else a person must know. */
+static int import_again(struct sqlite3 *database, struct step *step)
+{
+        uint8_t in_hand[LICENSE_LENGTH];
+        struct step found = { .ledger = step->ledger,
+                              .request = step->request,
+                              .license = in_hand };
+        int r;
+
+        memcpy(found.digest, step->digest, sizeof(found.digest));
+        r = find_work(database, &found);
+        if (r > 0 && memcmp(in_hand, step->license, LICENSE_LENGTH) == 0)
+                step->id = found.id;
+        else if (r > 0)
+                r = fault(FAULT_DUPLICATE,
+                          "chip %s has license %lld for %s in hand, and it is not "
+                          "this one",
+                          step->request->certificate->fingerprint, (long long)found.id,
+                          step->request->firmware_id);
+        wipe(in_hand, sizeof(in_hand));
+        return r;
+}
+
+static int import_work(struct sqlite3 *database, void *argument)
+{
+        struct step *step = argument;
+        int r = import_again(database, step);
+
+        if (r != 0)
+                return r;
+        r = insert_intent(database, step);
+        return r < 0 ? r : keep_work(database, step);
+}
+
+int ledger_import(struct ledger *ledger, const struct ledger_request *request,
+                  const uint8_t license[static LICENSE_LENGTH], int64_t *ret_id)
+{
+        uint8_t copy[LICENSE_LENGTH];
+        struct step step = {
+                .ledger = ledger, .license = copy, .state = "stored", .source = LICENSE_FROM_FILE
+        };
+        int r = random_bytes(step.iv, sizeof(step.iv));
+
+        memcpy(copy, license, sizeof(copy));
+        step_for_request(&step, request);
+        if (r >= 0)
+                r = step_run(&step, import_work);
+        wipe(copy, sizeof(copy));
+        if (r < 0)
+                return r;
+        *ret_id = step.id;
+        return 0;
+}
+
+/* --- the last steps ------------------------------------------------------------------------ */
 
 static int cancel_work(struct sqlite3 *database, void *argument)
 {

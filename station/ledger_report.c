@@ -78,11 +78,11 @@ static int meet_card(struct sqlite3 *database, const struct reconcile *reconcile
         const struct hsm_info *card = reconcile->card;
 
         return store_sql(database, NULL, NULL,
-                         "INSERT INTO cards (serial, firmware_id, maximum, first_counter, "
+                         "INSERT INTO cards (serial, firmware_id, type, maximum, first_counter, "
                          "last_counter, first_seen_us, last_seen_us) "
-                         "VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?5)",
-                         "ttiii", card->serial, card->firmware_id, (int64_t)card->maximum,
-                         (int64_t)card->counter, reconcile->now_us);
+                         "VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?6)",
+                         "tttiii", card->serial, card->firmware_id, card->type,
+                         (int64_t)card->maximum, (int64_t)card->counter, reconcile->now_us);
 }
 
 /* A card's identifier and counter are written once, when it locks (spec/secure-install.md 12), and
@@ -178,12 +178,12 @@ static int book_outside(struct sqlite3 *database, struct reconcile *reconcile)
         say(reconcile, "; %lld lost outside the station: spent by another program",
             (long long)outside);
         return store_sql(database, NULL, NULL,
-                         "INSERT INTO licenses (state, count, certificate, firmware_id, order_id, "
-                         "site, card, counter, reason, intended_us, settled_us) "
-                         "VALUES ('lost', ?1, '', ?2, '', '', ?3, ?4, "
-                         "'spent outside the station', ?5, ?5)",
-                         "ittii", outside, card->firmware_id, card->serial, reconcile->last_counter,
-                         reconcile->now_us);
+                         "INSERT INTO licenses (state, count, certificate, firmware_id, type, "
+                         "order_id, site, card, counter, reason, intended_us, settled_us) "
+                         "VALUES ('lost', ?1, '', ?2, ?3, '', '', ?4, ?5, "
+                         "'spent outside the station', ?6, ?6)",
+                         "itttii", outside, card->firmware_id, card->type, card->serial,
+                         reconcile->last_counter, reconcile->now_us);
 }
 
 static int reconcile_work(struct sqlite3 *database, void *argument)

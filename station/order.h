@@ -9,6 +9,13 @@
  *     file: blinky.sfi          # from the order's directory, or absolute; no ".."
  *     sha256: 64 hex digits
  *   firmware_id: BLINKY_1       # identifier on the card
+ *   license:                    # optional; a chip license of type SFI from a card when left out
+ *     source: card              # card | server | file (imported before) | global
+ *     type: SFI                 # SFI | SFIA
+ *     file: global.bin          # global only: ST's "global license", for any chip of the family
+ *   modules:                    # optional, at most 8: licenses each unit needs besides
+ *     - firmware_id: STACK_1
+ *       type: SMU
  *   retries: 1                  # further attempts on the same unit, 0..5; 1 when left out
  *   erase: interrupted          # never | interrupted (when left out) | always
  *   due: 2026-12-01             # optional
@@ -19,6 +26,7 @@
 #include "crypto/sfi.h"
 #include "scheduler/base.h"
 #include "scheduler/fault.h"
+#include "station/ledger.h"
 
 #define ORDER_FILE_MAX (64u << 10)
 #define ORDER_ID_MAX   63u
@@ -29,6 +37,21 @@ enum erase_rule {
         ERASE_ALWAYS,
 };
 
+#define ORDER_MODULES_MAX 8u
+
+struct order_license {
+        enum license_source source;
+        char type[5];
+        char file[512]; /* resolved; "" unless global */
+        unsigned line;  /* where it stands; 0 left out */
+};
+
+struct order_module {
+        char firmware_id[33];
+        char type[5];
+        unsigned line;
+};
+
 struct order {
         char id[ORDER_ID_MAX + 1];
         char part[32];
@@ -37,6 +60,9 @@ struct order {
         char image_file[512]; /* resolved */
         uint8_t image_digest[32];
         char firmware_id[33];
+        struct order_license license;
+        struct order_module modules[ORDER_MODULES_MAX];
+        unsigned module_count;
         unsigned retries;
         enum erase_rule erase;
         char due[32];

@@ -33,6 +33,14 @@ struct settings_bench {
         char directory[256]; /* "" nothing survives */
 };
 
+/* Where licenses come from over HTTPS; `url` "" for nowhere. */
+struct settings_server {
+        char url[256];              /* "https://licenses.example:8443" */
+        char certificate_file[256]; /* PEM: the only certificate that is believed */
+        char user[64];              /* the station, as the server knows it */
+        unsigned timeout_ms;
+};
+
 struct settings {
         char file[256]; /* where it was read */
         char station[32];
@@ -59,6 +67,7 @@ struct settings {
         unsigned minimum_mv;    /* below: no board */
         unsigned scan_s;        /* drop-folder scan beside inotify */
         unsigned license_alarm; /* alarm at this many left on a card */
+        struct settings_server license_server;
 
         struct settings_bench bench;
         bool is_virtual_time; /* rehearsal: simulated hardware only */

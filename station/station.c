@@ -200,8 +200,13 @@ static int open_desk(struct station *station)
                 else if ((r = pcsc_reader_open(settings->readers[count], &readers[count])) < 0)
                         break;
         if (r == 0)
-                return desk_open(station->ledger, &station->card_profile, readers, count,
-                                 station_changed, station, &station->desk);
+                return desk_open(&(struct desk_settings){ .ledger = station->ledger,
+                                                          .profile = &station->card_profile,
+                                                          .readers = readers,
+                                                          .reader_count = count,
+                                                          .changed = station_changed,
+                                                          .context = station },
+                                 &station->desk);
         while (count)
                 reader_close(readers[--count]);
         return r;

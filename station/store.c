@@ -306,6 +306,18 @@ static int make_tables(sqlite3 *database)
         return r < 0 ? r : execute(database, sql);
 }
 
+/* From an earlier version to ours, step by step, in the transaction that opens the file. */
+static int migrate(sqlite3 *database, int64_t version)
+{
+        char sql[64];
+        int r = 0;
+
+        for (; version < SCHEMA_VERSION && r >= 0; version++)
+                r = execute(database, schema_steps[version - 1]);
+        snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", SCHEMA_VERSION);
+        return r < 0 ? r : execute(database, sql);
+}
+
 /* Make the tables in an empty file; refuse a stranger's file and a later version's. */
 static int check_version(struct store *store)
 {
@@ -324,12 +336,12 @@ static int check_version(struct store *store)
         if (application != SCHEMA_APPLICATION)
                 return fault(FAULT_STORE, "%s is not a Gangway database; move it away",
                              store->path);
-        if (version != SCHEMA_VERSION)
+        if (version < 1 || version > SCHEMA_VERSION)
                 return fault(FAULT_STORE,
-                             "%s has schema version %lld, this program knows %d; use the Gangway "
-                             "that wrote it, or a later one",
+                             "%s has schema version %lld, this program knows 1 to %d; use the "
+                             "Gangway that wrote it, or a later one",
                              store->path, (long long)version, SCHEMA_VERSION);
-        return 0;
+        return version < SCHEMA_VERSION ? migrate(store->database, version) : 0;
 }
 
 static int set_up(struct store *store)

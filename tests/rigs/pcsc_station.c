@@ -166,12 +166,12 @@ static int site_procedure(void *subject)
 
         for (unsigned i = 0; i < EACH; i++) {
                 struct certificate certificate;
-                struct ledger_request request = { &certificate, "TEST_1", "RIG-E", "1" };
-                struct desk_license license;
+                struct ledger_request request = { &certificate, "TEST_1", "SFI", "RIG-E", "1" };
+                struct ledger_license license;
                 int r;
 
                 make_certificate(100 + site->index * EACH + i, &certificate);
-                r = desk_license(site->desk, &request, &license);
+                r = desk_license(site->desk, &request, LICENSE_FROM_CARD, &license);
                 site->served += r == 0;
                 if (r < 0)
                         printf("# %s: %s\n", fault_name(r), fault_sentence(r));
@@ -245,7 +245,11 @@ static void many_readers(unsigned count)
         claim(r == 0, "every reader is opened", r);
         if (r < 0 || store_open(directory, &store) < 0 ||
             ledger_open(store, directory, &ledger) < 0 ||
-            desk_open(ledger, &profile, readers, count, NULL, NULL, &desk) < 0)
+            desk_open(&(struct desk_settings){ .ledger = ledger,
+                                               .profile = &profile,
+                                               .readers = readers,
+                                               .reader_count = count },
+                      &desk) < 0)
                 abort();
         wait_until_all_are_ready(desk, count);
         served = run_sites(desk);

@@ -47,8 +47,13 @@ static inline void desk_start(struct hall *hall)
 
         for (unsigned i = 0; i < hall->card_count; i++)
                 readers[i] = &hall->cards[i].reader;
-        assert_int_equal(desk_open(hall->ledger, fake_profile(), readers, hall->card_count,
-                                   note_change, hall, &hall->desk),
+        assert_int_equal(desk_open(&(struct desk_settings){ .ledger = hall->ledger,
+                                                            .profile = fake_profile(),
+                                                            .readers = readers,
+                                                            .reader_count = hall->card_count,
+                                                            .changed = note_change,
+                                                            .context = hall },
+                                   &hall->desk),
                          0);
 }
 
@@ -110,15 +115,16 @@ static inline int ask(void *subject)
                 struct ledger_request request = { &certificate,
                                                   asker->firmware_id ? asker->firmware_id
                                                                      : "TEST_1",
-                                                  "ORDER-1", "1" };
-                struct desk_license license;
+                                                  "SFI", "ORDER-1", "1" };
+                struct ledger_license license;
 
                 fake_certificate(asker->first_chip + i, &certificate);
-                asker->result = desk_license(asker->hall->desk, &request, &license);
+                asker->result =
+                        desk_license(asker->hall->desk, &request, LICENSE_FROM_CARD, &license);
                 if (asker->result < 0)
                         break;
                 assert_true(license.id > 0);
-                assert_memory_equal(license.license, "SFI.", 4);
+                assert_memory_equal(license.bytes, "SFI.", 4);
                 asker->served++;
                 asker->in_hand += license.was_in_hand;
         }

@@ -59,7 +59,11 @@ static void hall_open(struct hall *hall, const char *directory, unsigned cards, 
                 readers[i] = bench_reader(hall->bench, i);
         assert_int_equal(store_open(directory, &hall->store), 0);
         assert_int_equal(ledger_open(hall->store, directory, &hall->ledger), 0);
-        assert_int_equal(desk_open(hall->ledger, &profile, readers, cards, NULL, NULL, &hall->desk),
+        assert_int_equal(desk_open(&(struct desk_settings){ .ledger = hall->ledger,
+                                                            .profile = &profile,
+                                                            .readers = readers,
+                                                            .reader_count = cards },
+                                   &hall->desk),
                          0);
 }
 
@@ -82,12 +86,12 @@ static int ask(void *subject)
 
         for (unsigned i = 0; i < EACH; i++) {
                 struct certificate certificate;
-                struct ledger_request request = { &certificate, "TEST_1", "ORDER-1", "1" };
-                struct desk_license license;
+                struct ledger_request request = { &certificate, "TEST_1", "SFI", "ORDER-1", "1" };
+                struct ledger_license license;
                 int r;
 
                 fake_certificate(1 + asker->index * EACH + i, &certificate);
-                r = desk_license(asker->hall->desk, &request, &license);
+                r = desk_license(asker->hall->desk, &request, LICENSE_FROM_CARD, &license);
                 asker->hall->served += r >= 0;
                 asker->hall->failed += r < 0;
         }

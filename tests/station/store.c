@@ -113,7 +113,7 @@ static int open_bad(void *subject)
         store_close(fresh(directory));
         run_sql(path, "PRAGMA user_version = 99");
         assert_fault(store_open(directory, &store), STORE,
-                     "schema version 99, this program knows 1");
+                     "schema version 99, this program knows 1 to 2");
         unlink(path);
 
         file = fopen(path, "w");
