@@ -360,7 +360,7 @@ static int issue_license(struct simulated_card *card, const struct command *comm
                 make_foreign(card, &certificate);
         card->is_misled = false;
         chance_bytes(&card->chance, entropy, sizeof(entropy));
-        r = license_issue(&certificate, memory->key, memory->iv, entropy, ret_answer);
+        r = license_issue(&certificate, "SFI", memory->key, memory->iv, entropy, ret_answer);
         wipe(entropy, sizeof(entropy));
         return r < 0 ? answer(ret_answer, 0, SW_BAD_DATA)
                      : answer(ret_answer, LICENSE_LENGTH, SW_GOOD);

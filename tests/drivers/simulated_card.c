@@ -101,7 +101,7 @@ static bool opens(struct holder *holder)
 {
         uint8_t key[GCM_KEY_LENGTH], nonce[SFI_NONCE_LENGTH];
 
-        if (license_open(holder->answer, holder->chip_private, key, nonce) < 0)
+        if (license_open(holder->answer, "SFI", holder->chip_private, key, nonce) < 0)
                 return false;
         assert_memory_equal(key, simulated_key, sizeof(key));
         assert_memory_equal(nonce, simulated_nonce, sizeof(nonce));

@@ -114,7 +114,7 @@ static int fake_license(struct fake_card *card, const uint8_t *apdu, uint8_t *an
                 return status(answer, 0, 0x6A80);
         store_le32(entropy, card->licenses);
         store_le32(entropy + 4, (uint32_t)card->serial);
-        assert_int_equal(license_issue(&certificate, key, nonce, entropy, answer), 0);
+        assert_int_equal(license_issue(&certificate, "SFI", key, nonce, entropy, answer), 0);
         if (trouble == FAKE_GARBAGE)
                 answer[0] ^= 1;
         return status(answer, LICENSE_LENGTH - (trouble == FAKE_SHORT), 0x9000);

@@ -109,7 +109,7 @@ void simulated_license(const uint8_t bytes[static CERTIFICATE_LENGTH],
         struct certificate certificate;
 
         assert_int_equal(certificate_parse(bytes, CERTIFICATE_LENGTH, NULL, &certificate), 0);
-        assert_int_equal(
-                license_issue(&certificate, simulated_key, simulated_nonce, entropy, ret_license),
-                0);
+        assert_int_equal(license_issue(&certificate, "SFI", simulated_key, simulated_nonce, entropy,
+                                       ret_license),
+                         0);
 }
