@@ -113,3 +113,23 @@ void simulated_license(const uint8_t bytes[static CERTIFICATE_LENGTH],
                                        ret_license),
                          0);
 }
+
+struct apdu simulated_apdu(enum card_command command, const struct apdu_values *values)
+{
+        struct apdu apdu;
+
+        apdu_build(simulated_card_conf(), command, 0, values, &apdu);
+        return apdu;
+}
+
+int simulated_read_info(const uint8_t *answer, size_t length, struct hsm_info *ret_info)
+{
+        struct apdu_facts facts = { 0 };
+        int r = apdu_read(simulated_card_conf(), CARD_INFO, 0, answer, length, &facts);
+
+        if (r >= 0)
+                r = apdu_check_info(simulated_card_conf(), &facts.info);
+        if (r >= 0)
+                *ret_info = facts.info;
+        return r;
+}
