@@ -83,15 +83,14 @@ void bench_remove(struct bench *bench, unsigned site);
 void bench_card_remove(struct bench *bench, unsigned card);
 void bench_card_insert(struct bench *bench, unsigned card);
 
-/* Trouble for the next exchange with a card, at an exact byte. An exchange is an answer to reset
- * (reader_connect) or an APDU: its command's bytes, then those of its answer with the status.
+/* Trouble with a card at an exact byte. The bytes are those of an exchange, one after the other: the
+ * answer to reset (reader_connect), or a command and then its answer with the status.
  *
- * bench_card_pull_after: so many bytes pass, then the card is out. The card acts when its command
- * is in whole, so LICENSE has counted and PERSONALIZE has burned before the answer's first byte:
- * pulled within the command, nothing happened; within the answer, it is done and the answer is
- * lost; at or past the end, the exchange succeeds and the card is gone afterwards.
- * bench_card_flip: this bit of the answer (or answer to reset) arrives turned over; none when the
- * answer is shorter. */
+ * bench_card_pull_after: so many bytes still pass, then the card is out. It acts when a command is
+ * in whole, so LICENSE has counted and PERSONALIZE has burned before the answer's first byte: pulled
+ * within the command, nothing happened; within the answer, it is done and the answer is lost.
+ * bench_card_flip: this bit of the next answer, or answer to reset, arrives turned over; none when
+ * the answer is shorter. */
 void bench_card_pull_after(struct bench *bench, unsigned card, unsigned bytes);
 void bench_card_flip(struct bench *bench, unsigned card, unsigned bit);
 struct simulated_part;

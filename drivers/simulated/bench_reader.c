@@ -4,8 +4,8 @@
  * The card acts in the middle of its time. Pulled before, it has done nothing; pulled after, a
  * license is spent and nobody has it. A dead card is found out by the profile's time limit.
  *
- * A test may also pull the card at a byte: then bytes are counted and not time, the command's first.
- * The card acts once when its command is in and before its answer begins.
+ * A test may also pull the card at a byte: then bytes are counted and not time. The card acts once its
+ * command is in whole and before its answer begins.
  */
 #include "drivers/simulated/bench_private.h"
 
@@ -86,25 +86,37 @@ static void pull(struct bench_card *card)
         waitlist_wake(&card->changed);
 }
 
-/* Will the card be out before `bytes` of this exchange have passed? */
+/* Will the card be out before `bytes` more have passed? */
 static bool is_pulled_within(const struct bench_card *card, size_t bytes)
 {
         return card->pull_in > 0 && card->pull_in - 1 < bytes;
 }
 
-/* The exchange is over: what was planned for it happens now or never. Returns its result, or that
- * the card left before the answer was whole. `sent` bytes went to the card. */
+/* So many bytes have passed, or as many as could before it came out. */
+static void pass(struct bench_card *card, size_t bytes)
+{
+        if (card->pull_in == 0)
+                return;
+        if (card->pull_in - 1 > bytes) {
+                card->pull_in -= (unsigned)bytes;
+                return;
+        }
+        card->pull_in = 0;
+        pull(card);
+}
+
+/* The exchange is over: `sent` bytes went to the card, `answered` came or -fault. What was planned
+ * for these bytes happens. Returns the result, or that the card left before the answer was whole. */
 static int settle(struct bench_reader *reader, size_t sent, int answered, uint8_t *answer)
 {
         struct bench_card *card = reader->card;
-        bool is_planned = card->pull_in > 0;
-        bool is_cut = answered >= 0 && is_pulled_within(card, sent + (size_t)answered);
+        size_t length = answered > 0 ? (size_t)answered : 0;
+        bool is_cut = answered >= 0 && is_pulled_within(card, sent + length);
 
-        if (answered > 0 && card->flip_in > 0 && (card->flip_in - 1) / 8 < (unsigned)answered)
+        if (card->flip_in > 0 && (card->flip_in - 1) / 8 < length)
                 answer[(card->flip_in - 1) / 8] ^= (uint8_t)(1u << (card->flip_in - 1) % 8);
-        card->pull_in = card->flip_in = 0;
-        if (is_planned)
-                pull(card);
+        card->flip_in = 0;
+        pass(card, sent + length);
         return is_cut ? no_card(reader) : answered;
 }
 
