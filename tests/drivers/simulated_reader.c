@@ -323,9 +323,11 @@ static void assert_one_differs(const struct hsm_info *found, const struct hsm_in
 
 /* What can be known is refused: a version that does not exist, a counter above its maximum, a text
  * that is none, any other status. What cannot be known from one answer, since it is as well formed
- * as the right one: a lower counter, a higher maximum, another serial, name or type. A card whose
- * state, name or type is not the wanted one is not used, so those do no harm; that is why the desk
- * asks twice for the others. */
+ * as the right one: a lower counter, a higher maximum, another serial, name or type. State, name and
+ * type of such a card are not what was wanted, so it is not used and nothing is lost; a counter or
+ * serial is asked for again (the desk does when a card is idle). Below, T=0 has a parity bit a byte
+ * and T=1 a check a block (ISO/IEC 7816-3, 7.3 and 11.3.4), so a bit turned over on the contacts
+ * does not come this far. */
 static int flip_info(void *subject)
 {
         struct table table = lay(HSM_STATE_OPERATIONAL);
