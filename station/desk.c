@@ -190,11 +190,10 @@ int desk_keep(struct desk *desk, const struct ledger_license *license)
 int desk_check_license(const struct request *request, const uint8_t license[static LICENSE_LENGTH],
                        enum fault code, const char *who)
 {
-        char wanted[5] = "....";
+        char type[5];
         uint32_t version = load_le32(license + LICENSE_VERSION);
 
-        memcpy(wanted, request->type, strlen(request->type));
-        if (memcmp(license + LICENSE_TYPE, wanted, 4) != 0)
+        if (!license_type(license + LICENSE_TYPE, type) || strcmp(type, request->type) != 0)
                 return fault(code, "%s answered with something else than a license of type %s", who,
                              request->type);
         if (version != 1)

@@ -213,12 +213,22 @@ void rss_begin(struct simulated_part *part, uint64_t now_ns)
 
 /* --- its steps ----------------------------------------------------------------------------- */
 
+/* An ordinary install takes the license of one without mass erase too: image and way are the same
+ * (AN5054 section 8). Those of modules and of SSP are for others. */
+static bool is_for_install(const uint8_t license[static LICENSE_LENGTH])
+{
+        char type[5];
+
+        return license_type(license, type) &&
+               (strcmp(type, "SFI") == 0 || strcmp(type, "SFIA") == 0);
+}
+
 /* What a module's license carries is the module's own affair: it need only be for this chip. */
 static bool module_license_opens(struct simulated_part *part, unsigned module)
 {
         uint8_t key[GCM_KEY_LENGTH], nonce[SFI_NONCE_LENGTH];
-        int r = license_open(licenses(part) + module * LICENSE_LENGTH, part->record->private_key,
-                             key, nonce);
+        int r = license_open(licenses(part) + module * LICENSE_LENGTH, NULL,
+                             part->record->private_key, key, nonce);
 
         wipe(key, sizeof(key));
         wipe(nonce, sizeof(nonce));
@@ -238,9 +248,10 @@ static void open_license(struct simulated_part *part)
         bool is_global =
                 part->rss->takes_global && license_global_is(license, LICENSE_GLOBAL_LENGTH);
         int r = is_global ? license_global_open(license, run->key, run->nonce)
-                          : license_open(license, part->record->private_key, run->key, run->nonce);
+                          : license_open(license, NULL, part->record->private_key, run->key,
+                                         run->nonce);
 
-        if (r < 0) {
+        if (r < 0 || (!is_global && !is_for_install(license))) {
                 end_run(part, RSS_ERROR_LICENSE);
                 return;
         }
