@@ -151,6 +151,13 @@ static int fill_cards(const struct settings_bench *from, struct bench_card_setti
         memcpy(card.firmware_id, from->firmware_id, sizeof(card.firmware_id));
         for (unsigned i = 0; i < from->cards && r == 0; i++)
                 cards[i] = card;
+        for (unsigned i = 0; i < from->module_card_count && r == 0; i++) {
+                const struct settings_module_card *module = &from->module_cards[i];
+
+                memcpy(card.firmware_id, module->firmware_id, sizeof(card.firmware_id));
+                memcpy(card.type, module->type, sizeof(card.type));
+                cards[from->cards + i] = card;
+        }
         wipe(&card, sizeof(card));
         return r;
 }
@@ -167,7 +174,7 @@ static int open_bench(struct station *station)
                 .card_profile = &station->card_profile,
                 .sites = settings->site_count,
                 .cards = cards,
-                .card_count = from->cards,
+                .card_count = from->cards + from->module_card_count,
                 .boards = from->boards,
                 .handling_ms = from->handling_ms,
                 .has_handler = true,
@@ -198,7 +205,9 @@ static int open_desk(struct station *station)
         const struct settings *settings = &station->settings;
         struct reader *readers[SETTINGS_READERS_MAX];
         unsigned count = 0,
-                 wanted = station->bench ? settings->bench.cards : settings->reader_count;
+                 wanted = station->bench
+                                  ? settings->bench.cards + settings->bench.module_card_count
+                                  : settings->reader_count;
         int r = 0;
 
         for (; count < wanted && r == 0; count++)
