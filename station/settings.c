@@ -584,9 +584,10 @@ static int check_simulated(const struct tree *tree, struct settings *settings)
                                    "readers are for real cards; simulated ones are counted in "
                                    "simulated.cards");
         if (bench->cards + bench->module_card_count > SETTINGS_READERS_MAX)
-                return tree_refuse(tree, root_line(tree, "simulated"),
-                                   "cards and module_cards are %u, at most %u are served; take fewer",
-                                   bench->cards + bench->module_card_count, SETTINGS_READERS_MAX);
+                return tree_refuse(
+                        tree, root_line(tree, "simulated"),
+                        "cards and module_cards are %u, at most %u are served; take fewer",
+                        bench->cards + bench->module_card_count, SETTINGS_READERS_MAX);
         if (bench->license_ms_low > bench->license_ms_high)
                 return tree_refuse(tree, root_line(tree, "simulated"),
                                    "license_ms_low is %u, above license_ms_high, %u; swap them",

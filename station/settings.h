@@ -37,7 +37,8 @@ struct settings_bench {
         uint32_t card_counter;
         char key_file[256], nonce_file[256];
         char firmware_id[33];
-        struct settings_module_card module_cards[SETTINGS_MODULE_CARDS_MAX]; /* after `cards` others */
+        struct settings_module_card
+                module_cards[SETTINGS_MODULE_CARDS_MAX]; /* after `cards` others */
         unsigned module_card_count;
         unsigned license_ms_low, license_ms_high;
         char directory[256]; /* "" nothing survives */

@@ -205,9 +205,8 @@ static int open_desk(struct station *station)
         const struct settings *settings = &station->settings;
         struct reader *readers[SETTINGS_READERS_MAX];
         unsigned count = 0,
-                 wanted = station->bench
-                                  ? settings->bench.cards + settings->bench.module_card_count
-                                  : settings->reader_count;
+                 wanted = station->bench ? settings->bench.cards + settings->bench.module_card_count
+                                         : settings->reader_count;
         int r = 0;
 
         for (; count < wanted && r == 0; count++)

@@ -137,7 +137,8 @@ static void take_global(struct line *line)
         fclose(file);
         free(text);
         snprintf(line->station.settings.rss_profile_file,
-                 sizeof(line->station.settings.rss_profile_file), "%s", line_path(line, "rss.conf"));
+                 sizeof(line->station.settings.rss_profile_file), "%s",
+                 line_path(line, "rss.conf"));
 }
 
 static void global_order(struct line *line, const char *id, unsigned quantity, const char *more)

@@ -159,7 +159,7 @@ struct run {
         struct line *line;
         const struct spoiled *spoiled; /* NULL: a good unit */
         struct record record;          /* of its attempt */
-        unsigned licenses; /* LICENSE commands its card has met */
+        unsigned licenses;             /* LICENSE commands its card has met */
         bool has_ended;
 };
 
