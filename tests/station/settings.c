@@ -476,6 +476,35 @@ static void the_examples_that_ship_are_good(void **state)
         assert_string_equal(settings.sites[15].path, "sim-15");
 }
 
+/* The group stands in the example as comments: taken out of them, it is good as it is. */
+static void the_license_server_of_the_example_is_good(void **state)
+{
+        static char text[SETTINGS_FILE_MAX];
+        char line[256];
+        FILE *file = fopen("configs/gangway.conf", "r");
+        bool is_inside = false;
+        size_t length = 0;
+
+        (void)state;
+        assert_non_null(file);
+        while (fgets(line, sizeof(line), file)) {
+                const char *from = line;
+
+                is_inside |= !strcmp(line, "# license_server = {\n");
+                if (is_inside)
+                        from += 2;
+                if (is_inside && !strcmp(from, "};\n"))
+                        is_inside = false;
+                length += (size_t)snprintf(text + length, sizeof(text) - length, "%s", from);
+        }
+        fclose(file);
+        if (parse(text) != 0)
+                fail_msg("%s", fault_sentence(-FAULT_BAD_VALUE));
+        assert_string_equal(settings.license_server.url, "https://licenses.example:8443");
+        assert_string_equal(settings.license_server.certificate_file, "/etc/gangway/licenses.pem");
+        assert_int_equal(settings.license_server.timeout_ms, 10000);
+}
+
 /* What the annotated example shows as value is the default, wherever there is one. */
 static void the_annotated_example_shows_the_defaults(void **state)
 {
@@ -509,6 +538,7 @@ int main(void)
                 cmocka_unit_test(paths_too_long_are_refused),
                 cmocka_unit_test(loading_names_the_file_that_is_missing_or_wrong),
                 cmocka_unit_test(the_examples_that_ship_are_good),
+                cmocka_unit_test(the_license_server_of_the_example_is_good),
                 cmocka_unit_test(the_annotated_example_shows_the_defaults),
         };
 
