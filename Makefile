@@ -126,7 +126,7 @@ sanitize-run: all $(TESTS) $(REPLAYS)
 THREADED := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/scheduler/workers.c \
 	tests/crypto/gcm.c tests/crypto/sfi.c tests/drivers/pcsc.c tests/station/store.c tests/station/desk.c \
 	tests/station/license_server.c))
-sanitize-threads: $(THREADED)
+sanitize-threads: $(THREADED) $(BUILD)/gangway
 	@GANGWAY_BUILD=$(abspath $(BUILD)) GANGWAY_DATA=$(DATA) GANGWAY_SANITIZE=1 tests/run $(THREADED)
 
 fuzz: lint-packages
