@@ -318,6 +318,8 @@ int license_server_open(const struct settings_server *settings, struct license_s
 
         if (loop_is_virtual())
                 return fault(FAULT_BAD_VALUE, "a license server has no place under virtual time");
+        /* libcurl would write the keys of every TLS session to the file it names */
+        INSIST(unsetenv("SSLKEYLOGFILE") == 0);
         if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
                 return fault(FAULT_SYSTEM, "%s does not start", curl_version());
         server = calloc(1, sizeof(*server));
