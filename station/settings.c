@@ -258,8 +258,7 @@ static bool has_part(CURLU *address, CURLUPart part)
 }
 
 /* "https://licenses.example:8443/gangway": no name and password, no query, and the scheme in full,
- * for libcurl would guess one, and
- * take a third slash for a slip. */
+ * for libcurl would guess one, and take a third slash for a slip. */
 static bool is_https(const char *text)
 {
         CURLU *address;
