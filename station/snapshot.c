@@ -35,7 +35,7 @@ static void fill_lot_licenses(const struct lot *lot, struct snapshot_lot *to)
 {
         snprintf(to->license_source, sizeof(to->license_source), "%s",
                  license_source_name(lot->order.license.source));
-        memcpy(to->license_type, lot->order.license.type, sizeof(to->license_type));
+        snprintf(to->license_type, sizeof(to->license_type), "%s", lot->order.license.type);
         to->licenses_issued = lot->balance.issued;
         to->licenses_installed = lot->balance.installed;
         to->licenses_in_hand = lot->balance.in_hand;
@@ -104,12 +104,12 @@ static void fill_site(const struct site *site, struct snapshot_site *to)
 
 static void fill_card(const struct desk_card *card, struct snapshot_card *to)
 {
-        memcpy(to->serial, card->serial, sizeof(to->serial));
+        snprintf(to->serial, sizeof(to->serial), "%.16s", card->serial);
         snprintf(to->reader, sizeof(to->reader), "%.63s", card->reader);
-        memcpy(to->firmware_id, card->firmware_id, sizeof(to->firmware_id));
-        memcpy(to->type, card->type, sizeof(to->type));
-        memcpy(to->state, card->state, sizeof(to->state));
-        memcpy(to->sentence, card->sentence, sizeof(to->sentence));
+        snprintf(to->firmware_id, sizeof(to->firmware_id), "%.32s", card->firmware_id);
+        snprintf(to->type, sizeof(to->type), "%.4s", card->type);
+        snprintf(to->state, sizeof(to->state), "%.15s", card->state);
+        snprintf(to->sentence, sizeof(to->sentence), "%.159s", card->sentence);
         to->left = card->left;
         to->maximum = card->maximum;
         to->per_hour = card->per_hour;
