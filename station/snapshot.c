@@ -146,14 +146,22 @@ static uint32_t left_for(const struct snapshot *line, const struct snapshot_need
         return left;
 }
 
+/* Two of one kind draw on the same cards and are told as one. */
 static void add_need(struct snapshot *to, const char *firmware_id, const char *type,
                      uint32_t wanted)
 {
-        struct snapshot_need *need = &to->needs[to->need_count++];
+        struct snapshot_need *need = to->needs;
+        const struct snapshot_need *end = need + to->need_count;
 
-        snprintf(need->firmware_id, sizeof(need->firmware_id), "%s", firmware_id);
-        snprintf(need->type, sizeof(need->type), "%s", type);
-        need->wanted = wanted;
+        while (need < end &&
+               (strcmp(need->firmware_id, firmware_id) != 0 || strcmp(need->type, type) != 0))
+                need++;
+        need->wanted += wanted;
+        if (need < end)
+                return;
+        to->need_count++;
+        snprintf(need->firmware_id, sizeof(need->firmware_id), "%.32s", firmware_id);
+        snprintf(need->type, sizeof(need->type), "%.4s", type);
         need->left = left_for(to, need);
 }
 
