@@ -130,7 +130,13 @@ static void fill_cards(const struct station *station, struct snapshot *to)
         to->cards[0].queue = desk_queue(station->desk); /* one queue for all: shown once */
 }
 
-/* What the cards that serve have left of it. A card that does not say its type serves any. */
+/* A card or an order that does not name a type fits any. */
+static bool fits(const char *type, const char *wanted)
+{
+        return !type[0] || !wanted[0] || strcmp(type, wanted) == 0;
+}
+
+/* What the cards that serve have left of it. */
 static uint32_t left_for(const struct snapshot *line, const struct snapshot_need *need)
 {
         uint32_t left = 0;
@@ -140,7 +146,7 @@ static uint32_t left_for(const struct snapshot *line, const struct snapshot_need
 
                 if ((strcmp(card->state, "ready") == 0 || strcmp(card->state, "busy") == 0) &&
                     strcmp(card->firmware_id, need->firmware_id) == 0 &&
-                    (!card->type[0] || strcmp(card->type, need->type) == 0))
+                    fits(card->type, need->type))
                         left += card->left;
         }
         return left;
