@@ -33,7 +33,8 @@ void license_chip_key(const uint8_t seed[static 32], uint8_t ret_private[static 
 bool license_type(const uint8_t field[static 4], char ret_type[static 5]);
 
 /* What the card does: bind key and nonce to the chip of `certificate`. `type` is one of the four,
- * without dots. `entropy` makes the ephemeral key; the same entropy must never be used twice outside a simulation. The caller wipes.
+ * without dots. `entropy` makes the ephemeral key; the same entropy must never be used twice outside
+ * a simulation. The caller wipes.
  *      -FAULT_BAD_CERTIFICATE */
 int license_issue(const struct certificate *certificate, const char *type,
                   const uint8_t key[static GCM_KEY_LENGTH],

@@ -192,21 +192,35 @@ static enum fault fault_of(enum status_meaning meaning)
         return FAULT_CARD_DEAD;
 }
 
-/* STATUS_GOOD, STATUS_BLANK, or a fault. */
-static int read_status(const struct card_profile *profile, const struct card_exchange *exchange,
-                       const char *name, unsigned word)
+/* What the table for all commands says was written for a command that does all in one exchange. */
+static enum status_meaning common_meaning(const struct card_status *row, enum card_command command,
+                                          unsigned number)
 {
-        const struct card_status *row =
-                find_status(exchange->statuses, exchange->status_count, word);
-        enum status_meaning meaning;
+        bool may_be_done = number > 0 && (command == CARD_LICENSE || command == CARD_PERSONALIZE);
+        enum status_meaning meaning = (enum status_meaning)row->meaning;
 
-        if (!row)
-                row = find_status(profile->statuses, profile->status_count, word);
-        meaning = (enum status_meaning)(row ? row->meaning : exchange->otherwise);
+        return meaning == STATUS_REFUSED && may_be_done ? STATUS_DEAD : meaning;
+}
+
+/* STATUS_GOOD, STATUS_BLANK, or a fault. */
+static int read_status(const struct card_profile *profile, enum card_command command,
+                       unsigned number, unsigned word)
+{
+        const struct card_exchange *exchange = exchange_of(profile, command, number);
+        const struct card_status *own =
+                find_status(exchange->statuses, exchange->status_count, word);
+        const struct card_status *common =
+                find_status(profile->statuses, profile->status_count, word);
+        const struct card_status *row = own ? own : common;
+        enum status_meaning meaning = own      ? (enum status_meaning)own->meaning
+                                      : common ? common_meaning(common, command, number)
+                                               : (enum status_meaning)exchange->otherwise;
+
         if (meaning == STATUS_GOOD || meaning == STATUS_BLANK)
                 return (int)meaning;
-        return fault(fault_of(meaning), "the card answered %s with status %04X (%s)", name, word,
-                     !row            ? "profile has no row for it"
+        return fault(fault_of(meaning), "the card answered %s with status %04X (%s)",
+                     name_of(profile, command, number).text, word,
+                     !row            ? "the profile has no row for it"
                      : row->words[0] ? row->words
                                      : "no words for it");
 }
@@ -392,9 +406,11 @@ int apdu_read(const struct card_profile *profile, enum card_command command, uns
                 return fault(FAULT_CARD_DEAD, "the answer to %s has %zu byte(s), a status has 2",
                              name.text, length);
         length -= 2;
-        r = read_status(profile, exchange, name.text, load_be16(answer + length));
+        r = read_status(profile, command, number, load_be16(answer + length));
+        if (r == STATUS_BLANK)
+                facts->is_blank = true; /* it tells nothing, and that is right */
         if (r != STATUS_GOOD)
-                return r < 0 ? r : 0; /* blank: it tells nothing, and that is right */
+                return r < 0 ? r : 0;
         r = check_length(exchange, name.text, length);
         if (r >= 0)
                 r = read_fields(exchange, name.text, answer, length, &new);
@@ -416,14 +432,17 @@ static bool tells(const struct card_profile *profile, enum card_fact fact)
         return false;
 }
 
-int apdu_check_info(const struct card_profile *profile, const struct hsm_info *info)
+int apdu_check_info(const struct card_profile *profile, const struct apdu_facts *facts)
 {
+        const struct hsm_info *info = &facts->info;
         const char *wrong = NULL;
 
         if (info->counter > info->maximum && tells(profile, FACT_MAXIMUM))
                 wrong = "its counter is above its maximum";
         else if (info->state == HSM_STATE_OPERATIONAL && !info->firmware_id[0])
                 wrong = "it is operational without a firmware identifier";
+        else if (info->state == HSM_STATE_OPERATIONAL && facts->is_blank)
+                wrong = "it is operational, but has not the facts of such a card";
         if (wrong)
                 return fault(FAULT_CARD_DEAD, "the answer to INFO is not well formed: %s", wrong);
         return 0;

@@ -22,6 +22,7 @@ struct apdu_values {
 /* What answers told. The owner wipes it: it may hold a license. */
 struct apdu_facts {
         struct hsm_info info;
+        bool is_blank; /* an exchange of INFO said that a blank card has none of its facts */
         uint8_t license[LICENSE_LENGTH];
 };
 
@@ -40,7 +41,8 @@ void apdu_build(const struct card_profile *profile, enum card_command command, u
                 const struct apdu_values *values, struct apdu *ret_apdu);
 
 /* The answer to exchange `number`, status last; its fields go to `facts`, all or none. The caller
- * wipes `answer` too.
+ * wipes `answer` too. From the second exchange of LICENSE and PERSONALIZE on, the profile's table for
+ * all commands promises nothing: the first may have done it.
  *      -FAULT_CARD_EMPTY, -FAULT_CARD_STATE, -FAULT_CARD_REFUSED
  *                       by its status: LICENSE spent and PERSONALIZE burned nothing
  *      -FAULT_CARD_DEAD a status that says nothing sure, another length, or not well formed: the
@@ -49,5 +51,6 @@ int apdu_read(const struct card_profile *profile, enum card_command command, uns
               const uint8_t *answer, size_t length, struct apdu_facts *facts) MUST_USE;
 
 /* After the last exchange of INFO: do its facts agree?
- *      -FAULT_CARD_DEAD  a counter above its maximum, operational without a firmware identifier */
-int apdu_check_info(const struct card_profile *profile, const struct hsm_info *info) MUST_USE;
+ *      -FAULT_CARD_DEAD  a counter above its maximum, operational without a firmware identifier, or
+ *                        with facts that only a blank card lacks */
+int apdu_check_info(const struct card_profile *profile, const struct apdu_facts *facts) MUST_USE;

@@ -97,6 +97,20 @@ static int read_length(const struct form *form, config_setting_t *setting,
         return 0;
 }
 
+/* Without Le no answer is expected, and with it none that is longer (ISO/IEC 7816-4, 5.1). */
+static int check_le(const struct form *form, config_setting_t *group,
+                    const struct card_exchange *exchange)
+{
+        const struct card_template *template = &exchange->template;
+        unsigned most = !template->has_le ? 0 : template->le ? template->le : ANSWER_MAX;
+
+        if (exchange->length_least <= most)
+                return 0;
+        return form_fault(form, config_setting_get_member(group, "length"),
+                          "length is %u or more, but the command asks for %u (le)",
+                          exchange->length_least, most);
+}
+
 static bool has_good(const struct card_status *statuses, size_t count)
 {
         for (size_t i = 0; i < count; i++)
@@ -188,6 +202,8 @@ static int read_exchange(const struct form *form, config_setting_t *group,
         r = read_template(form, group, command, profile, row.command, &exchange->template);
         if (r >= 0)
                 r = read_length(form, config_setting_get_member(group, "length"), exchange);
+        if (r >= 0)
+                r = check_le(form, group, exchange);
         fields = config_setting_get_member(group, "fields");
         if (r >= 0 && fields)
                 r = card_fields_read(form, fields, command, exchange);

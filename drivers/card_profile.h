@@ -26,7 +26,7 @@
 
 #define CARD_TYPES_MAX     8u
 #define CARD_PRODUCTS_MAX  16u
-#define CARD_EXCHANGES_MAX 8u /* of all commands together; 4 of one */
+#define CARD_EXCHANGES_MAX 10u /* of all commands together; 4 of one */
 #define CARD_COMMAND_MAX   4u
 #define CARD_PARTS_MAX     16u
 #define CARD_LITERALS_MAX  96u

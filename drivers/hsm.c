@@ -158,7 +158,7 @@ int hsm_info(struct reader *reader, const struct card_profile *profile, struct h
         int r = converse(reader, profile, CARD_INFO, NULL, &facts);
 
         if (r >= 0)
-                r = apdu_check_info(profile, &facts.info);
+                r = apdu_check_info(profile, &facts);
         if (r < 0)
                 return fault_prefix(r, "%s", reader_name(reader));
         *ret_info = facts.info;

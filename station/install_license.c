@@ -105,6 +105,14 @@ int licenses_obtain(struct install *install)
         return 0;
 }
 
+bool licenses_are_there(const struct install *install)
+{
+        for (unsigned i = 0; i < install->license_count; i++)
+                if (install->licenses[i].license.id)
+                        return true;
+        return false;
+}
+
 int licenses_offer(struct install *install)
 {
         for (unsigned i = 0; i < install->license_count; i++) {

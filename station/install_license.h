@@ -31,6 +31,9 @@ void licenses_ask(struct install *install);
 /* Until all are there (waits; a cancel ends it). The first failure is returned. */
 int licenses_obtain(struct install *install) MUST_USE;
 
+/* Does it hold one that is in the books? Never waits. */
+bool licenses_are_there(const struct install *install);
+
 /* Durable as offered, all of them (waits). */
 int licenses_offer(struct install *install) MUST_USE;
 

@@ -227,20 +227,21 @@ static int broken_off(const struct client *client, const struct call *call, CURL
         switch ((int)code) {
         case CURLE_PEER_FAILED_VERIFICATION:
         case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-                return fault(FAULT_SERVER,
-                             "it does not prove to be the server of certificate_file %s (%.160s); "
-                             "%s; find out who answers there before the file is changed",
-                             settings->certificate_file, said, state);
+                return fault(
+                        FAULT_SERVER,
+                        "it does not prove to be the server of certificate_file %.100s (%.120s); "
+                        "%s; find out who answers there before the file is changed",
+                        settings->certificate_file, said, state);
         case CURLE_OPERATION_TIMEDOUT:
-                return fault(FAULT_SERVER, "no answer in time, timeout_ms is %u (%.160s); %s",
+                return fault(FAULT_SERVER, "no answer in time, timeout_ms is %u (%.120s); %s",
                              settings->timeout_ms, said, state);
         case CURLE_COULDNT_RESOLVE_HOST:
         case CURLE_COULDNT_CONNECT:
                 return fault(FAULT_SERVER,
-                             "it cannot be reached (%.160s); %s; is the network up, and url right?",
+                             "it cannot be reached (%.120s); %s; is the network up, and url right?",
                              said, state);
         default: /* libcurl's numbers, not an enum of ours */
-                return fault(FAULT_SERVER, "the connection failed (%.160s); %s", said, state);
+                return fault(FAULT_SERVER, "the connection failed (%.120s); %s", said, state);
         }
 }
 
@@ -273,7 +274,7 @@ static int client_ask(struct client *client, const struct call *call)
         (void)curl_easy_setopt(client->curl, CURLOPT_MIMEPOST, NULL);
         curl_mime_free(form);
         wipe(client->body, sizeof(client->body));
-        return fault_prefix(r, "license server %s", call->server->settings->url);
+        return fault_prefix(r, "license server %.100s", call->server->settings->url);
 }
 
 static int call_run(void *argument)
@@ -284,7 +285,7 @@ static int call_run(void *argument)
 
         if (atomic_load(&call->server->is_closing))
                 return fault(FAULT_CANCELLED,
-                             "license server %s: nothing was asked, the station is closing",
+                             "license server %.100s: nothing was asked, the station is closing",
                              call->server->settings->url);
         client = client_take(call->server);
         r = client_ask(client, call);
@@ -317,6 +318,8 @@ int license_server_open(const struct settings_server *settings, struct license_s
 
         if (loop_is_virtual())
                 return fault(FAULT_BAD_VALUE, "a license server has no place under virtual time");
+        /* libcurl would write the keys of every TLS session to the file it names */
+        INSIST(unsetenv("SSLKEYLOGFILE") == 0);
         if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
                 return fault(FAULT_SYSTEM, "%s does not start", curl_version());
         server = calloc(1, sizeof(*server));

@@ -22,7 +22,8 @@
 static unsigned needs_of(const struct lot *lot, struct desk_need needs[static INSTALL_LICENSES_MAX])
 {
         const struct order *order = &lot->order;
-        uint32_t done = lot->counts.good + lot->balance.in_hand / (1 + order->module_count);
+        unsigned each = lot_licenses_per_unit(lot);
+        uint32_t done = lot->counts.good + (each ? lot->balance.in_hand / each : 0);
         uint32_t wanted = order->quantity > done ? order->quantity - done : 0;
         unsigned count = 0;
 
@@ -56,9 +57,10 @@ static void hold(struct station *station, struct lot *lot, int lack)
                 return;
         snprintf(lot->held, sizeof(lot->held), "%.159s", fault_sentence(lack));
         lot->is_held_for_cards = true;
-        if (!lot->is_lack_told && now_ns - lot->lack_since_ns >= PATIENCE_NS) {
-                station_alarm(station, "lot %s waits for cards: %s", lot->order.id, lot->held);
-                lot->is_lack_told = true;
+        if (!lot->lack_told[0] && now_ns - lot->lack_since_ns >= PATIENCE_NS) {
+                snprintf(lot->lack_told, sizeof(lot->lack_told), "lot %s waits for cards: %s",
+                         lot->order.id, lot->held);
+                station_alarm(station, "%s", lot->lack_told);
         }
         station_changed(station);
 }
@@ -66,7 +68,9 @@ static void hold(struct station *station, struct lot *lot, int lack)
 static void release(struct station *station, struct lot *lot)
 {
         lot->lack_since_ns = 0;
-        lot->is_lack_told = false;
+        if (lot->lack_told[0])
+                station_alarm_end(station, lot->lack_told);
+        lot->lack_told[0] = '\0';
         if (!lot->is_held_for_cards)
                 return;
         lot->is_held_for_cards = false;

@@ -23,7 +23,7 @@ static int read_info(const uint8_t *answer, size_t length, struct hsm_info *ret_
         int r = apdu_read(fake_profile(), CARD_INFO, 0, answer, length, &facts);
 
         if (r >= 0)
-                r = apdu_check_info(fake_profile(), &facts.info);
+                r = apdu_check_info(fake_profile(), &facts);
         if (r >= 0)
                 *ret_info = facts.info;
         return r;
@@ -404,10 +404,29 @@ static int hang(void *subject)
         return 0;
 }
 
+/* Each command has its own limit. */
+static int hang_at_info(void *subject)
+{
+        static struct card_profile profile;
+        struct fake_card card;
+        struct hsm_info info;
+
+        (void)subject;
+        profile = *fake_profile();
+        profile.exchanges[profile.commands[CARD_INFO].first].timeout_ms = 700;
+        fake_card_init(&card, 1, 10);
+        assert_int_equal(hsm_open(&card.reader, &profile, NS_PER_S), 0);
+        card.info_ns = 9 * NS_PER_S;
+        assert_fault(hsm_info(&card.reader, &profile, &info), CARD_DEAD, "no answer within 700 ms");
+        assert_int_equal(clock_now_ns(), 700 * NS_PER_MS);
+        return 0;
+}
+
 static void a_card_that_hangs_is_dead_after_the_profiles_time(void **state)
 {
         (void)state;
         assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, hang, NULL), 0);
+        assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, hang_at_info, NULL), 0);
 }
 
 static int asked(void *subject)

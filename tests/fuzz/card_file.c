@@ -53,7 +53,7 @@ static void check_info(struct simulated_card *card, const struct card_memory *me
         apdu_build(own_profile(), CARD_INFO, 0, NULL, &apdu);
         r = tell(card, apdu.bytes, apdu.length, answer);
         demand(apdu_read(own_profile(), CARD_INFO, 0, answer, (size_t)r, &facts) == 0);
-        demand(apdu_check_info(own_profile(), &facts.info) == 0);
+        demand(apdu_check_info(own_profile(), &facts) == 0);
         demand((uint32_t)facts.info.state == memory->state);
 }
 

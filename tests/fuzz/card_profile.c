@@ -93,8 +93,7 @@ static void converse(const struct card_profile *profile, enum card_command comma
                 check_facts(&facts);
                 r = one < 0 ? one : r;
         }
-        if (r == 0 && command == CARD_INFO && !is_empty &&
-            apdu_check_info(profile, &facts.info) == 0)
+        if (r == 0 && command == CARD_INFO && !is_empty && apdu_check_info(profile, &facts) == 0)
                 check_whole(profile, &facts.info);
 }
 

@@ -39,7 +39,7 @@ static void read_all(const uint8_t *answer, size_t length)
         int r = apdu_read(profile, CARD_INFO, 0, answer, length, &facts);
 
         if (r == 0)
-                r = apdu_check_info(profile, &facts.info);
+                r = apdu_check_info(profile, &facts);
         demand(r == 0 || is_status(r));
         if (r == 0)
                 check_info(&facts.info);

@@ -224,7 +224,8 @@ class Answer(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
     def HEADERS(self, license):
-        self.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %s\r\n" % (i, b"x" * 1000) for i in range(2000)))
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %s\r\n" % (i, b"x" * 1000) for i in range(20)) +
+                         b"Content-Length: 136\r\n\r\n" + license)
 
     def COOKIE(self, license):
         if "Cookie" in self.headers:

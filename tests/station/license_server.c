@@ -153,7 +153,7 @@ static void assert_opens(const uint8_t license[static LICENSE_LENGTH])
 {
         uint8_t k[GCM_KEY_LENGTH], n[SFI_NONCE_LENGTH];
 
-        assert_int_equal(license_open(license, chip_secret, k, n), 0);
+        assert_int_equal(license_open(license, "SFI", chip_secret, k, n), 0);
         assert_memory_equal(k, key, sizeof(k));
         assert_memory_equal(n, nonce, sizeof(n));
 }
@@ -402,6 +402,14 @@ static void proxies_of_the_environment_have_no_say(void **state)
         assert_int_equal(r, 0);
 }
 
+static void no_key_of_a_connection_is_written_anywhere(void **state)
+{
+        (void)state;
+        setenv("SSLKEYLOGFILE", in_directory("keys"), 1);
+        assert_int_equal(ask("BLINKY_1"), 0);
+        assert_int_not_equal(access(in_directory("keys"), F_OK), 0);
+}
+
 /* --- several ------------------------------------------------------------------------------- */
 
 struct asker {
@@ -623,6 +631,7 @@ int main(void)
                 cmocka_unit_test(tls_is_1_2_or_later),
                 cmocka_unit_test(nobody_home_is_told),
                 cmocka_unit_test(proxies_of_the_environment_have_no_say),
+                cmocka_unit_test(no_key_of_a_connection_is_written_anywhere),
                 cmocka_unit_test(sixteen_at_once_get_sixteen_licenses),
                 cmocka_unit_test(one_call_leaves_nothing_for_the_next),
                 cmocka_unit_test(a_cancel_does_not_throw_away_the_license),

@@ -128,7 +128,7 @@ int simulated_read_info(const uint8_t *answer, size_t length, struct hsm_info *r
         int r = apdu_read(simulated_card_conf(), CARD_INFO, 0, answer, length, &facts);
 
         if (r >= 0)
-                r = apdu_check_info(simulated_card_conf(), &facts.info);
+                r = apdu_check_info(simulated_card_conf(), &facts);
         if (r >= 0)
                 *ret_info = facts.info;
         return r;
