@@ -311,7 +311,7 @@ static int refuse_unknown(struct form *form, const struct value *name, enum grou
                 snprintf(remedy, sizeof(remedy), "%s belongs outside of %s", nearest,
                          group_names[in]);
         else
-                for (size_t i = LENGTH_OF(fields); nearest && i-- > 0;)
+                for (size_t i = 0; nearest && i < LENGTH_OF(fields); i++)
                         if (!strcmp(fields[i].name, nearest))
                                 snprintf(remedy, sizeof(remedy), "%s belongs below %s", nearest,
                                          group_names[fields[i].in]);

@@ -1,6 +1,90 @@
 /* Licenses from a server and from files: the same books, no license twice. */
 #include "tests/station/desk.h"
-#include "tests/support/fake_server.h"
+
+#include "scheduler/bytes.h"
+#include "station/license_server.h"
+
+/* --- a server of a few lines, in place of station/license_server.c --------------------------- */
+
+enum server_answer {
+        SERVER_ISSUES,
+        SERVER_REFUSES,
+        SERVER_BREAKS_OFF, /* after it has issued one */
+        SERVER_OTHER_TYPE, /* a license of another type */
+};
+
+struct license_server {
+        enum server_answer answer;
+        uint64_t takes_ns;
+        unsigned asked, issued;
+        unsigned now, most; /* questions at the same time */
+        unsigned closed;
+        char firmware_id[33], type[5]; /* of the last question */
+};
+
+static void fake_server_init(struct license_server *server)
+{
+        *server = (struct license_server){ .answer = SERVER_ISSUES };
+}
+
+int license_server_open(const struct settings_server *settings, struct license_server **ret_server)
+{
+        (void)settings;
+        *ret_server = calloc(1, sizeof(**ret_server));
+        assert_non_null(*ret_server);
+        fake_server_init(*ret_server);
+        return 0;
+}
+
+struct license_server *license_server_close(struct license_server *server)
+{
+        if (server)
+                server->closed++;
+        return NULL;
+}
+
+static void issue(struct license_server *server, const struct certificate *certificate,
+                  const char *type, uint8_t *ret_license)
+{
+        static const uint8_t key[16] = "key", nonce[12] = "nonce";
+        uint8_t entropy[32] = { 0 };
+
+        store_le32(entropy, ++server->issued);
+        assert_int_equal(license_issue(certificate, type, key, nonce, entropy, ret_license), 0);
+}
+
+int license_server_ask(struct license_server *server, const struct certificate *certificate,
+                       const char *firmware_id, const char *type,
+                       uint8_t ret_license[static LICENSE_LENGTH])
+{
+        int r;
+
+        server->asked++;
+        server->now++;
+        if (server->now > server->most)
+                server->most = server->now;
+        snprintf(server->firmware_id, sizeof(server->firmware_id), "%s", firmware_id);
+        snprintf(server->type, sizeof(server->type), "%s", type);
+        r = fiber_sleep_ns(server->takes_ns);
+        server->now--;
+        assert_int_equal(r, 0);
+        switch (server->answer) {
+        case SERVER_REFUSES:
+                return fault(FAULT_SERVER_REFUSED, "the server said 403");
+        case SERVER_BREAKS_OFF:
+                server->issued++;
+                return fault(FAULT_SERVER, "the connection broke off");
+        case SERVER_OTHER_TYPE:
+                issue(server, certificate, "SSP", ret_license);
+                return 0;
+        case SERVER_ISSUES:
+                issue(server, certificate, type, ret_license);
+                return 0;
+        }
+        return 0;
+}
+
+/* --- asking ---------------------------------------------------------------------------------- */
 
 static struct asker from(struct hall *hall, enum license_source source, unsigned chip)
 {
