@@ -26,6 +26,10 @@ struct ledger;
 int ledger_open(struct store *store, const char *directory, struct ledger **ret_ledger) MUST_USE;
 struct ledger *ledger_close(struct ledger *ledger);
 
+/* To look only, without the station key: of the functions below ledger_balance, ledger_lost_text,
+ * ledger_walk and ledger_walk_cards may be called. Never waits. */
+struct ledger *ledger_open_look(struct store *store);
+
 /* Where a license is from. Global ones are bound to no chip and counted by nobody (AN5054 section
  * 9.3.3): they are never in the ledger, the word is for orders and records. */
 enum license_source { LICENSE_FROM_CARD, LICENSE_FROM_SERVER, LICENSE_FROM_FILE, LICENSE_GLOBAL };
