@@ -102,14 +102,14 @@ static struct drop *open_drop(void)
         return drop;
 }
 
-struct reader {
+struct answer_reader {
         struct drop *drop;
         struct drop_order *order;
 };
 
 static int read_next(void *subject)
 {
-        struct reader *reader = subject;
+        struct answer_reader *reader = subject;
 
         return drop_next(reader->drop, &reader->order);
 }
@@ -117,7 +117,7 @@ static int read_next(void *subject)
 /* The next order within `ms`, else NULL. */
 static struct drop_order *next_within(struct drop *drop, unsigned ms)
 {
-        struct reader reader = { .drop = drop };
+        struct answer_reader reader = { .drop = drop };
         struct fiber *fiber = fiber_spawn("reader", read_next, &reader);
         uint64_t deadline = clock_now_ns() + ms * NS_PER_MS;
         int r;
@@ -368,7 +368,7 @@ TEST(a_backlog_is_worked_off_a_thousand_at_a_time)
 
 TEST(two_readers_of_one_folder_never_both_take_an_order)
 {
-        struct reader readers[2] = { { .drop = open_drop() }, { .drop = open_drop() } };
+        struct answer_reader readers[2] = { { .drop = open_drop() }, { .drop = open_drop() } };
         struct fiber *fibers[2];
         unsigned taken = 0;
         char name[64];
@@ -404,7 +404,7 @@ TEST(an_order_claimed_when_the_reader_is_cancelled_is_offered_again)
 
         (void)subject;
         for (unsigned round = 0; round < 5; round++) {
-                struct reader reader = { .drop = open_drop() };
+                struct answer_reader reader = { .drop = open_drop() };
                 struct fiber *fiber = fiber_spawn("reader", read_next, &reader);
 
                 put("in/a.yaml", TEXT);
@@ -754,7 +754,14 @@ static void make_and_finish(struct drop *drop, const char *json)
         put("in/a.yaml", TEXT);
         order = next(drop);
         assert_int_equal(drop_accept(drop, order, &accepted), 0);
-        assert_int_equal(drop_finish(drop, order, json, "unit\n"), 0);
+        assert_int_equal(drop_finish(drop, order,
+                                     &(struct drop_result){ .json = json,
+                                                            .csv = "unit\n",
+                                                            .receipt = "receipt",
+                                                            .receipt_length = 7,
+                                                            .signature = "sign",
+                                                            .signature_length = 4 }),
+                         0);
         drop_order_free(order);
 }
 
@@ -779,6 +786,8 @@ TEST(a_finished_order_is_archived_by_day_and_nothing_is_overwritten)
         assert_file(done("a.yaml"), TEXT);
         assert_file(done("a.yaml.result.json"), "first");
         assert_file(done("a.yaml.units.csv"), "unit\n");
+        assert_file(done("a.yaml.receipt"), "receipt");
+        assert_file(done("a.yaml.receipt.sig"), "sign");
         assert_true(is_there(done("a.yaml.ack")));
         make_and_finish(drop, "second");
         assert_file(done("a.yaml.result.json"), "first");
@@ -805,7 +814,7 @@ TEST(results_may_be_left_out)
         note_today();
         put("in/a.yaml", TEXT);
         order = next(drop);
-        assert_int_equal(drop_finish(drop, order, NULL, NULL), 0);
+        assert_int_equal(drop_finish(drop, order, &(struct drop_result){ 0 }), 0);
         assert_true(is_there(done("a.yaml")));
         assert_false(is_there(done("a.yaml.result.json")));
         assert_false(is_there(done("a.yaml.ack")));
@@ -889,7 +898,7 @@ static int work_without_renameat2(void *subject)
         assert_file("work/a.yaml", "order: 1\n");
         assert_int_equal(drop_reject(drop, first, &error), 0);
         assert_answer("err/a.yaml.err", "BAD_VALUE", 3, "wrong");
-        assert_int_equal(drop_finish(drop, second, "{}", NULL), 0);
+        assert_int_equal(drop_finish(drop, second, &(struct drop_result){ .json = "{}" }), 0);
         assert_file(done("a-2.yaml"), "order: 2\n");
         drop_order_free(first);
         drop_order_free(second);
