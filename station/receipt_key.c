@@ -40,7 +40,7 @@ static int write_public(const struct paths *paths, const struct sign_key *key)
 }
 
 /* 0 also when another process was first. */
-static int make_key(const struct paths *paths)
+static int make_key(const char *directory, const struct paths *paths)
 {
         struct sign_key key CLEANUP(sign_key_wipe) = { 0 };
         char text[SIGN_PEM_MAX], fresh[PATH_MAX_HERE + 16];
@@ -52,6 +52,8 @@ static int make_key(const struct paths *paths)
                              "move the public half away for a new pair, which the OEM must be "
                              "given",
                              paths->private_half, paths->public_half);
+        if (mkdir(directory, 0700) < 0 && errno != EEXIST)
+                return fault_errno(errno, "%s", directory);
         sign_key_make(&key);
         sign_private_pem(&key, text);
         snprintf(fresh, sizeof(fresh), "%s.%d", paths->private_half, (int)getpid());
@@ -119,7 +121,7 @@ int receipt_key_load(const char *directory, struct sign_key *ret_key)
                 return r;
         r = read_private(&paths, &key);
         if (r == -FAULT_NOT_FOUND) {
-                r = make_key(&paths);
+                r = make_key(directory, &paths);
                 if (r >= 0)
                         r = read_private(&paths, &key);
         }
