@@ -184,7 +184,8 @@ says "is named before any card is asked" err "noise.bin"
 # Ctrl-C in the middle: what a card gave is in the ledger, and counters and ledger agree
 python3 tests/station/chips.py "$dir/long" 400
 sed -i 's/speed = 0.05/speed = 0.2/' "$station"
-python3 tests/station/on_terminal.py 80 24 "$gangway" licenses ahead --station "$station" --firmware-id TEST --directory "$dir/long" >"$dir/shown" 2>&1 &
+python3 tests/station/on_terminal.py 80 24 bash -c 'exec "$@" 2>&1' _ \
+        "$gangway" licenses ahead --station "$station" --firmware-id TEST --directory "$dir/long" >"$dir/shown" 2>&1 &
 shown=$!
 for _ in $(seq 100); do
         [ "$("$gangway" licenses --station "$station" --json 2>/dev/null | python3 -c 'import json,sys; print(json.load(sys.stdin)["licenses"]["issued"])' 2>/dev/null || echo 0)" -ge 36 ] && break
