@@ -101,7 +101,7 @@ static const char *second_word(const char *words, const char *family)
 
 static void print_family(FILE *out, const struct family *family)
 {
-        fprintf(out, "  %-8s %s:", family->word, family->subject);
+        fprintf(out, "  %-7s %s:", family->word, family->subject);
         for (size_t i = 0; i < LENGTH_OF(commands); i++) {
                 const char *second = second_word(commands[i]->words, family->word);
 
@@ -119,7 +119,7 @@ static void print_usage(FILE *out)
                 print_family(out, &families[i]);
         for (size_t i = 0; i < LENGTH_OF(commands); i++)
                 if (!strchr(commands[i]->words, ' '))
-                        fprintf(out, "  %-8s %s\n", commands[i]->words, commands[i]->summary);
+                        fprintf(out, "  %-7s %s\n", commands[i]->words, commands[i]->summary);
         fputs("\n"
               "gangway sfi says what each of its commands does, gangway help all what all do,\n"
               "gangway sfi create --help how it is used; gangway --version the version.\n"

@@ -55,7 +55,7 @@ static void lower(char *text)
 void receipt_link(const char previous[static RECEIPT_HASH_TEXT], const char *json, size_t length,
                   char ret_hash[static RECEIPT_HASH_TEXT])
 {
-        const struct digest_piece pieces[] = { { previous, RECEIPT_HASH_TEXT - 1 },
+        const struct piece pieces[] = { { previous, RECEIPT_HASH_TEXT - 1 },
                                                { " ", 1 },
                                                { json, length } };
         uint8_t digest[DIGEST_LENGTH];
