@@ -56,8 +56,8 @@ void receipt_link(const char previous[static RECEIPT_HASH_TEXT], const char *jso
                   char ret_hash[static RECEIPT_HASH_TEXT])
 {
         const struct piece pieces[] = { { previous, RECEIPT_HASH_TEXT - 1 },
-                                               { " ", 1 },
-                                               { json, length } };
+                                        { " ", 1 },
+                                        { json, length } };
         uint8_t digest[DIGEST_LENGTH];
 
         digest_sha256_pieces(pieces, LENGTH_OF(pieces), digest);
