@@ -114,7 +114,7 @@ static int check_public(const struct paths *paths, const struct sign_key *key)
 int receipt_key_load(const char *directory, struct sign_key *ret_key)
 {
         struct sign_key key CLEANUP(sign_key_wipe) = { 0 };
-        struct paths paths;
+        struct paths paths = { .private_half = "" };
         int r = make_paths(directory, &paths);
 
         if (r < 0)

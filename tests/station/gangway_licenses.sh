@@ -99,7 +99,7 @@ holds "is one card" "len(d['cards']) == 1 and d['cards'][0]['serial'] == '$card'
 run 2 "a lot that was never made" "$gangway" licenses --lot L-9 --station "$station"
 says "is named" err "no lot L-9"
 run 2 "a card that was never seen" "$gangway" licenses --card 00 --station "$station"
-run 2 "a word that is no command" "$gangway" licenses lits
+run 2 "a word that is no command" "$gangway" licenses lisst
 says "is told the nearest" err "did you mean 'gangway licenses list'?"
 
 # --- receipts -------------------------------------------------------------------------------------------------------------
