@@ -1,10 +1,12 @@
 /*
- * ledger_parts.h - what ledger.c and ledger_report.c share; nobody else includes it.
+ * ledger_parts.h - what the files of the ledger share; nobody else includes it.
  */
 #pragma once
 
 #include "crypto/gcm.h"
 #include "station/ledger.h"
+
+#include <sqlite3.h>
 
 struct ledger {
         struct store *store;
@@ -15,4 +17,12 @@ struct ledger {
 static inline const char *ledger_chip(const char *fingerprint)
 {
         return fingerprint && fingerprint[0] ? fingerprint : "an unknown chip";
+}
+
+/* A text column; NULL reads as "". Borrowed until the statement goes on. */
+static inline const char *ledger_text(struct sqlite3_stmt *row, int column)
+{
+        const char *value = (const char *)sqlite3_column_text(row, column);
+
+        return value ? value : "";
 }

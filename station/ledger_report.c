@@ -26,13 +26,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *text(struct sqlite3_stmt *row, int column)
-{
-        const char *value = (const char *)sqlite3_column_text(row, column);
-
-        return value ? value : "";
-}
-
 /* --- reconciling --------------------------------------------------------------------------- */
 
 struct reconcile {
@@ -67,7 +60,7 @@ static int known_row(struct sqlite3_stmt *row, void *context)
         struct reconcile *reconcile = context;
 
         reconcile->is_known = true;
-        snprintf(reconcile->firmware_id, sizeof(reconcile->firmware_id), "%s", text(row, 0));
+        snprintf(reconcile->firmware_id, sizeof(reconcile->firmware_id), "%s", ledger_text(row, 0));
         reconcile->last_counter = sqlite3_column_int64(row, 1);
         reconcile->first_seen_us = (uint64_t)sqlite3_column_int64(row, 2);
         return 0;
@@ -118,9 +111,9 @@ static int intent_row(struct sqlite3_stmt *row, void *context)
         struct intent *intent = context;
 
         intent->id = sqlite3_column_int64(row, 0);
-        snprintf(intent->chip, sizeof(intent->chip), "%s", text(row, 1));
-        snprintf(intent->order, sizeof(intent->order), "%s", text(row, 2));
-        snprintf(intent->site, sizeof(intent->site), "%s", text(row, 3));
+        snprintf(intent->chip, sizeof(intent->chip), "%s", ledger_text(row, 1));
+        snprintf(intent->order, sizeof(intent->order), "%s", ledger_text(row, 2));
+        snprintf(intent->site, sizeof(intent->site), "%s", ledger_text(row, 3));
         intent->intended_us = (uint64_t)sqlite3_column_int64(row, 4);
         return 0;
 }
@@ -328,13 +321,14 @@ struct lost {
 static int lost_row(struct sqlite3_stmt *row, void *context)
 {
         const struct lost *lost = context;
-        const char *order = text(row, 3), *site = text(row, 4);
+        const char *order = ledger_text(row, 3), *site = ledger_text(row, 4);
         int64_t count = sqlite3_column_int64(row, 0);
         char when[25];
 
-        fprintf(lost->out, "%s, card %s, order %s, site %s, %s: %s", ledger_chip(text(row, 1)),
-                text(row, 2), order[0] ? order : "none", site[0] ? site : "none",
-                clock_iso8601((uint64_t)sqlite3_column_int64(row, 5), when), text(row, 6));
+        fprintf(lost->out, "%s, card %s, order %s, site %s, %s: %s",
+                ledger_chip(ledger_text(row, 1)), ledger_text(row, 2), order[0] ? order : "none",
+                site[0] ? site : "none",
+                clock_iso8601((uint64_t)sqlite3_column_int64(row, 5), when), ledger_text(row, 6));
         if (count > 1)
                 fprintf(lost->out, " (%lld licenses)", (long long)count);
         fputc('\n', lost->out);
