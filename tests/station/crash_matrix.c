@@ -171,21 +171,33 @@ static void die_at(unsigned point, enum crash_power power, struct tally *tally)
 struct story {
         const char *name;
         enum crash_power first_power, last_power;
+        bool is_without_writes;
         bool has_hold; /* then only the points while the second card is held */
         enum phase hold;
 };
 
+static bool begins(const char *kind, const char *word)
+{
+        return strncmp(kind, word, strlen(word)) == 0;
+}
+
 /* A statement that begins where another ended finds the same disk and the same cards: the point
- * before it is the point after the other. */
-static bool is_worth_it(const struct story *story, const struct crash *counted, unsigned point,
+ * before it is the point after the other. Between the syncs of two commits a power cut and a kill
+ * differ by SQLite's padding alone, which is looked at where somebody was told something. */
+static bool is_worth_it(const struct story *story, const struct crash *points, unsigned point,
                         enum crash_power power)
 {
-        if (story->has_hold && !counted->is_marked[point])
+        const char *kind = points->kinds[point];
+
+        if (story->has_hold && !points->is_marked[point])
                 return false;
-        if (power != POWER_STAYS)
-                return counted->has_unsynced[point];
-        return point == 1 || strncmp(counted->kinds[point], "sql before", 10) != 0 ||
-               strncmp(counted->kinds[point - 1], "sql after", 9) != 0;
+        if (begins(kind, "write"))
+                return power == POWER_STAYS ? !story->is_without_writes
+                                            : points->has_unsynced[point];
+        if (begins(kind, "sql"))
+                return power == POWER_STAYS && (begins(kind, "sql after") || point == 1 ||
+                                                !begins(points->kinds[point - 1], "sql after"));
+        return power == POWER_STAYS || power == POWER_LOST;
 }
 
 static struct crash counted;
@@ -298,7 +310,7 @@ static void a_power_cut_loses_no_more_than_a_kill(void **state)
 static void a_second_death_while_reconciling_loses_nothing_twice(void **state)
 {
         const struct story held = { .has_hold = true, .hold = ACTED },
-                           story = { .name = "killed again" };
+                           story = { .name = "killed again", .is_without_writes = true };
         struct tally tally;
 
         (void)state;
@@ -346,8 +358,13 @@ int main(void)
                 cmocka_unit_test(a_second_death_while_reconciling_loses_nothing_twice),
                 cmocka_unit_test(every_step_of_the_ledger_meets_every_phase_of_another_card),
         };
-        const char *directory = test_directory();
+        const char *directory;
 
+        /* thousands of small databases: in memory where there is no word on it; the disk that
+         * matters is the one of crash_disk.c */
+        if (access("/dev/shm", W_OK) == 0)
+                setenv("TMPDIR", "/dev/shm", 0);
+        directory = test_directory();
         shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
                       0);
         if (shared == MAP_FAILED)
