@@ -11,6 +11,9 @@
 struct ledger {
         struct store *store;
         struct gcm_key *key; /* used on the store's thread only, inside transactions */
+
+        void (*told)(const char *sentence, bool is_loss, void *context); /* NULL: nobody listens */
+        void *told_context;
 };
 
 /* "A1B2C3", or "an unknown chip" for a license spent outside the station. */
