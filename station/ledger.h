@@ -10,7 +10,7 @@
  * be offered again to the same chip without a card.
  *
  * Licenses are keyed by certificate, firmware identifier and type, and sealed at rest with
- * AES-128-GCM under the station key (DIRECTORY/station.key, 0600, made at first use).
+ * AES-128-GCM under the station key (station_key.h).
  *
  * Every function waits for the store unless it says not.
  */
@@ -27,7 +27,8 @@ int ledger_open(struct store *store, const char *directory, struct ledger **ret_
 struct ledger *ledger_close(struct ledger *ledger);
 
 /* Hear what is out of order, one whole sentence a license with chip, card, time, order and site. At
- * once: each intent that is open now, for the station stopped while a card or server was asked. Then
+ * once: each intent that is open now, for the station stopped while a card or server was asked, and
+ * a key file that a credential has made superfluous. Then
  * whatever a reconciliation finds. `told` runs on the fiber that called (this or ledger_reconcile),
  * after it is on disk, and must not wait; `is_loss`: a license is gone. */
 int ledger_listen(struct ledger *ledger,

@@ -5,11 +5,13 @@
 
 #include "crypto/gcm.h"
 #include "station/ledger.h"
+#include "station/station_key.h"
 
 #include <sqlite3.h>
 
 struct ledger {
         struct store *store;
+        enum station_key_home key_home;
         struct gcm_key *key; /* used on the store's thread only, inside transactions */
 
         void (*told)(const char *sentence, bool is_loss, void *context); /* NULL: nobody listens */

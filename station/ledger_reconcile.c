@@ -308,6 +308,11 @@ int ledger_listen(struct ledger *ledger,
         int r;
 
         INSIST(out);
+        if (ledger->key_home == STATION_KEY_CREDENTIAL_AND_FILE)
+                fprintf(out,
+                        "%cthe station key came as a credential, and station.key still lies in the "
+                        "data directory; once a copy is kept elsewhere, shred it\n",
+                        NEWS);
         ledger->told = told;
         ledger->told_context = context;
         r = store_transact(ledger->store, open_work, out);
