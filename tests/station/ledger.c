@@ -217,50 +217,6 @@ static void a_sealed_license_is_bound_to_its_row(void **state)
         on_fiber(moved_row);
 }
 
-static int keys(void *subject)
-{
-        const char *directory = subject;
-        struct books books;
-        struct ledger *ledger;
-        struct stat status;
-        char path[512], away[512];
-        FILE *file;
-
-        snprintf(path, sizeof(path), "%s/station.key", directory);
-        snprintf(away, sizeof(away), "%s/away", directory);
-        books_open(&books, directory);
-        assert_int_equal(stat(path, &status), 0);
-        assert_int_equal(status.st_mode & 07777, 0600);
-        assert_int_equal(status.st_size, 16);
-        ledger_close(books.ledger);
-
-        assert_int_equal(chmod(path, 0640), 0);
-        assert_fault(ledger_open(books.store, directory, &ledger), BAD_FILE, "chmod 600");
-        assert_int_equal(rename(path, away), 0);
-        assert_fault(ledger_open(books.store, directory, &ledger), NOT_FOUND, "restore it");
-        file = fopen(path, "w");
-        assert_int_equal(fchmod(fileno(file), 0600), 0);
-        fputs("another stations", file);
-        fclose(file);
-        assert_fault(ledger_open(books.store, directory, &ledger), BAD_FILE,
-                     "not the key of this database");
-        assert_int_equal(truncate(path, 15), 0);
-        assert_fault(ledger_open(books.store, directory, &ledger), BAD_FILE, "exactly 16 bytes");
-        assert_int_equal(truncate(path, 17), 0);
-        assert_fault(ledger_open(books.store, directory, &ledger), BAD_FILE, "exactly 16 bytes");
-        assert_int_equal(rename(away, path), 0);
-        assert_int_equal(chmod(path, 0600), 0);
-        assert_int_equal(ledger_open(books.store, directory, &books.ledger), 0);
-        books_close(&books);
-        return 0;
-}
-
-static void the_station_key_is_private_and_never_replaced(void **state)
-{
-        (void)state;
-        on_fiber(keys);
-}
-
 /* --- many at once -------------------------------------------------------------------------- */
 
 #define SITES 16
@@ -484,7 +440,6 @@ int main(void)
                 cmocka_unit_test(a_step_out_of_order_changes_nothing),
                 cmocka_unit_test(licenses_are_sealed_at_rest),
                 cmocka_unit_test(a_sealed_license_is_bound_to_its_row),
-                cmocka_unit_test(the_station_key_is_private_and_never_replaced),
                 cmocka_unit_test(sixteen_sites_do_not_wait_for_sixteen_disks),
                 cmocka_unit_test(a_kill_at_any_instruction_keeps_the_books_true),
         };
