@@ -342,7 +342,7 @@ int ledger_store(struct ledger *ledger, int64_t id, const uint8_t license[static
 /* In hand already: fine when it is the same, else a person must know. */
 static int import_again(struct sqlite3 *database, struct step *step)
 {
-        uint8_t in_hand[LICENSE_LENGTH];
+        uint8_t in_hand[LICENSE_LENGTH] = { 0 };
         struct step found = { .ledger = step->ledger,
                               .request = step->request,
                               .license = in_hand };
