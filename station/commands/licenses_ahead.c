@@ -174,6 +174,16 @@ static int open_desk(struct ahead *ahead)
                          &ahead->desk);
 }
 
+/* A license found lost at a card's insertion, or an intent a crash left open, is named at once. */
+static void tell_news(const char *sentence, bool is_loss, void *context)
+{
+        struct ahead *ahead = context;
+
+        (void)is_loss;
+        progress_next(&ahead->progress, ahead->words, 0); /* takes its line away for now */
+        fprintf(stderr, "gangway licenses ahead: %s\n", sentence);
+}
+
 static int open_station(struct ahead *ahead)
 {
         int r = books_settings(ahead->request->station_file, &ahead->books);
@@ -182,6 +192,8 @@ static int open_station(struct ahead *ahead)
                 r = data_lock(ahead->books->settings.data_directory, &ahead->lock);
         if (r >= 0)
                 r = books_open_now(ahead->books);
+        if (r >= 0)
+                r = ledger_listen(ahead->books->ledger, tell_news, ahead);
         return r < 0 ? r : open_desk(ahead);
 }
 
