@@ -2,7 +2,7 @@
  * crash_matrix.c - the station killed at every point of a small line, one point after the other.
  *
  * The line: desk, ledger and store; two cards of the simulator whose counters lie in memory that
- * outlives the process; three sites with eight chips, so that steps of several licenses share
+ * outlives the process; three sites with nine chips, so that steps of several licenses share
  * commits. It passes a point before and after every SQL statement, at every write and sync of
  * database and log, in five phases of every exchange with a card, and after every step of a site.
  * Under virtual time each run is the same, so the points are numbered: one run counts them, then
@@ -191,9 +191,11 @@ static bool is_worth_it(const struct story *story, const struct crash *points, u
 
         if (story->has_hold && !points->is_marked[point])
                 return false;
-        if (begins(kind, "write"))
-                return power == POWER_STAYS ? !story->is_without_writes
-                                            : points->has_unsynced[point];
+        if (begins(kind, "write") && power == POWER_STAYS)
+                return !story->is_without_writes;
+        if (begins(kind, "write")) /* the two ways to leave a part take turns */
+                return points->has_unsynced[point] &&
+                       (power == POWER_LOST || (power == POWER_LOST_SOME) == (point % 2 == 1));
         if (begins(kind, "sql"))
                 return power == POWER_STAYS && (begins(kind, "sql after") || point == 1 ||
                                                 !begins(points->kinds[point - 1], "sql after"));
@@ -241,6 +243,7 @@ static struct tally tell(const struct story *story)
 {
         struct tally sum = { 0 };
         pid_t children[WORKERS];
+        bool has_failed = false;
 
         count_points(story);
         fflush(NULL);
@@ -259,7 +262,7 @@ static struct tally tell(const struct story *story)
                 int status;
 
                 assert_int_equal(waitpid(children[i], &status, 0), children[i]);
-                assert_int_equal(status, 0);
+                has_failed |= status != 0; /* the others use their directories still */
                 sum.points += part->points;
                 sum.lost += part->lost;
                 sum.sql += part->sql;
@@ -267,6 +270,7 @@ static struct tally tell(const struct story *story)
                 sum.exchanges += part->exchanges;
                 sum.sites += part->sites;
         }
+        assert_false(has_failed);
         printf("# %s: %u points (%u at statements, %u at writes, %u in exchanges, %u at sites), %u "
                "lost\n",
                story->name, sum.points, sum.sql, sum.writes, sum.exchanges, sum.sites, sum.lost);

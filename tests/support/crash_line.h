@@ -1,6 +1,7 @@
 /*
- * crash_line.h - a small line whose cards outlive its process: desk, ledger, store, two cards of the
- * simulator, three sites, eight chips; and the audit of what it left. For tests that kill it.
+ * crash_line.h - a small line whose cards outlive its process, and the audit of what it left; for
+ * tests that kill it. Desk, ledger, store, two cards of the simulator, three sites, nine chips, of
+ * which one has its license from a file and one from a server.
  *
  * It passes crash_point()s in five phases of every exchange with a card and after every step of a
  * site. Under virtual time each run is the same.
@@ -12,7 +13,7 @@
 #include "station/ledger.h"
 
 #define CARDS   2u
-#define CHIPS   8u
+#define CHIPS   9u
 #define COUNTER 50u
 
 /* Of an exchange, in order. */
@@ -34,6 +35,7 @@ struct world {
         unsigned made[CARDS][CHIPS + 1]; /* licenses, whatever became of them */
         enum progress progress[CHIPS + 1];
         uint8_t license[CHIPS + 1][LICENSE_LENGTH]; /* as the site got it */
+        int64_t question;                           /* the server's, as the ledger numbered it */
         unsigned lost;                              /* as the audit found it */
 };
 
