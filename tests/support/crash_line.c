@@ -24,6 +24,10 @@ struct world *world;
 static struct certificate certificates[CHIPS + 1];
 static struct card_profile profile;
 
+/* Of the reference card (drivers/simulated/card.c). */
+#define INSTRUCTION_INFO    0x10
+#define INSTRUCTION_LICENSE 0x20
+
 /* --- the cards ----------------------------------------------------------------------------- */
 
 struct card_reader {
@@ -34,9 +38,9 @@ struct card_reader {
 
 static const char *command_name(const uint8_t *apdu)
 {
-        if (apdu[1] == profile.instruction_license)
+        if (apdu[1] == INSTRUCTION_LICENSE)
                 return "LICENSE";
-        return apdu[1] == profile.instruction_info ? "INFO" : "SELECT";
+        return apdu[1] == INSTRUCTION_INFO ? "INFO" : "SELECT";
 }
 
 static void note_license(const struct card_reader *reader, const uint8_t *certificate)
@@ -66,7 +70,7 @@ static int card_transmit(struct reader *handle, const void *apdu, size_t length,
                          uint8_t *ret_answer)
 {
         struct card_reader *reader = (struct card_reader *)handle;
-        bool is_license = ((const uint8_t *)apdu)[1] == profile.instruction_license;
+        bool is_license = ((const uint8_t *)apdu)[1] == INSTRUCTION_LICENSE;
         uint64_t ns;
         int answered, r;
 
