@@ -1,3 +1,10 @@
+/*
+ * crash_line.c - cards, line and audit.
+ *
+ * What the cards remember is their own account, kept where no ledger can touch it: the counter, and
+ * which chip each license was made for. The audit knows nothing else, and asks the ledger to agree
+ * with it chip by chip and card by card.
+ */
 #include "tests/support/crash_line.h"
 
 #include "drivers/simulated/card.h"
