@@ -24,6 +24,10 @@
 #define ORDER       "ORDER-1"
 #define HOLD_NS     (1600 * NS_PER_MS) /* two licenses of the first card */
 
+/* The reference command set, drivers/hsm.h. */
+#define INSTRUCTION_INFO    0x10
+#define INSTRUCTION_LICENSE 0x20
+
 const char *const phases[PHASES] = { "not sent", "on its way", "done, answer not sent",
                                      "answer on its way", "answered" };
 
@@ -41,9 +45,9 @@ struct card_reader {
 
 static const char *command_name(const uint8_t *apdu)
 {
-        if (apdu[1] == profile.instruction_license)
+        if (apdu[1] == INSTRUCTION_LICENSE)
                 return "LICENSE";
-        return apdu[1] == profile.instruction_info ? "INFO" : "SELECT";
+        return apdu[1] == INSTRUCTION_INFO ? "INFO" : "SELECT";
 }
 
 static void note_license(const struct card_reader *reader, const uint8_t *certificate)
@@ -73,7 +77,7 @@ static int card_transmit(struct reader *handle, const void *apdu, size_t length,
                          uint8_t *ret_answer)
 {
         struct card_reader *reader = (struct card_reader *)handle;
-        bool is_license = ((const uint8_t *)apdu)[1] == profile.instruction_license;
+        bool is_license = ((const uint8_t *)apdu)[1] == INSTRUCTION_LICENSE;
         uint64_t ns;
         int answered, r;
 
