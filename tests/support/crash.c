@@ -1,3 +1,9 @@
+/*
+ * crash.c - counting points, and dying at one.
+ *
+ * Everything runs on the loop's thread under virtual time (the store's job too), so one count is
+ * enough. The last act is to leave the disk as the power would: then SIGKILL, which nobody can catch.
+ */
 #include "tests/support/crash.h"
 
 #include <signal.h>

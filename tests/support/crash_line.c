@@ -1,3 +1,10 @@
+/*
+ * crash_line.c - cards, line and audit.
+ *
+ * What the cards remember is their own account, kept where no ledger can touch it: the counter, and
+ * which chip each license was made for. The audit knows nothing else, and asks the ledger to agree
+ * with it chip by chip and card by card.
+ */
 #include "tests/support/crash_line.h"
 
 #include "drivers/simulated/card.h"
@@ -16,6 +23,10 @@
 #define FIRMWARE_ID "TEST_1"
 #define ORDER       "ORDER-1"
 #define HOLD_NS     (1600 * NS_PER_MS) /* two licenses of the first card */
+
+/* The reference command set, drivers/hsm.h. */
+#define INSTRUCTION_INFO    0x10
+#define INSTRUCTION_LICENSE 0x20
 
 const char *const phases[PHASES] = { "not sent", "on its way", "done, answer not sent",
                                      "answer on its way", "answered" };
