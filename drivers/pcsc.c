@@ -457,7 +457,9 @@ static int exchange_fault(struct pcsc_reader *reader, LONG code)
 {
         const struct meaning *meaning = find_meaning(code);
 
-        if (meaning && meaning->loses == PERHAPS && is_taken_away(reader))
+        /* a session is open, so there was a card */
+        if (code == SCARD_E_NO_SMARTCARD ||
+            (meaning && meaning->loses == PERHAPS && is_taken_away(reader)))
                 code = SCARD_W_REMOVED_CARD;
         return pcsc_fault(reader, code);
 }

@@ -560,9 +560,13 @@ static int attend(pid_t child, const sigset_t *signals)
 
         for (;;) {
                 struct timespec second = { 1, 0 };
+                pid_t ended;
 
-                if (waitpid(child, &status, WNOHANG) == child)
-                        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+                /* in a namespace of its own the rig is everybody's last parent */
+                while ((ended = waitpid(-1, &status, WNOHANG)) > 0)
+                        if (ended == child)
+                                return WIFEXITED(status) ? WEXITSTATUS(status)
+                                                         : 128 + WTERMSIG(status);
                 number = sigtimedwait(signals, NULL, &second);
                 if (number == SIGUSR1 && !devices[0]->is_gone)
                         unplug(devices[0]);

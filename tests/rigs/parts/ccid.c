@@ -9,7 +9,8 @@
  *
  * Besides the words of slot.h it hears "fall command", "fall work" and "fall answer N": it is unplugged at the
  * next license, before the command reaches the card, while the card works, or after N bytes of the message
- * with the answer have gone over the bus; and "busy N": it works N ms longer on the next license.
+ * with the answer have gone over the bus; "busy N": it works N ms longer on the next license; and "extensions":
+ * how often it has asked for more time.
  */
 #include "scheduler/bytes.h"
 #include "tests/rigs/parts/kinds.h"
@@ -57,6 +58,7 @@ struct ccid {
         struct slot_exchange exchange;
         uint8_t sequence;
         uint64_t done_ns, extend_ns, extra_ns;
+        unsigned extensions;
 
         enum fall fall;
         size_t fall_at;
@@ -257,6 +259,7 @@ static void look(struct device *device, uint64_t now_ns)
         } else if (now_ns >= ccid->extend_ns && ccid->answer_taken == ccid->answer_length) {
                 reply(ccid, DATA_BLOCK, ccid->sequence, MORE_TIME, 1, NULL, 0); /* one more wait */
                 ccid->extend_ns = now_ns + EXTENSION_NS;
+                ccid->extensions++;
         }
 }
 
@@ -378,6 +381,8 @@ static int tell(struct device *device, uint64_t now_ns, const char *words)
                 ccid->fall_at = number;
         } else if (sscanf(words, "busy %u", &number) == 1) {
                 ccid->extra_ns = number * NS_PER_MS;
+        } else if (strcmp(words, "extensions") == 0) {
+                return (int)ccid->extensions;
         } else {
                 r = slot_tell(&ccid->slot, words);
         }

@@ -130,9 +130,6 @@ int slot_tell(struct slot *slot, const char *words)
         } else if (strcmp(words, "kill") == 0) {
                 simulated_card_kill(slot->card);
                 slot->is_dead = true;
-        } else if (strcmp(words, "heal") == 0) {
-                simulated_card_destroy(slot->card);
-                make_card(slot);
         } else {
                 return -1;
         }

@@ -10,7 +10,6 @@
  *      out, in                    the card, by hand
  *      yank command N, yank work, yank answer N
  *      kill                       no answer to anything any more, nor to a reset
- *      heal                       a card that answers, with its counter as it was
  *      counter N                  set its counter
  *      spent                      licenses its counter went down for since the start
  */
