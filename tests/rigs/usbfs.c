@@ -439,6 +439,7 @@ static void plug(struct device *device)
         pthread_mutex_lock(&lock);
         device->is_gone = false;
         device->arrived = 0;
+        device->arrived_on = 0;
         device->address += 100;
         if (device->address > 247) /* 127 on a real bus; numbers that nothing else here has */
                 device->address -= 240;

@@ -332,6 +332,7 @@ static void fall_in_answer(struct device *device, void *data, size_t capacity)
         if (arrived <= capacity && arrived <= ccid->answer_length) {
                 memcpy(data, ccid->answer, arrived);
                 device->arrived = arrived;
+                device->arrived_on = IN_ENDPOINT;
         }
         device->is_falling = true;
 }

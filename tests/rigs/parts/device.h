@@ -44,8 +44,9 @@ struct device {
         char sys[128];   /* its directory below /sys */
         char serial[64]; /* "": it has none */
         bool is_gone;
-        bool is_falling; /* the model wants to be unplugged now: the rig does it */
-        size_t arrived;  /* bytes of its last transfer that came before it fell */
+        bool is_falling;    /* the model wants to be unplugged now: the rig does it */
+        size_t arrived;     /* bytes of its last transfer that came before it fell */
+        uint8_t arrived_on; /* over this endpoint */
 };
 
 /* Number `index` from 0 of the whole bus. */

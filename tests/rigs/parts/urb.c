@@ -186,7 +186,7 @@ void urb_shut_down(struct opened *opened)
 
                 opened->pending = urb->next;
                 complete(opened, urb, -ESHUTDOWN);
-                if (urb->image.endpoint & 0x80)
+                if (urb->image.endpoint == opened->device->arrived_on)
                         urb->actual = (int)opened->device->arrived;
         }
         notify(opened);
