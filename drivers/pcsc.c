@@ -484,7 +484,7 @@ static int exchange(void *context, const uint8_t *command, size_t length, uint8_
 }
 
 /* Whatever went wrong while the card was asked, only its counter can tell what it did: the two
- * faults of card.h. */
+ * faults of card.h. A card whose pcscd went away has not fallen silent. */
 static int transmit_job(void *argument)
 {
         const struct transmission *t = argument;
@@ -500,7 +500,10 @@ static int transmit_job(void *argument)
         if (r >= 0)
                 return r;
         reader->is_in_doubt = true;
-        return r == -FAULT_NO_CARD ? r : fault(FAULT_CARD_DEAD, "%s", fault_sentence(r));
+        if (r == -FAULT_NO_CARD)
+                return r;
+        return fault(reader->has_context ? FAULT_CARD_DEAD : FAULT_NO_CARD, "%s",
+                     fault_sentence(r));
 }
 
 /* --- on the fiber -------------------------------------------------------------------------- */

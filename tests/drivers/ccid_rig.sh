@@ -4,24 +4,9 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 build=${GANGWAY_BUILD:-$PWD/build}
-skip() { echo "1..0 # SKIP $1"; echo "ok 1 # SKIP $1"; exit 0; }
+. tests/rigs/tap.sh
 
-code=0
-n=0
-say() { # result name
-        n=$((n + 1))
-        if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; code=1; sed 's/^/# /' "$RIG/out"; fi
-}
-station() { # what: its claims, counted on
-        local line
-        while read -r line; do
-                case $line in
-                "ok "*) n=$((n + 1)); echo "ok $n - ${line#*- }" ;;
-                "not ok "*) n=$((n + 1)); code=1; echo "not ok $n - ${line#*- }" ;;
-                *) echo "$line" ;;
-                esac
-        done < <("$build/tests/rigs/pcsc_station" "$1" || echo "not ok - pcsc_station $1 ends well")
-}
+station() { claims "$build/tests/rigs/pcsc_station" "$1"; }
 pcscd_log() { [ $code = 0 ] || tail -5 "$RIG/pcscd.log" | sed 's/^/# /'; }
 
 if [ -z "${RIG:-}" ]; then

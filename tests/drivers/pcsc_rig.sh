@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.." || exit 1
 build=${GANGWAY_BUILD:-$PWD/build}
 driver=/usr/lib/pcsc/drivers/serial/libifdvpcd.so
 drivers=4 # of two slots each
-skip() { echo "1..0 # SKIP $1"; echo "ok 1 # SKIP $1"; exit 0; }
+. tests/rigs/tap.sh
 
 if [ -z "${RIG:-}" ]; then
         command -v pcscd >/dev/null || skip "pcscd is not installed"
@@ -39,27 +39,14 @@ for i in $(seq 0 $((drivers - 1))); do
                 "$i" $port "$RIG" "$i" $port
 done >"$RIG/conf/vpcd"
 
-code=0
-n=0
-say() { # result name
-        n=$((n + 1))
-        if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; code=1; sed 's/^/# /' "$RIG/out"; fi
-}
-station() { # what: its claims, counted on
-        local line
-        while read -r line; do
-                case $line in
-                "ok "*) n=$((n + 1)); echo "ok $n - ${line#*- }" ;;
-                "not ok "*) n=$((n + 1)); code=1; echo "not ok $n - ${line#*- }" ;;
-                *) echo "$line" ;;
-                esac
-        done < <("$build/tests/rigs/pcsc_station" "$1" || echo "not ok - pcsc_station $1 ends well")
-}
+station() { claims "$build/tests/rigs/pcsc_station" "$1"; }
 cards() { # how many licenses each: other cards in the slots
         [ -z "${cards:-}" ] || { kill "$cards"; wait "$cards" 2>/dev/null; }
+        rm -f "$RIG_CONTROL"
         # shellcheck disable=SC2086
         "$build/tests/rigs/vpcd_card" 0.1 "$1" $ports &
         cards=$!
+        for _ in $(seq 500); do [ -S "$RIG_CONTROL" ] && break; sleep 0.02; done
 }
 export RIG_CONTROL=$RIG/control RIG_RESTART="tests/rigs/start_pcscd.sh restart" READERS=$((2 * drivers))
 station alone # before pcscd runs

@@ -9,6 +9,7 @@
 #include "scheduler/fiber.h"
 #include "scheduler/loop.h"
 #include "tests/rigs/parts/lot.h"
+#include "tests/support/test.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,10 +170,11 @@ static void pull_cards(struct line *line, const struct stage *four)
         claim(all_are_ready(line), "put back they are ready again", 0);
         for (unsigned i = 0; i < 4; i++) {
                 unsigned now = lost_on(line, card_at(line, 1 + i).serial);
+                char what[96];
 
-                claim(now == lost[i] + four[i].is_lost,
-                      four[i].is_lost ? "its license is named as lost" : "it has lost no license",
-                      0);
+                snprintf(what, sizeof(what), "%s after %s",
+                         four[i].is_lost ? "a license is lost" : "none is lost", four[i].words);
+                claim(now == lost[i] + four[i].is_lost, what, 0);
         }
         claim_balance(line, 0, "and the balance is true");
 }
@@ -244,15 +246,13 @@ static void fall_silent(struct line *line)
 
 static void open_line(struct line *line, const struct card_rig *rig)
 {
-        static char directory[] = "/tmp/gangway-claims-XXXXXX";
+        const char *directory = test_directory();
         struct reader *readers[READERS_MAX];
         int r = 0;
 
         line->rig = rig;
         for (unsigned i = 0; i < rig->count && r == 0; i++)
                 r = rig->open(i, &readers[i]);
-        if (r == 0 && !mkdtemp(directory))
-                r = fault(FAULT_SYSTEM, "no directory");
         if (r == 0)
                 r = store_open(directory, &line->store);
         if (r == 0)
