@@ -17,11 +17,11 @@
 /* A transfer handed to the "kernel": where it lies in the caller, and our copy of its data. */
 struct urb {
         struct urb *next;
-        struct usbdevfs_urb image;
         uint64_t address;
         pid_t owner;
         uint8_t *data;
         int status, actual;
+        struct usbdevfs_urb image; /* last: it has an array without a length */
 };
 
 /* One open of a device node. */
