@@ -124,8 +124,9 @@ sanitize-run: all $(TESTS) $(REPLAYS)
 	@GANGWAY_BUILD=$(abspath $(BUILD)) GANGWAY_DATA=$(DATA) GANGWAY_SANITIZE=1 \
 		tests/run $(TESTS) $(REPLAYS) $(TEST_SCRIPTS)
 THREADED := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/scheduler/workers.c \
-	tests/crypto/gcm.c tests/crypto/sfi.c tests/drivers/pcsc.c tests/station/store.c tests/station/desk.c))
-sanitize-threads: $(THREADED)
+	tests/crypto/gcm.c tests/crypto/sfi.c tests/drivers/pcsc.c tests/station/store.c tests/station/desk.c \
+	tests/station/license_server.c))
+sanitize-threads: $(THREADED) $(BUILD)/gangway
 	@GANGWAY_BUILD=$(abspath $(BUILD)) GANGWAY_DATA=$(DATA) GANGWAY_SANITIZE=1 tests/run $(THREADED)
 
 fuzz: lint-packages

@@ -6,7 +6,7 @@
 
 #include <openssl/evp.h>
 
-void digest_sha256_pieces(const struct digest_piece *pieces, size_t count,
+void digest_sha256_pieces(const struct piece *pieces, size_t count,
                           uint8_t ret_digest[static DIGEST_LENGTH])
 {
         EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -23,5 +23,5 @@ void digest_sha256_pieces(const struct digest_piece *pieces, size_t count,
 
 void digest_sha256(const void *data, size_t length, uint8_t ret_digest[static DIGEST_LENGTH])
 {
-        digest_sha256_pieces(&(struct digest_piece){ data, length }, 1, ret_digest);
+        digest_sha256_pieces(&(struct piece){ data, length }, 1, ret_digest);
 }

@@ -102,9 +102,13 @@ int firmware_take(struct firmware *firmware, const char *name, struct bytes *fil
                   uint32_t bin_address)
 {
         struct firmware_reader reader CLEANUP(firmware_reader_free) = { .name = name };
-        int r = read_form(&reader, firmware_form(file->data, file->length), file->data,
-                          file->length, bin_address);
+        enum firmware_form form = firmware_form(file->data, file->length);
+        int r;
 
+        if (form == FIRMWARE_BIN)
+                r = firmware_reader_give(&reader, bin_address, file);
+        else
+                r = read_form(&reader, form, file->data, file->length, 0);
         bytes_wipe_free(file);
         return r < 0 ? r : firmware_reader_finish(&reader, firmware);
 }
@@ -140,19 +144,35 @@ static size_t make_groups(const struct firmware *firmware, uint32_t gap, uint32_
         return count;
 }
 
-/* Their bytes are given: moved when a segment is alone and whole, else copied and freed at once, so
- * that a large firmware is never held twice. */
+/* A segment alone is padded where it lies. */
+static void pad(struct firmware_segment *segment, const struct group *group, uint8_t padding)
+{
+        size_t before = segment->address - (size_t)group->begin, length = segment->data.length;
+        uint8_t *data;
+
+        if (group->begin + length == group->end)
+                return;
+        bytes_grow(&segment->data, (size_t)(group->end - group->begin));
+        data = segment->data.data;
+        if (before)
+                memmove(data + before, data, length);
+        memset(data, padding, before);
+        memset(data + before + length, padding, segment->data.length - before - length);
+        segment->address = (uint32_t)group->begin;
+}
+
+/* Their bytes are given: a large segment alone is never held twice, of neighbours each is freed as soon
+ * as it is copied. */
 static struct firmware_segment make_merged(struct firmware *firmware, const struct group *group,
                                            uint8_t padding)
 {
         struct firmware_segment merged = firmware->segments[group->first];
 
-        if (group->count == 1 && merged.address == group->begin &&
-            merged.data.length == group->end - group->begin) {
+        if (group->count == 1) {
                 firmware->segments[group->first].data = (struct bytes){ 0 };
+                pad(&merged, group, padding);
                 return merged;
         }
-
         merged.address = (uint32_t)group->begin;
         merged.data = bytes_new((size_t)(group->end - group->begin));
         memset(merged.data.data, padding, merged.data.length);

@@ -48,8 +48,9 @@ enum firmware_form firmware_form(const void *data, size_t length);
 int firmware_add(struct firmware *firmware, const char *name, const void *data, size_t length,
                  uint32_t bin_address) MUST_USE;
 
-/* The same with the file's bytes given: they are wiped and freed (also on failure) as soon as they
- * are read, before segments are made of them, so that three copies never exist at once. */
+/* The same with the file's bytes given (also on failure): those of a BIN become the segment, others are
+ * wiped and freed as soon as they are read, before segments are made of them. So a BIN is never held
+ * twice, nothing three times. */
 int firmware_take(struct firmware *firmware, const char *name, struct bytes *file,
                   uint32_t bin_address) MUST_USE;
 

@@ -69,13 +69,9 @@ int text_hex_byte(const char *text)
 
 /* --- collecting ---------------------------------------------------------------------------- */
 
-int firmware_reader_put(struct firmware_reader *reader, unsigned line, uint32_t address,
-                        const void *data, size_t length)
+static int check_room(const struct firmware_reader *reader, unsigned line, uint32_t address,
+                      size_t length)
 {
-        struct firmware_run *last = reader->count ? &reader->runs[reader->count - 1] : NULL;
-
-        if (!length)
-                return 0;
         if (length > (uint64_t)UINT32_MAX + 1 - address)
                 return fault(
                         FAULT_BAD_FILE,
@@ -85,27 +81,61 @@ int firmware_reader_put(struct firmware_reader *reader, unsigned line, uint32_t 
                 return fault(FAULT_TOO_LARGE, "%s %s %u: more than %u bytes of firmware",
                              reader->name, reader->unit ? reader->unit : "byte", line,
                              FIRMWARE_FILE_MAX);
+        return 0;
+}
+
+/* The bytes that come next, as a run of their own. */
+static int add_run(struct firmware_reader *reader, unsigned line, uint32_t address, size_t length)
+{
+        if (reader->count == FIRMWARE_RUNS_MAX)
+                return fault(FAULT_TOO_LARGE,
+                             "%s %s %u: more than %u pieces that do not touch, let the linker "
+                             "write them in rising order",
+                             reader->name, reader->unit ? reader->unit : "byte", line,
+                             FIRMWARE_RUNS_MAX);
+        reader->runs = grown(reader->runs, &reader->runs_capacity, sizeof(*reader->runs),
+                             reader->count + 1);
+        reader->runs[reader->count++] = (struct firmware_run){
+                .address = address,
+                .line = line,
+                .offset = reader->length,
+                .length = length,
+        };
+        return 0;
+}
+
+int firmware_reader_put(struct firmware_reader *reader, unsigned line, uint32_t address,
+                        const void *data, size_t length)
+{
+        struct firmware_run *last = reader->count ? &reader->runs[reader->count - 1] : NULL;
+        int r = check_room(reader, line, address, length);
+
+        if (!length || r < 0)
+                return length ? r : 0;
+        if (last && (uint64_t)last->address + last->length == address)
+                last->length += length;
+        else
+                r = add_run(reader, line, address, length);
+        if (r < 0)
+                return r;
         reader->data = grown(reader->data, &reader->capacity, 1, reader->length + length);
         memcpy(reader->data + reader->length, data, length);
-        if (last && (uint64_t)last->address + last->length == address) {
-                last->length += length;
-        } else {
-                if (reader->count == FIRMWARE_RUNS_MAX)
-                        return fault(FAULT_TOO_LARGE,
-                                     "%s %s %u: more than %u pieces that do not touch, "
-                                     "let the linker write them in rising order",
-                                     reader->name, reader->unit ? reader->unit : "byte", line,
-                                     FIRMWARE_RUNS_MAX);
-                reader->runs = grown(reader->runs, &reader->runs_capacity, sizeof(*reader->runs),
-                                     reader->count + 1);
-                reader->runs[reader->count++] = (struct firmware_run){
-                        .address = address,
-                        .line = line,
-                        .offset = reader->length,
-                        .length = length,
-                };
-        }
         reader->length += length;
+        return 0;
+}
+
+int firmware_reader_give(struct firmware_reader *reader, uint32_t address, struct bytes *file)
+{
+        int r = check_room(reader, 0, address, file->length);
+
+        INSIST(!reader->count);
+        if (r < 0 || !file->length)
+                return r;
+        r = add_run(reader, 0, address, file->length);
+        INSIST(r == 0);
+        reader->data = file->data;
+        reader->length = reader->capacity = file->length;
+        *file = (struct bytes){ 0 };
         return 0;
 }
 
@@ -172,7 +202,29 @@ static int group_runs(struct firmware_reader *reader, size_t *first)
         return (int)groups;
 }
 
-static struct firmware_segment make_segment(const struct firmware_reader *reader, size_t first,
+/* What the reader holds is given away when it is one run, so that a large one is never held twice. */
+static struct bytes take_runs(struct firmware_reader *reader, size_t first, size_t end)
+{
+        const struct firmware_run *runs = reader->runs;
+        struct bytes bytes = { reader->data, reader->length };
+        size_t length = 0, at = 0;
+
+        if (reader->count == 1) {
+                reader->data = NULL;
+                bytes_grow(&bytes, bytes.length); /* to what it needs, and the spare byte */
+                return bytes;
+        }
+        for (size_t i = first; i < end; i++)
+                length += runs[i].length;
+        bytes = bytes_new(length);
+        for (size_t i = first; i < end; i++) {
+                memcpy(bytes.data + at, reader->data + runs[i].offset, runs[i].length);
+                at += runs[i].length;
+        }
+        return bytes;
+}
+
+static struct firmware_segment make_segment(struct firmware_reader *reader, size_t first,
                                             size_t end, unsigned file)
 {
         const struct firmware_run *runs = reader->runs;
@@ -182,17 +234,11 @@ static struct firmware_segment make_segment(const struct firmware_reader *reader
                 .line = runs[first].line,
                 .unit = reader->unit,
         };
-        size_t length = 0, at = 0;
 
         for (size_t i = first; i < end; i++)
-                length += runs[i].length;
-        segment.data = bytes_new(length);
-        for (size_t i = first; i < end; i++) {
-                memcpy(segment.data.data + at, reader->data + runs[i].offset, runs[i].length);
-                at += runs[i].length;
                 if (runs[i].line < segment.line) /* where the file first speaks of it */
                         segment.line = runs[i].line;
-        }
+        segment.data = take_runs(reader, first, end);
         return segment;
 }
 

@@ -33,6 +33,11 @@ struct firmware_reader {
 int firmware_reader_put(struct firmware_reader *reader, unsigned line, uint32_t address,
                         const void *data, size_t length) MUST_USE;
 
+/* All of a BIN file, which lies at `address`. The bytes are given, but on failure; instead of any
+ * put. */
+int firmware_reader_give(struct firmware_reader *reader, uint32_t address,
+                         struct bytes *file) MUST_USE;
+
 /* Collect the pieces of a file of one form: firmware_hex.c, firmware_srecord.c, firmware_elf.c.
  * `data` is borrowed; sets `unit`.
  *      -FAULT_BAD_FILE, -FAULT_TOO_LARGE */

@@ -122,14 +122,17 @@ int sfi_open(const struct sfi *sfi, const uint8_t key[static GCM_KEY_LENGTH],
 int sfi_verify_ghash(const struct sfi *sfi, const uint8_t hash_key[static 16],
                      const uint8_t (*masks)[16], size_t count) MUST_USE;
 
-/* What goes into one area before sealing. `data` is borrowed. */
+/* --- sealing, in place ------------------------------------------------------------------------ */
+
+/* What goes into one area. `data` stays the caller's; sealing overwrites it with the ciphertext. */
 struct sfi_plain_area {
         char type;
         uint32_t address;
-        const void *data;
+        void *data;
         size_t length;
 };
 
+/* No two areas may share a byte of data. */
 struct sfi_recipe {
         uint16_t protocol; /* 1 or 2 */
         uint8_t version;   /* of the image */
@@ -138,9 +141,23 @@ struct sfi_recipe {
         size_t count;
 };
 
-/* Seal: one pass over memory, areas spread over `workers` (NULL: in place) (waits). The key's and
- * nonce's owner wipes them.
- *      -FAULT_TOO_LARGE, -FAULT_BAD_VALUE */
+/* A sealed image as it lies in memory: the file is its pieces, one behind the other. Of the areas'
+ * payloads it is only the list, and good as long as they are where they were. */
+struct sfi_sealed {
+        struct piece *pieces; /* image header; header and payload of each area */
+        size_t count;
+        size_t length; /* of all pieces */
+        uint8_t *headers;
+};
+
+/* Encrypt every payload where it lies, areas spread over `workers` (NULL: all on this thread)
+ * (waits). The plaintext is gone then: what is to be known of it must be taken before, and nobody
+ * has to wipe it. The bytes do not depend on the number of workers. The key's and nonce's owner
+ * wipes them.
+ *      -FAULT_TOO_LARGE, -FAULT_BAD_VALUE  no image can be made of this; all is as it was */
 int sfi_seal(const struct sfi_recipe *recipe, const uint8_t key[static GCM_KEY_LENGTH],
              const uint8_t nonce[static SFI_NONCE_LENGTH], struct workers *workers,
-             struct bytes *ret_file) MUST_USE;
+             struct sfi_sealed *ret_sealed) MUST_USE;
+
+/* For CLEANUP(sfi_sealed_free): the list and the headers. The payloads stay. */
+void sfi_sealed_free(struct sfi_sealed *sealed);

@@ -4,8 +4,25 @@
 #include "scheduler/bytes.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+
+/* From here on fresh pages are asked for as huge ones: touching small ones costs more than the cipher
+ * (limits.md). An image of 60 MiB is made in 0.22 instead of 0.30 s so. */
+#define HUGE_LENGTH ((size_t)4 << 20)
+#define PAGE        ((uintptr_t)4096)
+
+/* All pages of the block, also the one that malloc's own words lie in: a block of which only a part has
+ * the advice could not be remapped by realloc(). Advice: a kernel that does not take it is no fault. */
+static void ask_for_huge_pages(const struct bytes *bytes)
+{
+        uintptr_t begin = (uintptr_t)bytes->data / PAGE * PAGE;
+        uintptr_t end = ((uintptr_t)bytes->data + bytes->length + PAGE) / PAGE * PAGE;
+
+        if (bytes->length >= HUGE_LENGTH)
+                (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+}
 
 struct bytes bytes_new(size_t length)
 {
@@ -14,6 +31,7 @@ struct bytes bytes_new(size_t length)
         INSIST(length < SIZE_MAX);
         bytes.data = calloc(length + 1, 1);
         INSIST(bytes.data);
+        ask_for_huge_pages(&bytes);
         return bytes;
 }
 
@@ -24,6 +42,18 @@ struct bytes bytes_copy(const void *data, size_t length)
         if (length)
                 memcpy(bytes.data, data, length);
         return bytes;
+}
+
+/* realloc() of the C library remaps a large block (mremap(2)). */
+void bytes_grow(struct bytes *bytes, size_t length)
+{
+        size_t before = bytes->length;
+
+        INSIST(length >= before && length < SIZE_MAX);
+        bytes->data = realloc(bytes->data, length + 1);
+        INSIST(bytes->data);
+        bytes->length = length;
+        memset(bytes->data + before, 0, length + 1 - before);
 }
 
 void bytes_free(struct bytes *bytes)

@@ -14,11 +14,23 @@ struct bytes {
         size_t length;
 };
 
-/* A zeroed buffer of `length` bytes (one spare zero byte follows it). Aborts when memory is out. */
+/* Bytes of somebody else. What is given as a row of pieces is meant one behind the other, without
+ * being copied together first. */
+struct piece {
+        const void *data;
+        size_t length;
+};
+
+/* A zeroed buffer of `length` bytes (one spare zero byte follows it); a large one asks for huge pages.
+ * Aborts when memory is out. */
 struct bytes bytes_new(size_t length);
 
 /* A copy of `length` bytes. */
 struct bytes bytes_copy(const void *data, size_t length);
+
+/* Grow to `length`; what is new is zeroed, the spare byte too. A large buffer is moved by its pages, so
+ * that it never exists twice; the old place is not wiped. Aborts when memory is out. */
+void bytes_grow(struct bytes *bytes, size_t length);
 
 /* Free and empty; safe on an empty one. For CLEANUP(bytes_free). */
 void bytes_free(struct bytes *bytes);

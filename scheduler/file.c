@@ -24,6 +24,9 @@
 /* Of the target's name in the hidden one; NAME_MAX is 255. */
 #define NAME_PART 200
 
+/* Pieces handed to the kernel at once: 4 KiB of the fiber's stack; IOV_MAX would be 16. */
+#define BATCH 256u
+
 static void close_descriptor(const int *descriptor)
 {
         if (*descriptor >= 0)
@@ -158,29 +161,65 @@ static int create_hidden(const char *path, const char *directory, char **ret_hid
         }
 }
 
-static int write_all(int descriptor, const void *data, size_t length)
-{
-        const char *from = data;
-        size_t written = 0;
+/* What is still to be written. */
+struct rest {
+        const struct piece *pieces;
+        size_t count;
+        size_t done; /* bytes of the first piece that are written */
+};
 
-        while (written < length) {
-                ssize_t r =
-                        ring_write(descriptor, from + written, length - written, (off_t)written);
+/* As many of the next pieces as fit; 0: nothing is left. */
+static unsigned rest_gather(const struct rest *rest, struct iovec vectors[static BATCH])
+{
+        size_t done = rest->done;
+        unsigned count = 0;
+
+        for (size_t i = 0; i < rest->count && count < BATCH; i++) {
+                const struct piece *piece = &rest->pieces[i];
+
+                if (piece->length > done) /* the kernel only reads it */
+                        vectors[count++] = (struct iovec){ (uint8_t *)(uintptr_t)piece->data + done,
+                                                           piece->length - done };
+                done = 0;
+        }
+        return count;
+}
+
+static void rest_advance(struct rest *rest, size_t written)
+{
+        rest->done += written;
+        while (rest->count && rest->done >= rest->pieces->length) {
+                rest->done -= rest->pieces->length;
+                rest->pieces++;
+                rest->count--;
+        }
+}
+
+/* The kernel may write less than it was given, and end inside a piece. */
+static int write_all(int descriptor, struct rest rest)
+{
+        struct iovec vectors[BATCH];
+        off_t offset = 0;
+        unsigned count;
+
+        while ((count = rest_gather(&rest, vectors)) > 0) {
+                ssize_t r = ring_write_vectors(descriptor, vectors, count, offset);
 
                 if (r < 0)
                         return (int)r;
-                written += (size_t)r;
+                offset += r;
+                rest_advance(&rest, (size_t)r);
         }
         return 0;
 }
 
-static int fill_and_sync(int descriptor, const void *data, size_t length, unsigned mode)
+static int fill_and_sync(int descriptor, const struct rest *rest, unsigned mode)
 {
         int r;
 
         if (fchmod(descriptor, (mode_t)mode) < 0)
                 return fault_errno(errno, "setting mode %04o", mode);
-        r = write_all(descriptor, data, length);
+        r = write_all(descriptor, *rest);
         if (r < 0)
                 return r;
         return ring_fsync(descriptor);
@@ -198,8 +237,9 @@ static int sync_directory(const char *directory)
         return ring_fsync_firmly(descriptor);
 }
 
-int file_write(const char *path, const void *data, size_t length, unsigned mode)
+int file_write_pieces(const char *path, const struct piece *pieces, size_t count, unsigned mode)
 {
+        const struct rest rest = { .pieces = pieces, .count = count };
         char *directory CLEANUP(free_text) = directory_of(path);
         char *hidden CLEANUP(free_text) = NULL;
         int descriptor CLEANUP(close_descriptor) = create_hidden(path, directory, &hidden);
@@ -207,7 +247,7 @@ int file_write(const char *path, const void *data, size_t length, unsigned mode)
 
         if (descriptor < 0)
                 return descriptor;
-        r = fill_and_sync(descriptor, data, length, mode);
+        r = fill_and_sync(descriptor, &rest, mode);
         if (r == 0 && rename(hidden, path) < 0)
                 r = fault_errno(errno, "renaming %s", hidden);
         if (r < 0) {
@@ -215,4 +255,9 @@ int file_write(const char *path, const void *data, size_t length, unsigned mode)
                 return fault_prefix(r, "%s", path);
         }
         return fault_prefix(sync_directory(directory), "%s", path);
+}
+
+int file_write(const char *path, const void *data, size_t length, unsigned mode)
+{
+        return file_write_pieces(path, &(struct piece){ data, length }, 1, mode);
 }

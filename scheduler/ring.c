@@ -19,6 +19,7 @@
 #include "scheduler/inside.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -140,11 +141,12 @@ static int request_wait(struct request *request, struct io_uring_sqe *entry, uin
 
 /* --- what is asked ------------------------------------------------------------------------- */
 
+/* Into one vector, or out of several. */
 struct transfer {
         bool is_write;
         int descriptor;
-        void *buffer;
-        size_t length;
+        const struct iovec *vectors;
+        unsigned count;
         off_t offset;
 };
 
@@ -163,6 +165,23 @@ static int poll_wait(int descriptor, unsigned events, bool holds, uint64_t deadl
         return request_wait(&request, entry, deadline_ns, ret_fault);
 }
 
+static void transfer_prepare(const struct transfer *transfer, struct io_uring_sqe *entry)
+{
+        uint64_t offset = (uint64_t)(int64_t)transfer->offset;
+        size_t whole = transfer->vectors->iov_len;
+        unsigned length = whole < LENGTH_MOST ? (unsigned)whole : LENGTH_MOST;
+
+        if (!transfer->is_write)
+                io_uring_prep_read(entry, transfer->descriptor, transfer->vectors->iov_base, length,
+                                   offset);
+        else if (transfer->count == 1)
+                io_uring_prep_write(entry, transfer->descriptor, transfer->vectors->iov_base,
+                                    length, offset);
+        else
+                io_uring_prep_writev(entry, transfer->descriptor, transfer->vectors,
+                                     transfer->count, offset);
+}
+
 static int transfer_wait(const struct transfer *transfer, int *ret_fault)
 {
         struct request request = {
@@ -172,14 +191,8 @@ static int transfer_wait(const struct transfer *transfer, int *ret_fault)
                 .holds = true,
         };
         struct io_uring_sqe *entry = ring_entry(loop_here());
-        uint64_t offset = (uint64_t)(int64_t)transfer->offset;
 
-        if (transfer->is_write)
-                io_uring_prep_write(entry, transfer->descriptor, transfer->buffer,
-                                    (unsigned)transfer->length, offset);
-        else
-                io_uring_prep_read(entry, transfer->descriptor, transfer->buffer,
-                                   (unsigned)transfer->length, offset);
+        transfer_prepare(transfer, entry);
         return request_wait(&request, entry, WAIT_FOREVER, ret_fault);
 }
 
@@ -200,17 +213,15 @@ static int transfer_in_ring(const struct transfer *transfer, int *ret_fault)
         }
 }
 
+/* An offset of -1 means the file's position here as in the ring (preadv2(2)). */
 static ssize_t transfer_once(const struct transfer *transfer)
 {
-        int to = transfer->descriptor;
+        int count = (int)transfer->count;
 
-        if (transfer->is_write)
-                return transfer->offset < 0
-                               ? write(to, transfer->buffer, transfer->length)
-                               : pwrite(to, transfer->buffer, transfer->length, transfer->offset);
-        return transfer->offset < 0
-                       ? read(to, transfer->buffer, transfer->length)
-                       : pread(to, transfer->buffer, transfer->length, transfer->offset);
+        return transfer->is_write ? pwritev2(transfer->descriptor, transfer->vectors, count,
+                                             transfer->offset, 0)
+                                  : preadv2(transfer->descriptor, transfer->vectors, count,
+                                            transfer->offset, 0);
 }
 
 static ssize_t transfer_in_place(const struct transfer *transfer)
@@ -253,18 +264,14 @@ static ssize_t transfer_run(const struct transfer *transfer)
                                    transfer->is_write ? "writing to" : "reading from",
                                    transfer->descriptor);
         if (!transfer->is_write)
-                (void)VALGRIND_MAKE_MEM_DEFINED(transfer->buffer, r);
+                (void)VALGRIND_MAKE_MEM_DEFINED(transfer->vectors->iov_base, r);
         return r;
-}
-
-static size_t at_most(size_t length)
-{
-        return length < LENGTH_MOST ? length : LENGTH_MOST;
 }
 
 ssize_t ring_read(int descriptor, void *buffer, size_t length, off_t offset)
 {
-        struct transfer transfer = { false, descriptor, buffer, at_most(length), offset };
+        struct iovec vector = { buffer, length };
+        struct transfer transfer = { false, descriptor, &vector, 1, offset };
 
         return transfer_run(&transfer);
 }
@@ -272,9 +279,17 @@ ssize_t ring_read(int descriptor, void *buffer, size_t length, off_t offset)
 ssize_t ring_write(int descriptor, const void *buffer, size_t length, off_t offset)
 {
         /* the kernel only reads it */
-        struct transfer transfer = { true, descriptor, (void *)(uintptr_t)buffer, at_most(length),
-                                     offset };
+        struct iovec vector = { (void *)(uintptr_t)buffer, length };
 
+        return ring_write_vectors(descriptor, &vector, 1, offset);
+}
+
+ssize_t ring_write_vectors(int descriptor, const struct iovec *vectors, unsigned count,
+                           off_t offset)
+{
+        struct transfer transfer = { true, descriptor, vectors, count, offset };
+
+        INSIST(count > 0 && count <= IOV_MAX);
         return transfer_run(&transfer);
 }
 

@@ -10,11 +10,17 @@
 #include "scheduler/base.h"
 
 #include <sys/types.h>
+#include <sys/uio.h>
 
 /* Up to `length` bytes (waits). Returns how many; 0 is the end. `offset` -1: the file's position.
  */
 ssize_t ring_read(int descriptor, void *buffer, size_t length, off_t offset) MUST_USE;
 ssize_t ring_write(int descriptor, const void *buffer, size_t length, off_t offset) MUST_USE;
+
+/* The same for `count` vectors (at most IOV_MAX), one behind the other. What is written may end inside
+ * one. The vectors too are the kernel's until the call returns. */
+ssize_t ring_write_vectors(int descriptor, const struct iovec *vectors, unsigned count,
+                           off_t offset) MUST_USE;
 
 int ring_fsync(int descriptor) MUST_USE;
 

@@ -492,8 +492,7 @@ static int write_check_work(struct sqlite3 *database, void *argument)
 static void check_value(const uint8_t key[static GCM_KEY_LENGTH], char text[static 17])
 {
         static const char label[] = "gangway station key check";
-        const struct digest_piece pieces[] = { { label, sizeof(label) - 1 },
-                                               { key, GCM_KEY_LENGTH } };
+        const struct piece pieces[] = { { label, sizeof(label) - 1 }, { key, GCM_KEY_LENGTH } };
         uint8_t digest[DIGEST_LENGTH];
 
         digest_sha256_pieces(pieces, LENGTH_OF(pieces), digest);

@@ -29,7 +29,7 @@ static char *hex_lower(const void *data, size_t length, char *text)
 static void labelled(const char *label, const void *data, size_t length,
                      uint8_t ret_digest[static DIGEST_LENGTH])
 {
-        const struct digest_piece pieces[] = { { label, strlen(label) + 1 }, { data, length } };
+        const struct piece pieces[] = { { label, strlen(label) + 1 }, { data, length } };
 
         digest_sha256_pieces(pieces, LENGTH_OF(pieces), ret_digest);
 }

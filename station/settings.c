@@ -12,6 +12,7 @@
 #include "station/text.h"
 
 #include <arpa/inet.h>
+#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -246,6 +247,76 @@ static int web_address_read(struct tree *tree, const config_setting_t *setting, 
         return 0;
 }
 
+/* One part of an address is there; libcurl reads the address, as it will when it is used. */
+static bool has_part(CURLU *address, CURLUPart part)
+{
+        char *text = NULL;
+        bool is_there = curl_url_get(address, part, &text, 0) == CURLUE_OK && text[0];
+
+        curl_free(text);
+        return is_there;
+}
+
+/* "https://licenses.example:8443/gangway": no name and password, no query, and the scheme in full,
+ * for libcurl would guess one, and take a third slash for a slip. */
+static bool is_https(const char *text)
+{
+        CURLU *address;
+        bool is_good;
+
+        if (strncmp(text, "https://", 8) != 0 || text[8] == '/')
+                return false;
+        address = curl_url();
+        INSIST(address);
+        is_good = curl_url_set(address, CURLUPART_URL, text, 0) == CURLUE_OK &&
+                  has_part(address, CURLUPART_HOST) && !has_part(address, CURLUPART_USER) &&
+                  !has_part(address, CURLUPART_PASSWORD) && !strpbrk(text, "?#");
+        curl_url_cleanup(address);
+        return is_good;
+}
+
+static int server_url_read(struct tree *tree, const config_setting_t *setting, void *group)
+{
+        static const struct key key = {
+                .name = "url", .kind = KIND_ASCII, .low = 1, .high = 256, .wanted = "an address"
+        };
+        struct settings_server *server = group;
+        size_t length;
+        int r;
+
+        r = tree_read(tree, &key, setting, server->url);
+        if (r < 0)
+                return r;
+        length = strlen(server->url);
+        while (length && server->url[length - 1] == '/')
+                server->url[--length] = '\0';
+        if (!is_https(server->url))
+                return tree_refuse(tree, tree_line(setting),
+                                   "url is \"%s\", wanted https:// with a host as "
+                                   "\"https://licenses.example:8443\", without user, query and "
+                                   "fragment",
+                                   config_setting_get_string(setting));
+        return 0;
+}
+
+static int license_server_read(struct tree *tree, const config_setting_t *setting, void *group)
+{
+#define PLACE(member) offsetof(struct settings_server, member)
+        static const struct key keys[] = {
+                { "url", KIND_OTHER, 0, 0, 0, "\"https://HOST:PORT\"", server_url_read, true },
+                { "certificate_file", KIND_PATH, PLACE(certificate_file), 1, 256,
+                  "the server's certificate, PEM", NULL, true },
+                { "user", KIND_ASCII, PLACE(user), 1, 64,
+                  "this station's name for the server, printable ASCII", NULL, true },
+                { "timeout_ms", KIND_UNSIGNED, PLACE(timeout_ms), 100, 600000, "milliseconds", NULL,
+                  false },
+        };
+#undef PLACE
+        struct settings *settings = group;
+
+        return tree_read_group(tree, setting, keys, LENGTH_OF(keys), &settings->license_server);
+}
+
 /* 64 bits: hexadecimal reaches the upper half, which libconfig keeps as a negative number. */
 static int seed_read(struct tree *tree, const config_setting_t *setting, void *group)
 {
@@ -293,6 +364,7 @@ static const struct key root_keys[] = {
         { "scan_s", KIND_UNSIGNED, PLACE(scan_s), 1, 3600, "seconds", NULL, false },
         { "license_alarm", KIND_UNSIGNED, PLACE(license_alarm), 0, 1000000, "licenses", NULL,
           false },
+        { "license_server", KIND_OTHER, 0, 0, 0, "", license_server_read, false },
         { "simulated", KIND_OTHER, 0, 0, 0, "", simulated_read, false },
         { "virtual_time", KIND_BOOL, PLACE(is_virtual_time), 0, 0, "true or false", NULL, false },
         { "seed", KIND_OTHER, 0, 0, 0, "", seed_read, false },
@@ -310,6 +382,7 @@ static const struct settings defaults = {
         .minimum_mv = 1500, /* stlink.md section 18 point 4 */
         .scan_s = 5,
         .license_alarm = 100,
+        .license_server.timeout_ms = 10000, /* a card behind it takes 1-2 s a license */
         .bench = {
                 .handling_ms = 3000,
                 .speed = 1.0,
@@ -494,6 +567,10 @@ static int check_time(const struct tree *tree, struct settings *settings)
                 return tree_refuse(tree, root_line(tree, "virtual_time"), "%s",
                                    "virtual time cannot drive real probes; remove virtual_time, or "
                                    "set hardware = \"simulated\"");
+        if (settings->license_server.url[0])
+                return tree_refuse(tree, root_line(tree, "license_server"), "%s",
+                                   "virtual time cannot wait for a real server; remove "
+                                   "license_server, or virtual_time");
         if (!settings->seed)
                 return tree_refuse(
                         tree, root_line(tree, "virtual_time"), "%s",

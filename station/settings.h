@@ -35,7 +35,7 @@ struct settings_bench {
 
 /* Where licenses come from over HTTPS; `url` "" for nowhere. */
 struct settings_server {
-        char url[256];              /* "https://licenses.example:8443" */
+        char url[256];              /* "https://licenses.example:8443", no slash at its end */
         char certificate_file[256]; /* PEM: the only certificate that is believed */
         char user[64];              /* the station, as the server knows it */
         unsigned timeout_ms;

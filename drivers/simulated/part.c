@@ -53,7 +53,7 @@ void part_changed(struct simulated_part *part)
 static void make_unique_id(struct part_record *record, const uint8_t *seed)
 {
         static const char label[] = "unique id";
-        const struct digest_piece pieces[] = { { label, sizeof(label) }, { seed, 32 } };
+        const struct piece pieces[] = { { label, sizeof(label) }, { seed, 32 } };
         uint8_t digest[DIGEST_LENGTH];
         uint8_t *id = digest;
 

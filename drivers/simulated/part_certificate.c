@@ -33,9 +33,9 @@ static BIGNUM *number(const uint8_t bytes[static 32], const BIGNUM *order, BN_CT
 static BIGNUM *signature_nonce(const uint8_t digest[static 32], const BIGNUM *order,
                                BN_CTX *context)
 {
-        const struct digest_piece pieces[] = { { simulated_st_key, sizeof(simulated_st_key) },
-                                               { digest, 32 },
-                                               { "k", 1 } };
+        const struct piece pieces[] = { { simulated_st_key, sizeof(simulated_st_key) },
+                                        { digest, 32 },
+                                        { "k", 1 } };
         uint8_t bytes[DIGEST_LENGTH];
 
         digest_sha256_pieces(pieces, LENGTH_OF(pieces), bytes);

@@ -268,8 +268,8 @@ static void go_on(struct simulated_part *part)
 static void digest_install(const struct rss_run *run, const uint8_t *header,
                            uint8_t ret_digest[static DIGEST_LENGTH])
 {
-        const struct digest_piece pieces[] = { { run->nonce, sizeof(run->nonce) },
-                                               { header, SFI_HEADER_LENGTH } };
+        const struct piece pieces[] = { { run->nonce, sizeof(run->nonce) },
+                                        { header, SFI_HEADER_LENGTH } };
 
         digest_sha256_pieces(pieces, LENGTH_OF(pieces), ret_digest);
 }

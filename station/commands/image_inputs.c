@@ -42,12 +42,6 @@ void image_inputs_free(struct image_inputs **inputs)
         *inputs = NULL;
 }
 
-void image_inputs_drop_external(struct image_inputs *inputs)
-{
-        for (size_t i = 0; i < inputs->external_count; i++)
-                firmware_free(&inputs->externals[i].firmware);
-}
-
 /* --- firmware ------------------------------------------------------------------------------ */
 
 static int read_firmware(struct firmware *firmware, const char *path, bool has_address,

@@ -43,10 +43,6 @@ struct image_inputs *image_inputs_create(void);
 /* For CLEANUP(image_inputs_free): wipes what may be secret (.obk files hold keys). */
 void image_inputs_free(struct image_inputs **inputs);
 
-/* Free the external firmware, for a plan that has copies of it behind prefixes: an image is never
- * held three times. */
-void image_inputs_drop_external(struct image_inputs *inputs);
-
 /* Each reads a file (waits) and names it in its sentence. */
 int image_inputs_firmware(struct image_inputs *inputs, const char *path, bool has_address,
                           uint32_t address) MUST_USE;

@@ -38,7 +38,6 @@ struct wholes {
 struct walk {
         const struct image_rules *rules;
         struct image_plan *plan;
-        const uint8_t *pause; /* payload of P and R */
         uint64_t used;        /* by the part being filled */
         uint64_t empty;       /* what `used` was when it was opened */
         uint64_t rest;        /* cost of the areas still to come */
@@ -92,41 +91,37 @@ static bool is_firmware(const struct whole *whole)
         return whole->area.type == SFI_FIRMWARE || whole->area.type == SFI_EXTERNAL;
 }
 
-/* A whole area, or a piece of one, into the plan (AN5054 section 2.3 for the prefix). */
+/* A whole area, or a piece of one, into the plan; E gets its prefix when all pieces are known. */
 static void plan_put(struct walk *walk, const struct whole *whole)
 {
-        struct sfi_plain_area area = whole->area;
-
         walk->used += cost(whole);
-        if (whole->external) {
-                struct bytes *bytes =
-                        plan_own(walk->plan, bytes_new(SFI_EXTERNAL_PREFIX_LENGTH + area.length));
-
-                store_le32(bytes->data, whole->external->region);
-                store_le32(bytes->data + 4, whole->external->mode);
-                store_le32(bytes->data + 8, whole->external->key_address);
-                memcpy(bytes->data + SFI_EXTERNAL_PREFIX_LENGTH, area.data, area.length);
-                area.data = bytes->data;
-                area.length = bytes->length;
-        }
-        plan_add(walk->plan, area);
+        plan_add(walk->plan, whole->area);
 }
 
 /* --- parts --------------------------------------------------------------------------------- */
 
-static struct sfi_plain_area boundary(const struct walk *walk, char type)
+static size_t pause_length(const struct image_rules *rules)
 {
-        return (struct sfi_plain_area){
-                .type = type,
-                .address = walk->rules->token.address,
-                .data = walk->pause,
-                .length = walk->rules->protocol == 1 ? 0 : IMAGE_PAUSE_LENGTH,
-        };
+        return rules->protocol == 1 ? 0 : IMAGE_PAUSE_LENGTH;
 }
 
 static uint64_t boundary_cost(const struct walk *walk)
 {
-        return SFI_AREA_HEADER_LENGTH + boundary(walk, SFI_PAUSE).length;
+        return SFI_AREA_HEADER_LENGTH + pause_length(walk->rules);
+}
+
+/* Each has bytes of its own: sealing encrypts them in place. */
+static void add_boundary(struct walk *walk, char type)
+{
+        const struct bytes *bytes = plan_own(walk->plan, bytes_new(pause_length(walk->rules)));
+
+        plan_add(walk->plan, (struct sfi_plain_area){
+                                     .type = type,
+                                     .address = walk->rules->token.address,
+                                     .data = bytes->data,
+                                     .length = bytes->length,
+                             });
+        walk->used += boundary_cost(walk);
 }
 
 static void note_part(struct walk *walk)
@@ -138,11 +133,11 @@ static void note_part(struct walk *walk)
 
 static void next_part(struct walk *walk)
 {
-        plan_add(walk->plan, boundary(walk, SFI_PAUSE));
-        walk->used += boundary_cost(walk);
+        add_boundary(walk, SFI_PAUSE);
         note_part(walk);
-        plan_add(walk->plan, boundary(walk, SFI_RESUME));
-        walk->used = walk->empty = SFI_HEADER_LENGTH + boundary_cost(walk);
+        walk->used = SFI_HEADER_LENGTH;
+        add_boundary(walk, SFI_RESUME);
+        walk->empty = walk->used;
 }
 
 static bool fits(const struct walk *walk, uint64_t used, const struct whole *whole)
@@ -174,7 +169,7 @@ static struct whole cut(struct whole *whole, uint32_t length)
         struct whole head = *whole;
 
         head.area.length = length;
-        whole->area.data = (const uint8_t *)whole->area.data + length;
+        whole->area.data = (uint8_t *)whole->area.data + length;
         whole->area.address += length;
         whole->area.length -= length;
         return head;
@@ -355,7 +350,7 @@ static int open_last_part(const struct image_rules *rules, struct wholes *wholes
 void image_firmware_digest(const struct sfi_plain_area *areas, size_t count,
                            uint8_t ret_digest[static DIGEST_LENGTH])
 {
-        struct digest_piece *pieces = calloc(count + 1, sizeof(*pieces));
+        struct piece *pieces = calloc(count + 1, sizeof(*pieces));
         size_t used = 0;
 
         INSIST(pieces);
@@ -363,12 +358,24 @@ void image_firmware_digest(const struct sfi_plain_area *areas, size_t count,
                 size_t prefix = areas[i].type == SFI_EXTERNAL ? SFI_EXTERNAL_PREFIX_LENGTH : 0;
 
                 if ((areas[i].type == SFI_FIRMWARE || prefix) && areas[i].length >= prefix)
-                        pieces[used++] =
-                                (struct digest_piece){ (const uint8_t *)areas[i].data + prefix,
-                                                       areas[i].length - prefix };
+                        pieces[used++] = (struct piece){ (const uint8_t *)areas[i].data + prefix,
+                                                         areas[i].length - prefix };
         }
         digest_sha256_pieces(pieces, used, ret_digest);
         free(pieces);
+}
+
+static void put_digest(struct image_plan *plan)
+{
+        uint8_t digest[DIGEST_LENGTH];
+
+        image_firmware_digest(plan->areas, plan->count, digest);
+        for (size_t i = 0; i < plan->count; i++) {
+                const struct sfi_plain_area *area = &plan->areas[i];
+
+                if (area->type == SFI_PAUSE || area->type == SFI_RESUME)
+                        memcpy(area->data, digest, area->length);
+        }
 }
 
 static int merge_firmware(const struct image_rules *rules, struct image_inputs *inputs)
@@ -386,14 +393,76 @@ static int merge_firmware(const struct image_rules *rules, struct image_inputs *
         return r < 0 ? r : image_check_padded(rules->family, inputs, &rules->token);
 }
 
-static int place(const struct image_rules *rules, const struct wholes *wholes, const uint8_t *pause,
+/* Behind area `at`, which pieces of E make up `length` bytes; returns where they end. */
+static size_t find_pieces(const struct image_plan *plan, size_t at, size_t length,
+                          size_t *ret_pieces)
+{
+        size_t pieces = 0;
+
+        while (length) {
+                INSIST(at < plan->count);
+                if (plan->areas[at].type == SFI_EXTERNAL) {
+                        INSIST(plan->areas[at].length <= length);
+                        length -= plan->areas[at].length;
+                        pieces++;
+                }
+                at++;
+        }
+        *ret_pieces = pieces;
+        return at;
+}
+
+/* A prefix before each piece of a segment (AN5054 section 2.3), which grows by them where it lies and
+ * is the plan's from then on. From the end, so that nothing is overwritten before it is moved. */
+static size_t prefix_segment(struct image_plan *plan, size_t at,
+                             const struct image_external *external,
+                             struct firmware_segment *segment)
+{
+        size_t from = segment->data.length, pieces, end, to;
+        struct bytes *bytes = plan_own(plan, segment->data);
+
+        segment->data = (struct bytes){ 0 };
+        end = find_pieces(plan, at, from, &pieces);
+        bytes_grow(bytes, from + pieces * SFI_EXTERNAL_PREFIX_LENGTH);
+        to = bytes->length;
+        for (size_t i = end; i-- > at;) {
+                struct sfi_plain_area *area = &plan->areas[i];
+
+                if (area->type != SFI_EXTERNAL)
+                        continue;
+                from -= area->length;
+                to -= area->length;
+                memmove(bytes->data + to, bytes->data + from, area->length);
+                to -= SFI_EXTERNAL_PREFIX_LENGTH;
+                store_le32(bytes->data + to, external->region);
+                store_le32(bytes->data + to + 4, external->mode);
+                store_le32(bytes->data + to + 8, external->key_address);
+                area->data = bytes->data + to;
+                area->length += SFI_EXTERNAL_PREFIX_LENGTH;
+        }
+        INSIST(from == 0 && to == 0);
+        return end;
+}
+
+/* The pieces stand in the plan in the order of files and segments. */
+static void prefix_external(struct image_plan *plan, struct image_inputs *inputs)
+{
+        size_t at = 0;
+
+        for (size_t i = 0; i < inputs->external_count; i++) {
+                struct image_external *external = &inputs->externals[i];
+
+                for (size_t j = 0; j < external->firmware.count; j++)
+                        at = prefix_segment(plan, at, external, &external->firmware.segments[j]);
+        }
+}
+
+static int place(const struct image_rules *rules, const struct wholes *wholes,
                  struct image_plan *plan)
 {
-        struct walk walk = { .rules = rules,
-                             .plan = plan,
-                             .pause = pause,
-                             .used = SFI_HEADER_LENGTH,
-                             .empty = SFI_HEADER_LENGTH };
+        struct walk walk = {
+                .rules = rules, .plan = plan, .used = SFI_HEADER_LENGTH, .empty = SFI_HEADER_LENGTH
+        };
 
         plan->count = plan->parts = 0;
         plan->largest_part = 0;
@@ -405,24 +474,23 @@ int image_plan_make(const struct image_rules *rules, struct image_inputs *inputs
 {
         struct image_plan plan CLEANUP(image_plan_free) = { 0 };
         struct wholes wholes CLEANUP(wholes_free) = { 0 };
-        uint8_t *pause;
         int r = merge_firmware(rules, inputs);
 
         if (r < 0)
                 return r;
         wholes = gather(inputs, &plan);
         open_external_part(&wholes);
-        pause = plan_own(&plan, bytes_new(IMAGE_PAUSE_LENGTH))->data;
-        r = place(rules, &wholes, pause, &plan);
+        r = place(rules, &wholes, &plan);
         if (r >= 0 && rules->always_parts && plan.parts == 1 && wholes.count) {
                 r = open_last_part(rules, &wholes);
                 if (r >= 0)
-                        r = place(rules, &wholes, pause, &plan);
+                        r = place(rules, &wholes, &plan);
         }
         if (r < 0)
                 return r;
-        if (rules->has_hash) /* every P and R borrows these bytes */
-                image_firmware_digest(plan.areas, plan.count, pause);
+        prefix_external(&plan, inputs);
+        if (rules->has_hash)
+                put_digest(&plan);
         *ret_plan = plan;
         plan = (struct image_plan){ 0 };
         return 0;

@@ -27,7 +27,8 @@ struct image_rules {
         bool has_hash;     /* -hash 1 */
 };
 
-/* Areas borrow their bytes from the inputs, or from the plan itself. */
+/* Areas borrow their bytes from the inputs, or from the plan itself; no two share any, so that they can
+ * be sealed where they lie. */
 struct image_plan {
         struct sfi_plain_area *areas;
         size_t count, capacity;
@@ -37,7 +38,8 @@ struct image_plan {
         uint64_t largest_part; /* bytes: image header, area headers, payloads */
 };
 
-/* `inputs` are checked (image_check), and their firmware is merged and padded in place.
+/* `inputs` are checked (image_check), and their firmware is merged and padded in place. External
+ * firmware goes over to the plan, and its segments are empty then: a large one is never held twice.
  *      -FAULT_BAD_VALUE  an area not in flash, overlaps, token missing or in the way
  *      -FAULT_NO_ROOM    an area that may not be cut does not fit the RAM */
 int image_plan_make(const struct image_rules *rules, struct image_inputs *inputs,

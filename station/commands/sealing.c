@@ -24,18 +24,16 @@ static int warn_without(const struct sealing *sealing)
 }
 
 static void describe(struct sealing *sealing, const uint8_t *key, const uint8_t *nonce,
-                     enum sfi_iv_policy policy, size_t areas, const struct bytes *file)
+                     enum sfi_iv_policy policy, size_t areas, const uint8_t *digest)
 {
         struct nonce_use *use = &sealing->use;
-        uint8_t digest[DIGEST_LENGTH];
         char host[256] = "";
 
         nonce_key_name(key, use->key);
         memcpy(use->range.nonce, nonce, SFI_NONCE_LENGTH);
         use->range.policy = policy;
         use->range.areas = (uint32_t)areas;
-        digest_sha256(file->data, file->length, digest);
-        hex_encode(digest, sizeof(digest), use->digest);
+        hex_encode(digest, DIGEST_LENGTH, use->digest);
         for (char *c = use->digest; *c; c++)
                 *c |= 0x20;                        /* lower case, as sha256sum prints it */
         (void)gethostname(host, sizeof(host) - 1); /* unknown: the field stays empty */
@@ -73,14 +71,14 @@ static int open_and_reserve(struct sealing *sealing)
 
 int sealing_reserve(struct sealing *sealing, const uint8_t key[static GCM_KEY_LENGTH],
                     const uint8_t nonce[static SFI_NONCE_LENGTH], enum sfi_iv_policy policy,
-                    size_t areas, const struct bytes *file)
+                    size_t areas, const uint8_t digest[static DIGEST_LENGTH])
 {
         int r;
 
         INSIST(areas <= NONCE_AREAS_MAX);
         if (sealing->no_ledger)
                 return warn_without(sealing);
-        describe(sealing, key, nonce, policy, areas, file);
+        describe(sealing, key, nonce, policy, areas, digest);
         r = open_and_reserve(sealing);
         if (r < 0)
                 return r;

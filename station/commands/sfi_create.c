@@ -345,14 +345,15 @@ static bool wants_parts(const struct request *request, const struct family *fami
 
 /* --- sealing ------------------------------------------------------------------------------- */
 
-/* The IVs are taken in the ledger before the file is written: a crash between the two costs a
- * nonce and never uses one twice. */
+/* The payloads of the plan are encrypted where they lie, and written from there. The IVs are taken in
+ * the ledger before the file is written: a crash between the two costs a nonce and never uses one
+ * twice. */
 static int seal_and_write(const struct request *request, const struct image_plan *plan,
                           struct progress *progress)
 {
         struct workers *pool CLEANUP(pool_destroy) = NULL;
         struct secrets secrets CLEANUP(secrets_wipe) = { 0 };
-        struct bytes file CLEANUP(bytes_free) = { 0 };
+        struct sfi_sealed sealed CLEANUP(sfi_sealed_free) = { 0 };
         struct sealing sealing CLEANUP(sealing_close) = { .key_file = request->key_file,
                                                           .output = request->output_file,
                                                           .no_ledger = request->no_ledger };
@@ -363,6 +364,7 @@ static int seal_and_write(const struct request *request, const struct image_plan
                 .areas = plan->areas,
                 .count = plan->count,
         };
+        uint8_t digest[DIGEST_LENGTH];
         int r;
 
         progress_next(progress, "sealing", 0);
@@ -370,14 +372,17 @@ static int seal_and_write(const struct request *request, const struct image_plan
         if (r >= 0)
                 r = pool_create(&pool);
         if (r >= 0)
-                r = sfi_seal(&recipe, secrets.key, secrets.nonce, pool, &file);
+                r = sfi_seal(&recipe, secrets.key, secrets.nonce, pool, &sealed);
+        if (r < 0)
+                return r;
         progress_next(progress, "recording the nonce", 0);
+        digest_sha256_pieces(sealed.pieces, sealed.count, digest);
+        r = sealing_reserve(&sealing, secrets.key, secrets.nonce, recipe.policy, recipe.count,
+                            digest);
+        progress_next(progress, "writing", sealed.length);
         if (r >= 0)
-                r = sealing_reserve(&sealing, secrets.key, secrets.nonce, recipe.policy,
-                                    recipe.count, &file);
-        progress_next(progress, "writing", file.length);
-        if (r >= 0)
-                r = file_write(request->output_file, file.data, file.length, IMAGE_MODE);
+                r = file_write_pieces(request->output_file, sealed.pieces, sealed.count,
+                                      IMAGE_MODE);
         if (r >= 0)
                 r = sealing_confirm(&sealing);
         return r;
@@ -440,7 +445,6 @@ static int create(const struct request *request, const struct chosen_family *cho
                 r = image_plan_make(&rules, inputs, &plan);
         if (r < 0)
                 return r;
-        image_inputs_drop_external(inputs);
         progress_next(&progress, "checking", 0);
         warn_about_ram(&chosen->family, &plan);
         r = lint(request, chosen, &plan);
@@ -448,6 +452,8 @@ static int create(const struct request *request, const struct chosen_family *cho
                 return r;
         r = seal_and_write(request, &plan, &progress);
         progress_end(&progress);
+        image_plan_free(&plan); /* what is shown is read again: not both at once */
+        image_inputs_free(&inputs);
         return r < 0 ? r : show_result(request);
 }
 

@@ -121,7 +121,7 @@ static int read_request(int argc, char **argv, struct request *request)
 static int seal(const struct request *request, struct sealing *sealing, struct bytes *ret_file)
 {
         struct secrets secrets CLEANUP(secrets_wipe) = { 0 };
-        uint8_t public_key[SSP_KEY_LENGTH], blob[SSP_SECRET_LENGTH];
+        uint8_t public_key[SSP_KEY_LENGTH], blob[SSP_SECRET_LENGTH], digest[DIGEST_LENGTH];
         int r;
 
         r = ssp_files_public_key(request->public_key, public_key);
@@ -135,7 +135,8 @@ static int seal(const struct request *request, struct sealing *sealing, struct b
         ssp_seal(secrets.key, secrets.nonce, public_key,
                  ssp_rma_word(request->unlock, request->relock), blob, ret_file->data);
         wipe(blob, sizeof(blob));
-        return sealing_reserve(sealing, secrets.key, secrets.nonce, SFI_IV_BIG_ENDIAN, 0, ret_file);
+        digest_sha256(ret_file->data, ret_file->length, digest);
+        return sealing_reserve(sealing, secrets.key, secrets.nonce, SFI_IV_BIG_ENDIAN, 0, digest);
 }
 
 static int show_result(const struct request *request)

@@ -35,7 +35,7 @@ static void pieces_hash_like_the_whole_wherever_they_are_cut(void **state)
         (void)state;
         digest_sha256(two_blocks, length, whole);
         for (size_t cut = 0; cut <= length; cut++) {
-                const struct digest_piece pieces[] = {
+                const struct piece pieces[] = {
                         { two_blocks, cut },
                         { NULL, 0 },
                         { two_blocks + cut, length - cut },

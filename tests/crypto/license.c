@@ -238,7 +238,7 @@ static struct by_hand derive_by_hand(const struct chip *chip, const uint8_t *lic
 
         evp_shared_secret(chip, license + 24, z);
         for (unsigned i = 0; i < 2; i++) {
-                const struct digest_piece pieces[] = { { z, 32 }, { counters[i], 4 } };
+                const struct piece pieces[] = { { z, 32 }, { counters[i], 4 } };
 
                 digest_sha256_pieces(pieces, 2, hand.k + 32 * i);
         }

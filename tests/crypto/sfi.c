@@ -1,4 +1,5 @@
 /* Our own images sealed, parsed, opened and split again, and broken ones. ST's is in sfi_real.c. */
+#include "tests/support/sealed.h"
 #include "tests/support/test.h"
 
 #include "crypto/sfi.h"
@@ -6,8 +7,11 @@
 #include "scheduler/fiber.h"
 #include "scheduler/workers.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static const uint8_t key[GCM_KEY_LENGTH] = "sixteen key byte";
 static const uint8_t nonce[SFI_NONCE_LENGTH] = "twelve nonce";
@@ -123,13 +127,7 @@ static void make_recipe(struct made *made, uint64_t seed, size_t count, size_t l
 
 static struct bytes seal(const struct made *made, struct workers *workers)
 {
-        struct bytes file = { 0 };
-        int r = sfi_seal(&made->recipe, key, nonce, workers, &file);
-
-        if (r < 0)
-                print_message("# %s\n", fault_sentence(r));
-        assert_int_equal(r, 0);
-        return file;
+        return sealed_file(&made->recipe, key, nonce, workers);
 }
 
 static void check_areas(const struct made *made, const struct sfi *sfi)
@@ -194,35 +192,88 @@ static void an_image_may_be_one_empty_area(void **state)
 }
 
 /* The sealed bytes, computed once more from the rules with gcm.h alone. */
-static void sealed_bytes_are_what_the_rules_say(void **state)
+static void check_by_the_rules(const struct piece *pieces, const uint8_t *payload)
 {
-        static const uint8_t payload[5] = { 1, 2, 3, 4, 5 };
-        const struct sfi_plain_area areas[] = {
-                { 'F', 0x08000000, payload, 5 },
-                { 'C', 0, payload, 3 },
-        };
-        const struct sfi_recipe recipe = { 2, 23, SFI_IV_LAST_WORD_LE, areas, 2 };
         static const uint8_t header[] = "SFIMAGIC\x02\0\x02";
         static const uint8_t first[] = "F\x17\x01\0\x05\0\0\0\0\0\0\x08\x02";
         static const uint8_t second[] = "C\x17\x02\0\x03\0\0\0\0\0\0\0\x02";
-        uint8_t wanted[28 + 30 + 5 + 30 + 3], iv[GCM_IV_LENGTH];
+        uint8_t sealed[5], tag[GCM_TAG_LENGTH], iv[GCM_IV_LENGTH];
         struct gcm_key *k = gcm_key_create(key);
-        struct bytes file;
+
+        gcm_seal(k, nonce, header, 12, NULL, NULL, 0, tag);
+        assert_memory_equal(pieces[0].data, header, 12);
+        assert_memory_equal((const uint8_t *)pieces[0].data + 12, tag, GCM_TAG_LENGTH);
+        sfi_iv(nonce, 1, SFI_IV_LAST_WORD_LE, iv);
+        gcm_seal(k, iv, first, 14, payload, sealed, 5, tag);
+        assert_memory_equal(pieces[1].data, first, 14);
+        assert_memory_equal((const uint8_t *)pieces[1].data + 14, tag, GCM_TAG_LENGTH);
+        assert_memory_equal(pieces[2].data, sealed, 5);
+        sfi_iv(nonce, 2, SFI_IV_LAST_WORD_LE, iv);
+        gcm_seal(k, iv, second, 14, payload, sealed, 3, tag);
+        assert_memory_equal(pieces[3].data, second, 14);
+        assert_memory_equal((const uint8_t *)pieces[3].data + 14, tag, GCM_TAG_LENGTH);
+        assert_memory_equal(pieces[4].data, sealed, 3);
+        gcm_key_destroy(k);
+}
+
+static void sealed_bytes_are_what_the_rules_say_and_lie_where_the_plain_ones_were(void **state)
+{
+        static const uint8_t payload[5] = { 1, 2, 3, 4, 5 };
+        static const size_t lengths[] = { 28, 30, 5, 30, 3 };
+        uint8_t one[7] = { 1, 2, 3, 4, 5, 'k', 'p' }, two[] = { 1, 2, 3 };
+        const struct sfi_plain_area areas[] = {
+                { 'F', 0x08000000, one, 5 },
+                { 'C', 0, two, 3 },
+        };
+        const struct sfi_recipe recipe = { 2, 23, SFI_IV_LAST_WORD_LE, areas, 2 };
+        struct sfi_sealed sealed;
 
         (void)state;
-        memcpy(wanted, header, 12);
-        gcm_seal(k, nonce, wanted, 12, NULL, NULL, 0, wanted + 12);
-        memcpy(wanted + 28, first, 14);
-        sfi_iv(nonce, 1, SFI_IV_LAST_WORD_LE, iv);
-        gcm_seal(k, iv, wanted + 28, 14, payload, wanted + 58, 5, wanted + 42);
-        memcpy(wanted + 63, second, 14);
-        sfi_iv(nonce, 2, SFI_IV_LAST_WORD_LE, iv);
-        gcm_seal(k, iv, wanted + 63, 14, payload, wanted + 93, 3, wanted + 77);
-        gcm_key_destroy(k);
-        assert_int_equal(sfi_seal(&recipe, key, nonce, NULL, &file), 0);
-        assert_int_equal(file.length, sizeof(wanted));
-        assert_memory_equal(file.data, wanted, sizeof(wanted));
-        bytes_free(&file);
+        assert_int_equal(sfi_seal(&recipe, key, nonce, NULL, &sealed), 0);
+        assert_int_equal(sealed.count, LENGTH_OF(lengths));
+        assert_int_equal(sealed.length, 28 + 30 + 5 + 30 + 3);
+        for (unsigned i = 0; i < LENGTH_OF(lengths); i++)
+                assert_int_equal(sealed.pieces[i].length, lengths[i]);
+        assert_ptr_equal(sealed.pieces[2].data, one);
+        assert_ptr_equal(sealed.pieces[4].data, two);
+        check_by_the_rules(sealed.pieces, payload);
+        assert_memory_equal(one + 5, "kp", 2); /* what lies behind is kept */
+        sfi_sealed_free(&sealed);
+        assert_null(sealed.pieces);
+}
+
+/* Does sealing two areas of `content` at these offsets, 4 and then 3 bytes long, end the program? */
+static bool breaks_a_belief(uint8_t *content, size_t first, size_t second)
+{
+        const struct sfi_plain_area areas[] = { { 'F', 0, content + first, 4 },
+                                                { 'F', 16, content + second, 3 } };
+        const struct sfi_recipe recipe = { 2, 1, 0, areas, 2 };
+        struct sfi_sealed sealed;
+        pid_t child = fork();
+        int status;
+
+        assert_true(child >= 0);
+        if (child == 0) {
+                (void)close(STDERR_FILENO);
+                IGNORE(sfi_seal(&recipe, key, nonce, NULL, &sealed));
+                _exit(0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status) || WTERMSIG(status) == SIGABRT);
+        return !WIFEXITED(status);
+}
+
+static void areas_may_lie_in_any_order_but_not_over_each_other(void **state)
+{
+        uint8_t content[16] = "some firmware";
+
+        (void)state;
+        assert_false(breaks_a_belief(content, 0, 4));
+        assert_false(breaks_a_belief(content, 3, 0));
+        assert_false(breaks_a_belief(content, 9, 2));
+        assert_true(breaks_a_belief(content, 0, 3));
+        assert_true(breaks_a_belief(content, 2, 0));
+        assert_true(breaks_a_belief(content, 5, 5));
 }
 
 /* Both engines, and pools of 0, 1 and 2 threads; large enough to be spread at all. */
@@ -240,7 +291,6 @@ static int seal_with_pools(void *subject)
 
                         assert_int_equal(file.length, wanted.length);
                         assert_memory_equal(file.data, wanted.data, wanted.length);
-                        assert_int_equal(file.data[file.length], 0);
                         bytes_free(&file);
                 }
                 assert_null(workers_destroy(workers));
@@ -251,7 +301,7 @@ static int seal_with_pools(void *subject)
 
 static void any_number_of_workers_gives_the_same_bytes(void **state)
 {
-        static const size_t longest[] = { 300, 20000, 80000 }; /* the last is above 2 MiB in all */
+        static const size_t longest[] = { 300, 20000, 80000 }; /* the first stays on this thread */
         struct made made;
 
         (void)state;
@@ -314,32 +364,34 @@ static void opening_names_the_unit_that_does_not_verify(void **state)
 
 static void recipes_that_are_no_image_are_refused(void **state)
 {
-        static const uint8_t byte[2];
-        struct sfi_plain_area area = { 'F', 0x08000000, byte, 2 };
+        uint8_t bytes[2] = "ab";
+        struct sfi_plain_area area = { 'F', 0x08000000, bytes, 2 };
         struct sfi_recipe recipe = { 1, 0, 0, &area, 1 };
-        struct bytes file = { 0 };
+        struct sfi_sealed sealed = { 0 };
 
         (void)state;
         recipe.protocol = 3;
-        assert_fault(sfi_seal(&recipe, key, nonce, NULL, &file), BAD_VALUE, "version 3");
+        assert_fault(sfi_seal(&recipe, key, nonce, NULL, &sealed), BAD_VALUE, "version 3");
         recipe.protocol = 0;
-        assert_fault(sfi_seal(&recipe, key, nonce, NULL, &file), BAD_VALUE, "1 and 2");
+        assert_fault(sfi_seal(&recipe, key, nonce, NULL, &sealed), BAD_VALUE, "1 and 2");
         recipe.protocol = 1;
         recipe.count = 0;
-        assert_fault(sfi_seal(&recipe, key, nonce, NULL, &file), BAD_VALUE, "at least 1");
+        assert_fault(sfi_seal(&recipe, key, nonce, NULL, &sealed), BAD_VALUE, "at least 1");
         recipe.count = SFI_AREAS_MAX + 1;
-        assert_fault(sfi_seal(&recipe, key, nonce, NULL, &file), TOO_LARGE, "4097 areas");
+        assert_fault(sfi_seal(&recipe, key, nonce, NULL, &sealed), TOO_LARGE, "4097 areas");
         recipe.count = 1;
         area.address = 0xFFFFFFFF;
-        assert_fault(sfi_seal(&recipe, key, nonce, NULL, &file), BAD_VALUE, "0xFFFFFFFF");
+        assert_fault(sfi_seal(&recipe, key, nonce, NULL, &sealed), BAD_VALUE, "0xFFFFFFFF");
         area.address = 0xFFFFFFFE;
         area.length = SFI_FILE_MAX - 57; /* 28 + 30 + this is one too many; never read */
-        assert_fault(sfi_seal(&recipe, key, nonce, NULL, &file), TOO_LARGE, "area 1");
+        assert_fault(sfi_seal(&recipe, key, nonce, NULL, &sealed), TOO_LARGE, "area 1");
         area.length = SIZE_MAX;
-        assert_fault(sfi_seal(&recipe, key, nonce, NULL, &file), TOO_LARGE, "area 1");
+        assert_fault(sfi_seal(&recipe, key, nonce, NULL, &sealed), TOO_LARGE, "area 1");
+        assert_memory_equal(bytes, "ab", 2); /* nothing was encrypted, nothing given */
+        assert_null(sealed.pieces);
         area.length = 2;
-        assert_int_equal(sfi_seal(&recipe, key, nonce, NULL, &file), 0);
-        bytes_free(&file);
+        assert_int_equal(sfi_seal(&recipe, key, nonce, NULL, &sealed), 0);
+        sfi_sealed_free(&sealed);
 }
 
 /* --- bad files ----------------------------------------------------------------------------- */
@@ -347,7 +399,7 @@ static void recipes_that_are_no_image_are_refused(void **state)
 /* A small good image: F of 20 bytes, P and R of 32, C of 8 (spec/secure-install.md 2.4). */
 static struct bytes small_image(void)
 {
-        static const uint8_t data[32] = "some contents";
+        uint8_t data[32] = "some contents";
         const struct sfi_plain_area areas[] = {
                 { 'F', 0x08000000, data, 20 },
                 { 'P', 0x081FF000, data, 32 },
@@ -355,10 +407,8 @@ static struct bytes small_image(void)
                 { 'C', 0, data, 8 },
         };
         const struct sfi_recipe recipe = { 1, 23, 0, areas, LENGTH_OF(areas) };
-        struct bytes file;
 
-        assert_int_equal(sfi_seal(&recipe, key, nonce, NULL, &file), 0);
-        return file;
+        return sealed_file(&recipe, key, nonce, NULL);
 }
 
 #define SECOND 78u /* offset of area 2: 28 + 30 + 20 */
@@ -494,12 +544,11 @@ static struct sfi *image_of_letters(const char *letters, uint32_t step)
 {
         struct sfi_plain_area areas[16];
         struct sfi_recipe recipe = { 1, 23, 0, areas, strlen(letters) };
-        struct bytes file;
+        char byte = 'x';
 
         for (size_t i = 0; i < recipe.count; i++)
-                areas[i] = (struct sfi_plain_area){ letters[i], step * (uint32_t)i, "x", 1 };
-        assert_int_equal(sfi_seal(&recipe, key, nonce, NULL, &file), 0);
-        return parse(file);
+                areas[i] = (struct sfi_plain_area){ letters[i], step * (uint32_t)i, &byte, 1 };
+        return parse(sealed_file(&recipe, key, nonce, NULL));
 }
 
 static void images_split_where_pause_meets_resume(void **state)
@@ -551,7 +600,9 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(each_policy_adds_the_index_as_written_here),
                 cmocka_unit_test(policies_have_names_and_are_found_by_them),
-                cmocka_unit_test(sealed_bytes_are_what_the_rules_say),
+                cmocka_unit_test(
+                        sealed_bytes_are_what_the_rules_say_and_lie_where_the_plain_ones_were),
+                cmocka_unit_test(areas_may_lie_in_any_order_but_not_over_each_other),
                 cmocka_unit_test(what_was_sealed_is_parsed_and_opened_again),
                 cmocka_unit_test(an_image_may_be_one_empty_area),
                 cmocka_unit_test(any_number_of_workers_gives_the_same_bytes),

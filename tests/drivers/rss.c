@@ -2,6 +2,7 @@
  * Certificate, license and areas: whole installs on a simulated part, good ones and every refusal.
  */
 #include "tests/drivers/bed.h"
+#include "tests/support/sealed.h"
 
 #include <stdio.h>
 
@@ -21,9 +22,8 @@ static const uint8_t entropy[32] = { 1, 2, 3 };
 static uint8_t firmware[3000];
 
 /* Options of AN5054 figure 15: SECURITY stays on. */
-static const uint32_t good_options[9] = { 0x1026AAD0, 0x81000200, 0x81000200,
-                                          0x81000200, 0x81000200, 0xFFFFFFFF,
-                                          0xFFFFFFFF, 0x24000800, 0x10000810 };
+static uint32_t good_options[9] = { 0x1026AAD0, 0x81000200, 0x81000200, 0x81000200, 0x81000200,
+                                    0xFFFFFFFF, 0xFFFFFFFF, 0x24000800, 0x10000810 };
 
 /* --- a job: bed, image, license ------------------------------------------------------------ */
 
@@ -43,7 +43,7 @@ static void make_image(struct job *job, const struct sfi_plain_area *areas, size
         struct bytes file;
 
         job->sfi = sfi_free(job->sfi);
-        assert_int_equal(sfi_seal(&recipe, key, nonce, NULL, &file), 0);
+        file = sealed_file(&recipe, key, nonce, NULL);
         assert_int_equal(sfi_parse("test.sfi", file, &job->sfi), 0);
         job->part_count = sfi_parts(job->sfi, job->parts, LENGTH_OF(job->parts));
         assert_true(job->part_count > 0);
@@ -304,9 +304,8 @@ struct refusal {
 
 FIBER_TEST(images_that_break_a_rule_are_refused)
 {
-        static const uint32_t closed[9] = { 0x1006AAD0, 0x00020001, 0x81000200,
-                                            0x81000200, 0x81000200, 0xFF,
-                                            0xFF,       0x24000800, 0 };
+        static uint32_t closed[9] = { 0x1006AAD0, 0x00020001, 0x81000200, 0x81000200, 0x81000200,
+                                      0xFF,       0xFF,       0x24000800, 0 };
         static const struct refusal cases[] = {
                 { { { SFI_FIRMWARE, 0x20000000, firmware, 64 } },
                   1,

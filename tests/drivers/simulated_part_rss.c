@@ -207,7 +207,7 @@ static uint32_t install_areas(struct rig *rig, const struct sfi_plain_area *area
         return code;
 }
 
-static const uint8_t blob[64] = { 1, 2, 3, 4 };
+static uint8_t blob[64] = { 1, 2, 3, 4 };
 
 static void an_image_is_installed(void **state)
 {

@@ -3,6 +3,7 @@
  *
  * Run it as the rig's command: usbfs 4 -- usb_driver. RIG_PID tells whom to ask for plugging.
  */
+#include "tests/support/sealed.h"
 #include "tests/support/test.h"
 
 #include "crypto/license.h"
@@ -87,7 +88,7 @@ static struct sfi *make_image(void)
                 code[i] = (uint8_t)(i * 7);
         for (unsigned i = 0; i < LENGTH_OF(rows); i++)
                 store_le32(words + 4 * i, rows[i]);
-        assert_int_equal(sfi_seal(&recipe, key, nonce, NULL, &file), 0);
+        file = sealed_file(&recipe, key, nonce, NULL);
         assert_int_equal(sfi_parse("test.sfi", file, &sfi), 0);
         return sfi;
 }

@@ -40,6 +40,23 @@ static void a_copy_is_its_own(void **state)
         assert_string_equal((char *)bytes.data, "gangway");
 }
 
+static void a_grown_buffer_keeps_its_bytes_and_is_zero_behind_them(void **state)
+{
+        static const size_t lengths[] = { 0, 1, 7, 7, 100, 1 << 20 };
+        struct bytes bytes CLEANUP(bytes_free) = { 0 };
+
+        (void)state;
+        for (unsigned i = 0; i < LENGTH_OF(lengths); i++) {
+                size_t before = bytes.length;
+
+                bytes_grow(&bytes, lengths[i]);
+                assert_int_equal(bytes.length, lengths[i]);
+                for (size_t j = 0; j <= bytes.length; j++)
+                        assert_int_equal(bytes.data[j], j < before ? 0xA5 : 0);
+                memset(bytes.data, 0xA5, bytes.length);
+        }
+}
+
 static void wiping_leaves_nothing(void **state)
 {
         char secret[] = "0123456789";
@@ -119,6 +136,7 @@ int main(void)
                 cmocka_unit_test(a_new_buffer_is_zero_and_has_a_spare_zero_byte),
                 cmocka_unit_test(an_empty_buffer_still_ends_with_zero),
                 cmocka_unit_test(a_copy_is_its_own),
+                cmocka_unit_test(a_grown_buffer_keeps_its_bytes_and_is_zero_behind_them),
                 cmocka_unit_test(wiping_leaves_nothing),
                 cmocka_unit_test(secrets_compare_in_full),
                 cmocka_unit_test(hexadecimal_goes_there_and_back),

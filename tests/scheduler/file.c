@@ -8,10 +8,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static char path[128];
@@ -88,6 +90,125 @@ static void what_is_written_is_read_with_its_exact_mode(void **state)
         (void)state;
         on_both(write_and_read);
 }
+
+/* --- pieces -------------------------------------------------------------------------------- */
+
+/* Under virtual time the ring calls this one, not the C library's: it may write less than asked, as
+ * the kernel may. */
+static size_t written_at_most; /* 0: all */
+static unsigned writes;
+
+ssize_t pwritev2(int descriptor, const struct iovec *vectors, int count, off_t offset, int flags)
+{
+        size_t room = written_at_most ? written_at_most : SIZE_MAX;
+        ssize_t written = 0;
+
+        assert_true(count > 0 && count <= IOV_MAX);
+        assert_int_equal(flags, 0);
+        writes++;
+        for (int i = 0; i < count && room; i++) {
+                size_t length = vectors[i].iov_len < room ? vectors[i].iov_len : room;
+
+                assert_true(length > 0);
+                assert_int_equal(pwrite(descriptor, vectors[i].iov_base, length, offset + written),
+                                 length);
+                written += (ssize_t)length;
+                room -= length;
+        }
+        return written;
+}
+
+#define PIECES      (3 * IOV_MAX + 7)
+#define PIECE_BYTES 37u
+
+/* Pieces of 0 to 36 bytes, one behind the other in `whole`; a run of empty ones first and last. */
+static size_t cut_pieces(struct bytes *whole, struct piece pieces[static PIECES])
+{
+        size_t at = 0;
+
+        for (size_t i = 0; i < PIECES; i++) {
+                size_t length = i < 300 || i >= PIECES - 300 ? 0 : i * 7 % PIECE_BYTES;
+
+                pieces[i] = (struct piece){ length ? whole->data + at : NULL, length };
+                for (size_t end = at + length; at < end; at++)
+                        whole->data[at] = (uint8_t)(at * 31 >> 3);
+        }
+        return at;
+}
+
+static void check_pieces(const struct piece *pieces, size_t count, const struct bytes *wanted)
+{
+        struct bytes back CLEANUP(bytes_free) = { 0 };
+
+        assert_int_equal(file_write_pieces(path, pieces, count, 0640), 0);
+        assert_int_equal(file_read(path, wanted->length, &back), 0);
+        assert_int_equal(back.length, wanted->length);
+        assert_memory_equal(back.data, wanted->data, wanted->length);
+        assert_int_equal(entries(), 1);
+}
+
+static int write_pieces(void *subject)
+{
+        struct bytes whole CLEANUP(bytes_free) = bytes_new((size_t)PIECES * PIECE_BYTES);
+        static struct piece pieces[PIECES];
+
+        (void)subject;
+        whole.length = cut_pieces(&whole, pieces);
+        for (written_at_most = 0; written_at_most < 3000; written_at_most += 500)
+                check_pieces(pieces, PIECES, &whole);
+        written_at_most = 0;
+        return 0;
+}
+
+static void pieces_are_written_one_behind_the_other_however_many(void **state)
+{
+        (void)state;
+        on_both(write_pieces);
+}
+
+/* Every length the kernel may stop at, so inside, at the end of and past empty pieces. */
+static int write_shortly(void *subject)
+{
+        static const struct piece pieces[] = { { "abc", 3 }, { NULL, 0 },   { "", 0 },
+                                               { "d", 1 },   { "efgh", 4 }, { "", 0 } };
+        const struct bytes wanted = { (uint8_t *)(uintptr_t) "abcdefgh", 8 };
+
+        (void)subject;
+        for (written_at_most = 1; written_at_most <= 9; written_at_most++) {
+                writes = 0;
+                check_pieces(pieces, LENGTH_OF(pieces), &wanted);
+                assert_int_equal(writes, (8 + written_at_most - 1) / written_at_most);
+        }
+        written_at_most = 0;
+        return 0;
+}
+
+static void a_write_that_stops_early_goes_on_where_it_stopped(void **state)
+{
+        (void)state;
+        (void)snprintf(path, sizeof(path), "%s/file", test_directory());
+        assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, write_shortly, NULL), 0);
+}
+
+static int write_nothing(void *subject)
+{
+        static const struct piece empty[] = { { NULL, 0 }, { "x", 0 } };
+        const struct bytes none = { 0 };
+
+        (void)subject;
+        check_pieces(NULL, 0, &none);
+        check_pieces(empty, 2, &none);
+        assert_int_equal(file_write(path, NULL, 0, 0600), 0);
+        return 0;
+}
+
+static void pieces_may_all_be_empty(void **state)
+{
+        (void)state;
+        on_both(write_nothing);
+}
+
+/* --- what goes wrong ----------------------------------------------------------------------- */
 
 static int read_within_limits(void *subject)
 {
@@ -275,6 +396,9 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_is_written_is_read_with_its_exact_mode),
+                cmocka_unit_test(pieces_are_written_one_behind_the_other_however_many),
+                cmocka_unit_test(a_write_that_stops_early_goes_on_where_it_stopped),
+                cmocka_unit_test(pieces_may_all_be_empty),
                 cmocka_unit_test(a_file_above_the_limit_is_refused),
                 cmocka_unit_test(a_file_that_hides_its_size_is_read_to_its_end),
                 cmocka_unit_test(anything_but_a_regular_file_is_refused),

@@ -55,13 +55,19 @@ static void bytes_go_through_a_pipe_and_the_end_is_seen(void **state)
 static int through_a_file(void *subject)
 {
         int file = open(subject, O_RDWR | O_CREAT | O_TRUNC, 0600);
-        char text[16] = "";
+        char text[16] = "", first[] = "vec", last[] = "to";
+        const struct iovec vectors[] = { { first, 3 }, { NULL, 0 }, { last, 2 } };
 
         assert_true(file >= 0);
         assert_int_equal(ring_write(file, "0123456789", 10, 0), 10);
         assert_int_equal(ring_write(file, "ab", 2, 4), 2);
         assert_int_equal(ring_read(file, text, 3, 3), 3);
         assert_string_equal(text, "3ab");
+        assert_int_equal(ring_write_vectors(file, vectors, 3, 7), 5);
+        assert_int_equal(ring_read(file, text, 8, 4), 8);
+        assert_memory_equal(text, "ab6vecto", 8);
+        assert_int_equal(ring_write(file, "789", 3, 7), 3);
+        assert_int_equal(ftruncate(file, 10), 0);
         assert_int_equal(ring_fsync(file), 0);
         /* -1 goes by the file's own position, which the others did not move */
         assert_int_equal(ring_read(file, text, 4, -1), 4);

@@ -102,14 +102,14 @@ static struct drop *open_drop(void)
         return drop;
 }
 
-struct reader {
+struct folder_reader {
         struct drop *drop;
         struct drop_order *order;
 };
 
 static int read_next(void *subject)
 {
-        struct reader *reader = subject;
+        struct folder_reader *reader = subject;
 
         return drop_next(reader->drop, &reader->order);
 }
@@ -117,7 +117,7 @@ static int read_next(void *subject)
 /* The next order within `ms`, else NULL. */
 static struct drop_order *next_within(struct drop *drop, unsigned ms)
 {
-        struct reader reader = { .drop = drop };
+        struct folder_reader reader = { .drop = drop };
         struct fiber *fiber = fiber_spawn("reader", read_next, &reader);
         uint64_t deadline = clock_now_ns() + ms * NS_PER_MS;
         int r;
@@ -368,7 +368,7 @@ TEST(a_backlog_is_worked_off_a_thousand_at_a_time)
 
 TEST(two_readers_of_one_folder_never_both_take_an_order)
 {
-        struct reader readers[2] = { { .drop = open_drop() }, { .drop = open_drop() } };
+        struct folder_reader readers[2] = { { .drop = open_drop() }, { .drop = open_drop() } };
         struct fiber *fibers[2];
         unsigned taken = 0;
         char name[64];
@@ -404,7 +404,7 @@ TEST(an_order_claimed_when_the_reader_is_cancelled_is_offered_again)
 
         (void)subject;
         for (unsigned round = 0; round < 5; round++) {
-                struct reader reader = { .drop = open_drop() };
+                struct folder_reader reader = { .drop = open_drop() };
                 struct fiber *fiber = fiber_spawn("reader", read_next, &reader);
 
                 put("in/a.yaml", TEXT);

@@ -107,7 +107,7 @@ static void what_values_do_is_told_and_the_final_refused(void **state)
 static int odd_images(void *unused)
 {
         struct image_lint lint CLEANUP(image_lint_free) = { 0 };
-        static const uint8_t words[8];
+        static uint8_t words[8];
         struct sfi_plain_area areas[] = {
                 { .type = SFI_CONFIGURATION, .data = words, .length = 8 },
                 { .type = SFI_FIRMWARE, .address = 0x20000000, .data = words, .length = 8 },

@@ -172,6 +172,32 @@ static void no_size_of_external_firmware_breaks_the_limit(void **state)
         }
 }
 
+static bool share(const struct sfi_plain_area *a, const struct sfi_plain_area *b)
+{
+        uintptr_t x = (uintptr_t)a->data, y = (uintptr_t)b->data;
+
+        return a->length && b->length && x < y + b->length && y < x + a->length;
+}
+
+/* They are sealed where they lie. */
+static void no_two_areas_share_a_byte(void **state)
+{
+        (void)state;
+        for (uint32_t ram = 0; ram < 3000; ram += 999) {
+                struct image_inputs *inputs CLEANUP(image_inputs_free) = full(5000);
+                struct image_plan plan CLEANUP(image_plan_free) = { 0 };
+                struct image_rules rules = rules_of(ram);
+
+                rules.has_hash = true;
+                assert_int_equal(image_plan_make(&rules, inputs, &plan), 0);
+                assert_int_equal(plan.parts > 2, ram > 0);
+                for (size_t i = 0; i < plan.count; i++)
+                        for (size_t j = 0; j < i; j++)
+                                assert_false(share(&plan.areas[i], &plan.areas[j]));
+                assert_null(inputs->externals[0].firmware.segments[0].data.data);
+        }
+}
+
 static void keys_are_never_cut(void **state)
 {
         struct image_inputs *inputs CLEANUP(image_inputs_free) = full(64);
@@ -274,6 +300,7 @@ int main(void)
                 cmocka_unit_test(external_firmware_wants_a_token),
                 cmocka_unit_test(each_piece_of_external_firmware_repeats_the_prefix),
                 cmocka_unit_test(no_size_of_external_firmware_breaks_the_limit),
+                cmocka_unit_test(no_two_areas_share_a_byte),
                 cmocka_unit_test(keys_are_never_cut),
                 cmocka_unit_test(parts_that_must_be_are_made_where_nothing_asks_for_them),
                 cmocka_unit_test(parts_that_are_there_already_are_enough),

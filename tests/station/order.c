@@ -8,6 +8,7 @@
 #include "drivers/family.h"
 #include "drivers/rss.h"
 #include "scheduler/file.h"
+#include "tests/support/sealed.h"
 #include "tests/support/test.h"
 
 #include <stdio.h>
@@ -331,7 +332,7 @@ static int load_plan(const struct plan *plan, struct order_error *ret_error)
         struct sfi *sfi = NULL;
         int r;
 
-        assert_int_equal(sfi_seal(&recipe, key, nonce, NULL, &file), 0);
+        file = sealed_file(&recipe, key, nonce, NULL);
         snprintf(order.image_file, sizeof(order.image_file), "%s/plan.sfi", test_directory());
         digest_sha256(file.data, file.length, order.image_digest);
         assert_int_equal(file_write(order.image_file, file.data, file.length, 0644), 0);

@@ -4,6 +4,7 @@
 #include "crypto/sfi.h"
 #include "scheduler/chance.h"
 #include "scheduler/loop.h"
+#include "tests/support/sealed.h"
 
 #include <glob.h>
 #include <stdio.h>
@@ -52,7 +53,7 @@ static void seal_image(struct line *line, uint8_t digest[32])
         chance_bytes(&chance, more, sizeof(more));
         for (unsigned i = 0; i < LENGTH_OF(option_rows); i++)
                 store_le32(words + 4 * i, option_rows[i]);
-        INSIST(sfi_seal(&recipe, line->key, line->nonce, NULL, &file) == 0);
+        file = sealed_file(&recipe, line->key, line->nonce, NULL);
         write_file(line_path(line, "image.sfi"), file.data, file.length, 0644);
         digest_sha256(file.data, file.length, digest);
         bytes_free(&file);

@@ -1,5 +1,7 @@
 #include "tests/support/simulated.h"
 
+#include "tests/support/sealed.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -72,10 +74,8 @@ struct bytes simulated_image(const struct sfi_plain_area *areas, size_t count)
                 .areas = areas,
                 .count = count,
         };
-        struct bytes file;
 
-        assert_int_equal(sfi_seal(&recipe, simulated_key, simulated_nonce, NULL, &file), 0);
-        return file;
+        return sealed_file(&recipe, simulated_key, simulated_nonce, NULL);
 }
 
 void simulated_pattern(uint8_t *data, size_t length)
