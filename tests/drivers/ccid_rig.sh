@@ -15,9 +15,11 @@ if [ -z "${RIG:-}" ]; then
         [ -x "$build/tests/rigs/pcsc_station" ] || skip "the rig is not built for $build"
         [ "$(id -u)" = 0 ] || skip "needs root for namespaces and FUSE"
         [ -c /dev/fuse ] || skip "needs /dev/fuse"
-        unshare -m -n true 2>/dev/null || skip "namespaces are not allowed here"
+        # where the rig cannot be had it says why; CI must not lose it unnoticed
+        if ! why=$(timeout 20 unshare -m -n sh -c "mount -t tmpfs rig /run && exec '$build/tests/rigs/usbfs' ccid=1 -- true" 2>&1) &&
+                [ -z "${CI:-}" ]; then skip "$why"; fi
         export RIG=/run/rig # on a file system of the namespace
-        for part in eight claims sixteen; do
+        for part in eight claims station sixteen; do
                 unshare -m -n -p -f --kill-child --mount-proc "$0" $part || code=1
         done
         exit $code
@@ -25,13 +27,16 @@ fi
 
 # inside the namespaces: the bus, and on it this script again
 case $1 in
-eight | claims | sixteen)
+eight | claims | station | sixteen)
         mount -t tmpfs rig /run
         mkdir -p /run/pcscd "$RIG/conf"
         export RIG_CONTROL=$RIG/control RIG_SPEED=0.1
-        # one more than pcscd can serve
-        if [ "$1" = sixteen ]; then readers=17; else readers=8; fi
-        exec "$build/tests/rigs/usbfs" ccid=$readers -- "$0" "on-$1"
+        case $1 in
+        station) set -- "$1" ccid=2 stlink=1 ;;
+        sixteen) set -- "$1" ccid=17 ;; # one more than pcscd can serve
+        *) set -- "$1" ccid=8 ;;
+        esac
+        exec "$build/tests/rigs/usbfs" "${@:2}" -- "$0" "on-$1"
         ;;
 on-eight)
         tests/rigs/start_pcscd.sh start || exit 1
@@ -64,6 +69,38 @@ on-claims)
         tests/rigs/start_pcscd.sh start || exit 1
         export RIG_RESTART="tests/rigs/start_pcscd.sh restart" READERS=8
         station ccid
+        ;;
+on-station)
+        # gangwayd before pcscd: its readers are absent then, and found later
+        mkdir "$RIG/orders"
+        cat >"$RIG/gangway.conf" <<END
+station = "rig"; hardware = "usb";
+family_file = "$PWD/configs/targets/stm32h75x.conf"; rss_profile_file = "$PWD/configs/rss/reference-h7.conf";
+card_profile_file = "$PWD/configs/cards/reference.conf";
+sites = ( { name = "1"; path = "1-3"; } );
+readers = ( "ACS ACR39U ICC Reader 00 00", "ACS ACR39U ICC Reader 01 00" );
+orders_directory = "$RIG/orders"; data_directory = "$RIG/data"; web_address = "127.0.0.1:8470";
+END
+        "$build/gangwayd" --config "$RIG/gangway.conf" >"$RIG/gangwayd.log" 2>&1 &
+        daemon=$!
+        cards() { # states: two cards in one of them, before long
+                for _ in $(seq 300); do
+                        "$build/gangway" status --json >"$RIG/out" 2>&1 && [ "$(grep -oE "\"firmware_id\":\"[A-Z_0-9]*\",\"state\":\"($1)\"" "$RIG/out" | wc -l)" = 2 ] && return 0
+                        kill -0 $daemon || break
+                        sleep 0.05
+                done
+                cat "$RIG/gangwayd.log" >>"$RIG/out"
+                return 1
+        }
+        cards 'absent|dead'
+        say $? "a station starts before pcscd and shows that it has no cards"
+        tests/rigs/start_pcscd.sh start || exit 1
+        cards ready
+        say $? "and finds its readers when pcscd runs"
+        tests/rigs/start_pcscd.sh stop
+        kill $daemon
+        wait $daemon
+        say $? "and it ends well when pcscd has gone"
         ;;
 on-sixteen)
         tests/rigs/start_pcscd.sh start || exit 1
