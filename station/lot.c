@@ -297,12 +297,31 @@ void lot_give_back(struct station *station, struct lot *lot)
         station_changed(station);
 }
 
+unsigned lot_licenses_at_sites(const struct station *station, const struct lot *lot)
+{
+        unsigned count = 0;
+
+        for (unsigned i = 0; i < station->settings.site_count; i++) {
+                const struct site *site = &station->sites[i];
+
+                if (site->state == SITE_BUSY && site->install.lot == lot &&
+                    site->install.license.id)
+                        count++;
+        }
+        return count;
+}
+
 int lot_recount(struct station *station, struct lot *lot)
 {
         int r = records_count(station->records, lot->order.id, &lot->counts);
 
         if (r == 0)
                 r = ledger_balance(station->ledger, lot->order.id, NULL, &lot->balance);
+        if (r == 0)
+                lot->licenses_in_work =
+                        lot_licenses_at_sites(station, lot) * lot_licenses_per_unit(lot);
+        if (lot->licenses_in_work > lot->balance.in_hand)
+                lot->licenses_in_work = lot->balance.in_hand;
         return r;
 }
 

@@ -361,6 +361,12 @@ static const struct key root_keys[] = {
         { "poll_ms", KIND_UNSIGNED, PLACE(poll_ms), 1, 60000, "milliseconds", NULL, false },
         { "settle_ms", KIND_UNSIGNED, PLACE(settle_ms), 0, 60000, "milliseconds", NULL, false },
         { "minimum_mv", KIND_UNSIGNED, PLACE(minimum_mv), 1500, 5000, "millivolts", NULL, false },
+        { "license_hours_alarm", KIND_UNSIGNED, PLACE(license_hours_alarm), 0, 1000, "hours", NULL,
+          false },
+        { "license_lost_alarm", KIND_UNSIGNED, PLACE(license_lost_alarm), 0, 1000000, "licenses",
+          NULL, false },
+        { "license_ratio_alarm", KIND_REAL, PLACE(license_ratio_alarm), 0, 10000,
+          "licenses for each a good unit needs", NULL, false },
         { "scan_s", KIND_UNSIGNED, PLACE(scan_s), 1, 3600, "seconds", NULL, false },
         { "license_alarm", KIND_UNSIGNED, PLACE(license_alarm), 0, 1000000, "licenses", NULL,
           false },
@@ -380,6 +386,9 @@ static const struct settings defaults = {
         .poll_ms = 20,
         .settle_ms = 50,
         .minimum_mv = 1500, /* stlink.md section 18 point 4 */
+        .license_hours_alarm = 1,
+        .license_lost_alarm = 1,
+        .license_ratio_alarm = 1.05,
         .scan_s = 5,
         .license_alarm = 100,
         .license_server.timeout_ms = 10000, /* a card behind it takes 1-2 s a license */
@@ -579,6 +588,16 @@ static int check_time(const struct tree *tree, struct settings *settings)
         return 0;
 }
 
+/* Every unit needs all its licenses: a limit below one would be an alarm for nothing. */
+static int check_ratio(const struct tree *tree, struct settings *settings)
+{
+        if (settings->license_ratio_alarm == 0 || settings->license_ratio_alarm >= 1)
+                return 0;
+        return tree_refuse(tree, root_line(tree, "license_ratio_alarm"),
+                           "license_ratio_alarm is %g, wanted 1 to 10, or 0 for never",
+                           settings->license_ratio_alarm);
+}
+
 /* The files that ship beside the station file. */
 static int defaults_resolve(const struct tree *tree, struct settings *settings)
 {
@@ -600,8 +619,8 @@ static int defaults_resolve(const struct tree *tree, struct settings *settings)
 static int settings_read(struct tree *tree, struct settings *settings)
 {
         static int (*const checks[])(const struct tree *, struct settings *) = {
-                check_usb,     check_simulated, check_sites,
-                check_workers, check_time,      defaults_resolve,
+                check_usb,  check_simulated, check_sites,      check_workers,
+                check_time, check_ratio,     defaults_resolve,
         };
         int r = tree_read_group(tree, config_root_setting(&tree->config), root_keys,
                                 LENGTH_OF(root_keys), settings);

@@ -61,12 +61,15 @@ struct settings {
         char data_directory[256];   /* records, ledger, station key; 0700 */
         char web_address[64];       /* "" no page */
 
-        unsigned clock_khz;     /* SWD */
-        unsigned poll_ms;       /* how often an empty site looks for a board */
-        unsigned settle_ms;     /* supply must stay this long before a board counts as in */
-        unsigned minimum_mv;    /* below: no board */
-        unsigned scan_s;        /* drop-folder scan beside inotify */
-        unsigned license_alarm; /* alarm at this many left on a card */
+        unsigned clock_khz;           /* SWD */
+        unsigned poll_ms;             /* how often an empty site looks for a board */
+        unsigned settle_ms;           /* supply must stay this long before a board counts as in */
+        unsigned minimum_mv;          /* below: no board */
+        unsigned scan_s;              /* drop-folder scan beside inotify */
+        unsigned license_alarm;       /* alarm at this many left on a card; 0 never, as below */
+        unsigned license_hours_alarm; /* when a card runs dry within so many hours */
+        unsigned license_lost_alarm;  /* when a lot lost so many */
+        double license_ratio_alarm;   /* above so many for each license a good unit needs */
         struct settings_server license_server;
 
         struct settings_bench bench;

@@ -45,6 +45,21 @@ void station_alarm(struct station *station, const char *format, ...)
         station_changed(station);
 }
 
+void station_alarm_end(struct station *station, const char *text)
+{
+        char over[160];
+        unsigned kept = 0;
+
+        snprintf(over, sizeof(over), "%s", text); /* may stand in what is moved */
+        for (unsigned i = 0; i < station->alarm_count; i++)
+                if (strcmp(station->alarms[i], over) != 0)
+                        memmove(station->alarms[kept++], station->alarms[i],
+                                sizeof(station->alarms[0]));
+        station->alarm_count = kept;
+        log_line("alarm over", "%s", over);
+        station_changed(station);
+}
+
 int station_act(void *subject, enum web_verb verb, const char *name)
 {
         struct station *station = subject;
@@ -263,30 +278,20 @@ static bool has_nothing_to_do(const struct station *station)
         return lots->done && !lots->running && !lots->waiting && !drop_waiting(station->drop);
 }
 
-/* Cards near their end are worth an alarm each time they pass the limit. */
-static void watch_cards(struct station *station, uint32_t *last_left)
+/* After each change of the lot, and once a second: cards and clocks go on by themselves. */
+static void watch_licenses(struct station *station)
 {
         struct desk_card cards[SETTINGS_READERS_MAX];
-        unsigned count = desk_cards(station->desk, cards, SETTINGS_READERS_MAX);
+        const struct lots *lots = &station->lots;
 
-        for (unsigned i = 0; i < count; i++) {
-                uint32_t limit = station->settings.license_alarm;
-
-                if (cards[i].serial[0] && cards[i].left < limit && last_left[i] >= limit)
-                        station_alarm(station, "card %s has %u licenses left", cards[i].serial,
-                                      cards[i].left);
-                if (cards[i].serial[0])
-                        last_left[i] = cards[i].left;
-        }
+        license_alarms_look(station, cards, desk_cards(station->desk, cards, SETTINGS_READERS_MAX),
+                            lots->running ? lots->running : lots->last, clock_calendar_us());
 }
 
 static void run(struct station *station)
 {
-        uint32_t last_left[SETTINGS_READERS_MAX];
-
-        memset(last_left, 0xFF, sizeof(last_left));
         while (!station->is_stopping) {
-                watch_cards(station, last_left);
+                watch_licenses(station);
                 if (station->exit_when_done && has_nothing_to_do(station))
                         station_stop(station);
                 else if (waitlist_wait(&station->lots.changed, NS_PER_S) == -FAULT_CANCELLED)

@@ -204,12 +204,23 @@ void rss_begin(struct simulated_part *part, uint64_t now_ns)
 
 /* --- its steps ----------------------------------------------------------------------------- */
 
+/* An ordinary install takes the license of one without mass erase too: image and way are the same
+ * (AN5054 section 8). Those of modules and of SSP are for others. */
+static bool is_for_install(const uint8_t license[static LICENSE_LENGTH])
+{
+        char type[5];
+
+        return license_type(license, type) &&
+               (strcmp(type, "SFI") == 0 || strcmp(type, "SFIA") == 0);
+}
+
 static void open_license(struct simulated_part *part)
 {
         struct rss_run *run = &part->run;
         const uint8_t *license = part_ram(part, part->rss->license, LICENSE_LENGTH);
 
-        if (license_open(license, part->record->private_key, run->key, run->nonce) < 0)
+        if (!is_for_install(license) ||
+            license_open(license, NULL, part->record->private_key, run->key, run->nonce) < 0)
                 end_run(part, RSS_ERROR_LICENSE);
         else
                 next_step(part, RSS_HEADER, HEADER_TIME);

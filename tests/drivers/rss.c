@@ -75,7 +75,8 @@ static struct job job_ready(void)
                 firmware[i] = (uint8_t)(i * 13 + 1);
         assert_int_equal(
                 rss_read_certificate(&job.bed->target, &job.bed->profile, &job.certificate), 0);
-        assert_int_equal(license_issue(&job.certificate, key, nonce, entropy, job.license), 0);
+        assert_int_equal(license_issue(&job.certificate, "SFI", key, nonce, entropy, job.license),
+                         0);
         make_image(&job, usual_areas, LENGTH_OF(usual_areas));
         prepare(&job);
         return job;
@@ -227,7 +228,7 @@ FIBER_TEST(a_license_for_another_chip_is_refused)
 
         (void)unused;
         license_chip_key(seed, private_key, other.bytes + 8);
-        assert_int_equal(license_issue(&other, key, nonce, entropy, job.license), 0);
+        assert_int_equal(license_issue(&other, "SFI", key, nonce, entropy, job.license), 0);
         assert_fault(install(&job), BAD_LICENSE, "not for this chip");
         assert_int_equal(*part_flash(job.bed->part, 0x08000000), 0xFF);
         job_end(&job);
@@ -240,7 +241,8 @@ FIBER_TEST(a_license_with_another_nonce_does_not_open_the_header)
         uint8_t other[12] = "nonce 123457";
 
         (void)unused;
-        assert_int_equal(license_issue(&job.certificate, key, other, entropy, job.license), 0);
+        assert_int_equal(license_issue(&job.certificate, "SFI", key, other, entropy, job.license),
+                         0);
         assert_fault(install(&job), BAD_IMAGE, "wrong key or nonce");
         job_end(&job);
         return 0;
@@ -288,7 +290,8 @@ FIBER_TEST(an_unprepared_part_refuses_the_install)
         (void)unused;
         assert_int_equal(
                 rss_read_certificate(&job.bed->target, &job.bed->profile, &job.certificate), 0);
-        assert_int_equal(license_issue(&job.certificate, key, nonce, entropy, job.license), 0);
+        assert_int_equal(license_issue(&job.certificate, "SFI", key, nonce, entropy, job.license),
+                         0);
         make_image(&job, usual_areas, LENGTH_OF(usual_areas));
         assert_fault(install(&job), PROTECTED, "SECURITY");
         job_end(&job);

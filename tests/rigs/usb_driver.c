@@ -120,7 +120,7 @@ static int install_unit(struct bus *bus)
         assert_int_equal(rss_read_certificate(&target, &rss, &certificate), 0);
         options[0] |= TARGET_SECURITY | TARGET_ST_RAM_SIZE_3;
         assert_int_equal(target_write_options(&target, options), 0);
-        assert_int_equal(license_issue(&certificate, key, nonce, entropy, license), 0);
+        assert_int_equal(license_issue(&certificate, "SFI", key, nonce, entropy, license), 0);
         assert_int_equal(sfi_parts(sfi, parts, LENGTH_OF(parts)), 1);
         assert_int_equal(rss_install_part(&target, &rss, sfi, &parts[0], true, license, &progress),
                          0);

@@ -57,6 +57,9 @@ static void the_smallest_file_for_real_probes_takes_the_defaults(void **state)
         assert_int_equal(settings.minimum_mv, 1500);
         assert_int_equal(settings.scan_s, 5);
         assert_int_equal(settings.license_alarm, 100);
+        assert_int_equal(settings.license_hours_alarm, 1);
+        assert_int_equal(settings.license_lost_alarm, 1);
+        assert_true(settings.license_ratio_alarm == 1.05);
         assert_false(settings.is_virtual_time);
         assert_int_equal(settings.seed, 0);
 }
@@ -69,7 +72,9 @@ static void every_key_reaches_its_place(void **state)
                       "family_file = \"f\"; rss_profile_file = \"/r\"; card_profile_file = \"c\";\n"
                       "workers = 3; worker_cpus = [ 0, -1, 7 ]; web_address = \"[::1]:0\";\n"
                       "clock_khz = 24000; poll_ms = 5; settle_ms = 0; minimum_mv = 1800;\n"
-                      "scan_s = 60; license_alarm = 0; virtual_time = true; seed = "
+                      "scan_s = 60; license_alarm = 0; license_hours_alarm = 8;\n"
+                      "license_lost_alarm = 3; license_ratio_alarm = 1; virtual_time = true; seed "
+                      "= "
                       "0xFFFFFFFFFFFFFFFEL;\n"
                       "simulated: { sites = 2; boards = 64; handling_ms = 1; speed = 0.25;\n"
                       "  cards = 4; card_counter = 9; " CARDS
@@ -91,6 +96,9 @@ static void every_key_reaches_its_place(void **state)
         assert_int_equal(settings.minimum_mv, 1800);
         assert_int_equal(settings.scan_s, 60);
         assert_int_equal(settings.license_alarm, 0);
+        assert_int_equal(settings.license_hours_alarm, 8);
+        assert_int_equal(settings.license_lost_alarm, 3);
+        assert_true(settings.license_ratio_alarm == 1);
         assert_true(settings.is_virtual_time);
         assert_true(settings.seed == 0xFFFFFFFFFFFFFFFEull);
         assert_int_equal(settings.site_count, 2);
@@ -263,6 +271,13 @@ static const struct {
         { USB "workers = 17;", 7, "workers is 17", "0 to 16", 0 },
         { USB "worker_cpus = [ 0 ];", 7, "1 entries for 2 workers", "-1 for any", 0 },
         { USB "worker_cpus = [ 0, -2 ];", 7, "worker 2 is -2", "-1 for any", 0 },
+        { USB "license_ratio_alarm = 0.95;", 7, "license_ratio_alarm is 0.95", "0 for never", 0 },
+        { USB "license_ratio_alarm = 10.5;", 7, "license_ratio_alarm is 10.5", "wanted 0 to 10",
+          0 },
+        { USB "license_hours_alarm = 1001;", 7, "license_hours_alarm is 1001", "0 to 1000 hours",
+          0 },
+        { USB "license_lost_alarm = -1;", 7, "license_lost_alarm is -1", "0 to 1000000 licenses",
+          0 },
         { USB "scan_s = 0;", 7, "scan_s is 0", "1 to 3600 seconds", 0 },
         { USB "minimum_mv = 900;", 7, "minimum_mv is 900", "1500 to 5000", 0 },
         { USB "web_address = \"localhost:8470\";", 7, "web_address is \"localhost:8470\"",
@@ -518,6 +533,9 @@ static void the_annotated_example_shows_the_defaults(void **state)
         assert_int_equal(settings.minimum_mv, 1500);
         assert_int_equal(settings.scan_s, 5);
         assert_int_equal(settings.license_alarm, 100);
+        assert_int_equal(settings.license_hours_alarm, 1);
+        assert_int_equal(settings.license_lost_alarm, 1);
+        assert_true(settings.license_ratio_alarm == 1.05);
 }
 
 int main(void)

@@ -22,7 +22,10 @@ enum fake_trouble {
 
 struct fake_card {
         struct reader reader; /* first */
-        struct card_profile profile;
+        struct {
+                uint8_t atr[ATR_MAX];
+                size_t atr_length;
+        } profile;         /* what it is, whatever it is spoken to with */
         uint32_t *counter; /* borrowed; may lie in a shared mapping */
         uint32_t maximum;
         uint64_t serial;
