@@ -83,19 +83,23 @@ orders_directory = "$RIG/orders"; data_directory = "$RIG/data"; web_address = "1
 END
         "$build/gangwayd" --config "$RIG/gangway.conf" >"$RIG/gangwayd.log" 2>&1 &
         daemon=$!
-        cards() { # states: two cards in one of them, before long
-                for _ in $(seq 300); do
-                        "$build/gangway" status --json >"$RIG/out" 2>&1 && [ "$(grep -oE "\"firmware_id\":\"[A-Z_0-9]*\",\"state\":\"($1)\"" "$RIG/out" | wc -l)" = 2 ] && return 0
+        cards() { # states words: both cards in one of them, with the words in their sentence, before long
+                for _ in $(seq 200); do
+                        "$build/gangway" status --json >"$RIG/out" 2>&1 && python3 - "$RIG/out" "$@" <<'END' && return 0
+import json, sys
+cards = json.load(open(sys.argv[1]))["cards"]
+sys.exit(not (len(cards) == 2 and all(c["state"] in sys.argv[2] and sys.argv[3] in c["sentence"] for c in cards)))
+END
                         kill -0 $daemon || break
                         sleep 0.05
                 done
                 cat "$RIG/gangwayd.log" >>"$RIG/out"
                 return 1
         }
-        cards 'absent|dead'
-        say $? "a station starts before pcscd and shows that it has no cards"
+        cards 'absent dead' 'pcscd does not run'
+        say $? "a station starts before pcscd and says what its cards lack"
         tests/rigs/start_pcscd.sh start || exit 1
-        cards ready
+        cards ready ''
         say $? "and finds its readers when pcscd runs"
         tests/rigs/start_pcscd.sh stop
         kill $daemon
