@@ -29,19 +29,20 @@ void station_changed(void *subject)
 
 void station_alarm(struct station *station, const char *format, ...)
 {
-        char text[160];
+        char text[512];
         va_list arguments;
 
         va_start(arguments, format);
         vsnprintf(text, sizeof(text), format, arguments);
         va_end(arguments);
-        log_line("alarm", "%s", text);
+        log_line("alarm", "%s", text); /* in full; the page has less room */
         if (station->alarm_count == STATION_ALARMS_MAX) {
                 memmove(station->alarms[0], station->alarms[1],
                         sizeof(station->alarms) - sizeof(station->alarms[0]));
                 station->alarm_count--;
         }
-        memcpy(station->alarms[station->alarm_count++], text, sizeof(text));
+        snprintf(station->alarms[station->alarm_count++], sizeof(station->alarms[0]), "%.159s",
+                 text);
         station_changed(station);
 }
 
@@ -115,6 +116,15 @@ static int lock_directory(struct station *station, const char *directory)
         return 0;
 }
 
+/* A lost license is money, an open or unspent one is news. */
+static void ledger_told(const char *sentence, bool is_loss, void *context)
+{
+        if (is_loss)
+                station_alarm(context, "%s", sentence);
+        else
+                log_line("ledger", "%s", sentence);
+}
+
 static int open_records(struct station *station)
 {
         const char *directory = station->settings.data_directory;
@@ -126,6 +136,8 @@ static int open_records(struct station *station)
         r = store_open(directory, &station->store);
         if (r == 0)
                 r = ledger_open(station->store, directory, &station->ledger);
+        if (r == 0)
+                r = ledger_listen(station->ledger, ledger_told, station);
         if (r == 0)
                 r = records_open(station->store, station->settings.station, &station->records);
         if (r < 0)

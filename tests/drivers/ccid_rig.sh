@@ -7,7 +7,7 @@ build=${GANGWAY_BUILD:-$PWD/build}
 . tests/rigs/tap.sh
 
 station() { claims "$build/tests/rigs/pcsc_station" "$1"; }
-pcscd_log() { [ $code = 0 ] || tail -5 "$RIG/pcscd.log" | sed 's/^/# /'; }
+pcscd_log() { [ "$code" = 0 ] || tail -5 "$RIG/pcscd.log" | sed 's/^/# /'; }
 
 if [ -z "${RIG:-}" ]; then
         for program in pcscd pcsc_scan opensc-tool; do command -v $program >/dev/null || skip "$program is not installed"; done
@@ -22,7 +22,7 @@ if [ -z "${RIG:-}" ]; then
         for part in eight claims station sixteen; do
                 unshare -m -n -p -f --kill-child --mount-proc "$0" $part || code=1
         done
-        exit $code
+        exit "$code"
 fi
 
 # inside the namespaces: the bus, and on it this script again
@@ -120,4 +120,4 @@ on-sixteen)
         ;;
 esac
 pcscd_log
-exit $code
+exit "$code"
