@@ -83,7 +83,7 @@ int readers_open(const struct settings *settings, struct bench *bench,
                 if (bench)
                         ret_readers[i] = bench_reader(bench, i);
                 else
-                        r = pcsc_reader_open(settings->readers[i], &ret_readers[i]);
+                        r = pcsc_reader_expect(settings->readers[i], &ret_readers[i]);
                 if (r < 0) {
                         while (i)
                                 reader_close(ret_readers[--i]);
