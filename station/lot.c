@@ -10,6 +10,7 @@
 #include "scheduler/loop.h"
 #include "station/log.h"
 #include "station/lot_plan.h"
+#include "station/receipt.h"
 #include "station/result.h"
 #include "station/station.h"
 
@@ -180,9 +181,28 @@ static int work_through(struct station *station, struct lot *lot)
         return 0;
 }
 
+/* A lot is done without its receipt too: it can be made later (gangway licenses report). */
+static void add_receipt(struct station *station, const struct lot *lot, struct bytes *text,
+                        uint8_t signature[static SIGNATURE_LENGTH], struct drop_result *result)
+{
+        int r = receipt_of_lot(station, lot, text, signature);
+
+        if (r < 0) {
+                station_alarm(station, "lot %s has no receipt: %s", lot->order.id,
+                              fault_sentence(r));
+                return;
+        }
+        result->receipt = text->data;
+        result->receipt_length = text->length;
+        result->signature = signature;
+        result->signature_length = SIGNATURE_LENGTH;
+}
+
 /* Result files, then the order leaves work/: from here on it is done for good. */
 static int finish_lot(struct station *station, struct lot *lot)
 {
+        struct bytes receipt CLEANUP(bytes_free) = { 0 };
+        uint8_t signature[SIGNATURE_LENGTH];
         char *json = NULL, *csv = NULL;
         int r;
 
@@ -195,8 +215,12 @@ static int finish_lot(struct station *station, struct lot *lot)
         if (r < 0)
                 return r;
         r = result_texts(station, lot, &json, &csv);
-        if (r == 0)
-                r = drop_finish(station->drop, lot->file, json, csv);
+        if (r == 0) {
+                struct drop_result result = { .json = json, .csv = csv };
+
+                add_receipt(station, lot, &receipt, signature, &result);
+                r = drop_finish(station->drop, lot->file, &result);
+        }
         free(json);
         free(csv);
         return r;
