@@ -1,40 +1,25 @@
 /*
- * target_flash.c - the flash of the H7 line: is it blank, and erase it sector by sector.
+ * target_flash.c - the flash of a part: is it blank, and erase it sector by sector.
  *
- * The sequence is targets.md 6.3 (H7): wait until the queue is empty, clear the error flags, ask
- * for one sector at full parallelism, start, wait for the queue again. Each bank has registers of
- * its own, 0x100 apart. The control register is locked again whatever happened before.
+ * All families erase in the same steps (targets.md 6.3): wait until the controller is idle, clear
+ * the error flags, ask for one sector, start, wait again, look at the flags. Registers and bits come
+ * from target_layout.c. The control register is locked again whatever happened before.
+ *
+ * With TrustZone on, sectors inside a secure watermark are erased from the secure side and the
+ * others from the other one (targets.md 6.3), so the option bytes are read first there.
  */
 #include "drivers/target.h"
 
+#include "drivers/family_fields.h"
+#include "drivers/target_layout.h"
 #include "scheduler/fiber.h"
 #include "scheduler/loop.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Offsets and bits: targets.md 6.2, column H75x. */
-#define BANK_STRIDE 0x100u
-#define KEYR        0x04u
-#define CR          0x0Cu
-#define SR          0x10u
-#define CCR         0x14u
-
-#define KEY_1 0x45670123u /* targets.md 6.1 */
-#define KEY_2 0xCDEF89ABu
-
-#define CR_LOCK      (1u << 0)
-#define CR_SER       (1u << 2)
-#define CR_PSIZE_64  (3u << 4)
-#define CR_START     (1u << 7)
-#define CR_SNB(n)    ((uint32_t)(n) << 8)
-#define SR_QW        (1u << 2)
-#define SR_WRPERR    (1u << 17)
-#define SR_ERRORS    0x07EE0000u            /* 17 18 19 21 22 23 24 25 26 */
-#define SR_CLEARABLE (SR_ERRORS | 1u << 16) /* and EOP */
-
-#define ERASE_TIMEOUT_MS 10000u /* OpenOCD's (targets.md 10.1); the datasheet's worst is 4 s */
-#define POLL_MS          10u
+#define ERASE_TIMEOUT_MS 10000u /* OpenOCD's (targets.md 10.1); the H7's worst is 4 s */
+#define POLL_MAX_MS      10u
 
 int target_check_blank(struct target *target, uint32_t address, uint32_t length)
 {
@@ -61,19 +46,36 @@ int target_check_blank(struct target *target, uint32_t address, uint32_t length)
 }
 
 struct sector {
-        uint32_t registers; /* of its bank */
-        uint32_t number;    /* in its bank */
+        struct flash_layout at;
+        uint32_t number; /* in its bank */
         uint32_t address;
 };
 
-static int find_sector(const struct family *family, uint32_t address, struct sector *ret_sector)
+/* Does the address lie in secure flash? `options` NULL: no TrustZone. */
+static bool is_secure_at(const struct family *family, const uint32_t *options, uint32_t address)
+{
+        uint32_t first, last;
+
+        for (size_t i = 0; options && i < family->field_count; i++) {
+                const struct family_field *field = &family->fields[i];
+
+                if (field->role == ROLE_START && field->kind == AREA_WATERMARK &&
+                    family_area(family, field, options, &first, &last) && address >= first &&
+                    address <= last)
+                        return true;
+        }
+        return false;
+}
+
+static int find_sector(const struct family *family, const uint32_t *options, uint32_t address,
+                       struct sector *ret_sector)
 {
         for (unsigned i = 0; i < family->banks; i++) {
                 uint32_t offset = address - family->bank_address[i];
 
                 if (offset >= family->bank_length)
                         continue;
-                ret_sector->registers = family->flash_registers + BANK_STRIDE * i;
+                flash_layout(family, i, is_secure_at(family, options, address), &ret_sector->at);
                 ret_sector->number = offset / family->sector_length;
                 ret_sector->address =
                         family->bank_address[i] + ret_sector->number * family->sector_length;
@@ -82,21 +84,21 @@ static int find_sector(const struct family *family, uint32_t address, struct sec
         return fault(FAULT_BAD_VALUE, "0x%08X is in no flash bank of a %s", address, family->name);
 }
 
-static int unlock(struct target *target, const struct sector *sector)
+static int unlock(struct target *target, const struct flash_layout *at)
 {
         uint32_t control;
-        int r = target_read_word(target, sector->registers + CR, &control);
+        int r = target_read_word(target, at->control, &control);
 
-        if (r < 0 || !(control & CR_LOCK))
+        if (r < 0 || !(control & at->lock))
                 return r;
-        r = target_write_word(target, sector->registers + KEYR, KEY_1);
+        r = target_write_word(target, at->key, FLASH_KEY_1);
         if (!r)
-                r = target_write_word(target, sector->registers + KEYR, KEY_2);
+                r = target_write_word(target, at->key, FLASH_KEY_2);
         if (!r)
-                r = target_read_word(target, sector->registers + CR, &control);
+                r = target_read_word(target, at->control, &control);
         if (r < 0)
                 return r;
-        if (control & CR_LOCK)
+        if (control & at->lock)
                 return fault(FAULT_FLASH,
                              "the flash stays locked after both keys (CR 0x%08X); power-cycle the "
                              "board",
@@ -104,69 +106,88 @@ static int unlock(struct target *target, const struct sector *sector)
         return 0;
 }
 
-static int wait_queue(struct target *target, const struct sector *sector, uint32_t *ret_status)
+/* As often as a sector may take to be looked at ten times, and not oftener than every ms. */
+static unsigned poll_ms(const struct family *family)
+{
+        unsigned tenth = family->sector_erase_ms / 10;
+
+        return tenth < 1 ? 1 : tenth > POLL_MAX_MS ? POLL_MAX_MS : tenth;
+}
+
+static int wait_idle(struct target *target, const struct sector *sector)
 {
         uint64_t deadline_ns = clock_now_ns() + ERASE_TIMEOUT_MS * NS_PER_MS;
+        uint32_t status;
 
         for (;;) {
-                int r = target_read_word(target, sector->registers + SR, ret_status);
+                int r = target_read_word(target, sector->at.status, &status);
 
-                if (r < 0 || !(*ret_status & SR_QW))
+                if (r < 0 || !(status & sector->at.busy))
                         return r;
                 if (clock_now_ns() > deadline_ns)
                         return fault(FAULT_FLASH,
                                      "the flash is still busy after %u ms at sector 0x%08X (SR "
                                      "0x%08X)",
-                                     ERASE_TIMEOUT_MS, sector->address, *ret_status);
-                r = fiber_sleep_ns(POLL_MS * NS_PER_MS);
+                                     ERASE_TIMEOUT_MS, sector->address, status);
+                r = fiber_sleep_ns(poll_ms(target->family) * NS_PER_MS);
                 if (r < 0)
                         return r;
         }
 }
 
-static int erase_unlocked(struct target *target, const struct sector *sector)
+static int start_erase(struct target *target, const struct sector *sector)
 {
-        uint32_t control = CR_SER | CR_PSIZE_64 | CR_SNB(sector->number), status;
-        int r = wait_queue(target, sector, &status);
+        const struct flash_layout *at = &sector->at;
+        uint32_t control = at->erase | at->bank_bit | sector->number << at->number_low;
+        int r = wait_idle(target, sector);
 
         if (!r)
-                r = target_write_word(target, sector->registers + CCR, SR_CLEARABLE);
+                r = target_write_word(target, at->clear, at->clearing);
         if (!r)
-                r = target_write_word(target, sector->registers + CR, control);
+                r = target_write_word(target, at->control, control);
+        return r < 0 ? r : target_write_word(target, at->control, control | at->start);
+}
+
+static int erase_unlocked(struct target *target, const struct sector *sector)
+{
+        uint32_t flags;
+        int r = start_erase(target, sector);
+
         if (!r)
-                r = target_write_word(target, sector->registers + CR, control | CR_START);
+                r = wait_idle(target, sector);
         if (!r)
-                r = wait_queue(target, sector, &status);
+                r = target_read_word(target, sector->at.flags, &flags);
         if (r < 0)
                 return r;
-        if (status & SR_WRPERR)
+        if (flags & sector->at.protect)
                 return fault(FAULT_PROTECTED, "sector 0x%08X is write-protected (SR 0x%08X)",
-                             sector->address, status);
-        if (status & SR_ERRORS)
+                             sector->address, flags);
+        if (flags & sector->at.errors)
                 return fault(FAULT_FLASH, "erasing sector 0x%08X failed (SR 0x%08X)",
-                             sector->address, status);
+                             sector->address, flags);
         return 0;
 }
 
 static int erase_sector(struct target *target, const struct sector *sector)
 {
         char sentence[512];
-        int r = unlock(target, sector), locked;
+        int r = unlock(target, &sector->at), locked;
 
         if (r < 0)
                 return r;
         r = erase_unlocked(target, sector);
         if (r < 0)
                 snprintf(sentence, sizeof(sentence), "%s", fault_sentence(r));
-        locked = target_write_word(target, sector->registers + CR, CR_LOCK);
+        locked = target_write_word(target, sector->at.control, sector->at.lock);
         return r < 0 ? fault((enum fault) - r, "%s", sentence) : locked;
 }
 
-int target_erase(struct target *target, uint32_t address, uint32_t length, uint32_t *progress)
+static int erase_range(struct target *target, const uint32_t *options, uint64_t start, uint64_t end,
+                       uint32_t *progress)
 {
-        for (uint64_t at = address; at < (uint64_t)address + length;) {
+        for (uint64_t at = start; at < end;) {
                 struct sector sector;
-                int r = find_sector(target->family, (uint32_t)at, &sector);
+                int r = find_sector(target->family, options, (uint32_t)at, &sector);
 
                 if (!r)
                         r = erase_sector(target, &sector);
@@ -177,4 +198,17 @@ int target_erase(struct target *target, uint32_t address, uint32_t length, uint3
                 at = (uint64_t)sector.address + target->family->sector_length;
         }
         return 0;
+}
+
+int target_erase(struct target *target, uint32_t address, uint32_t length, uint32_t *progress)
+{
+        const struct family *family = target->family;
+        uint64_t start = family_plain_address(family, address);
+        uint32_t options[OPTION_ROWS_MAX];
+        bool has_trustzone = family_has_trustzone(family);
+        int r = has_trustzone ? target_read_options(target, options) : 0;
+
+        if (r < 0)
+                return r;
+        return erase_range(target, has_trustzone ? options : NULL, start, start + length, progress);
 }

@@ -203,7 +203,7 @@ bool part_answers(const struct simulated_part *part)
 
 static bool is_secure(const struct simulated_part *part)
 {
-        return option_value(part, 0x1C, 0) & TARGET_SECURITY;
+        return family_is_secure(part->family, part->record->options);
 }
 
 /* What every kind of reset does; the debug port and SRAM live on. */

@@ -212,7 +212,8 @@ static bool is_allowed(const struct simulated_part *part, const uint32_t *values
         if (!areas_may_change(part, values, PRAR_CUR, is_regression) ||
             !areas_may_change(part, values, SCAR_CUR, is_regression))
                 return false;
-        if (!(from & TARGET_SECURITY) || to & TARGET_SECURITY)
+        if (!family_is_secure(part->family, part->record->options) ||
+            family_is_secure(part->family, values))
                 return true;
         for (unsigned i = 0; i < part->family->banks; i++)
                 if (area_of(part, values, PRAR_CUR, i, &start, &end) ||

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "drivers/family_fields.h"
 #include "drivers/simulated/part.h"
 
 #include <stdbool.h>

@@ -7,6 +7,7 @@
 
 #include "tests/support/test.h"
 
+#include "drivers/family_fields.h"
 #include "drivers/rss.h"
 #include "drivers/simulated/part.h"
 #include "drivers/simulated/probe.h"
