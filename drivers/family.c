@@ -89,6 +89,7 @@ static const struct form_field family_fields[] = {
         OPTIONAL_OWN("option_keys"),
         OPTIONAL_OWN("external"),
         OPTIONAL_OWN("backup_ram"),
+        OPTIONAL(bank_erase_ms, FORM_UNSIGNED, .low = 1, .high = 600000),
         OPTIONAL_OWN("registers"),
         OPTIONAL_OWN("fields"), /* drivers/option_fields.c */
 };

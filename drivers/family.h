@@ -141,6 +141,7 @@ struct family {
         uint16_t revision; /* DBGMCU_IDCODE [31:16] */
         struct family_range rams[FAMILY_RAMS_MAX];
         size_t ram_count;
+        unsigned bank_erase_ms;         /* 0: as long as its sectors */
         struct family_range backup_ram; /* one of them that level 1 shuts; length 0: none */
 
         /* typical times, for the simulator and for progress */

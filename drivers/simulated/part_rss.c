@@ -165,7 +165,7 @@ static void next_step(struct simulated_part *part, enum rss_step step, uint64_t 
  * and no secure area. */
 static bool is_prepared(const struct simulated_part *part)
 {
-        const uint32_t *options = part->record->options;
+        const uint32_t *options = part->in_force;
         uint32_t wanted[OPTION_ROWS_MAX];
 
         memcpy(wanted, options, sizeof(wanted));
