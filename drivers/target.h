@@ -62,6 +62,13 @@ int target_check_blank(struct target *target, uint32_t address, uint32_t length)
 int target_erase(struct target *target, uint32_t address, uint32_t length,
                  uint32_t *progress) MUST_USE;
 
+/* Program erased flash word by word; both `address` and `length` are multiples of the family's word.
+ * For a few words: an image goes in through the RSS.
+ *      -FAULT_BAD_VALUE  not whole words, or not flash
+ *      -FAULT_PROTECTED, -FAULT_FLASH  which includes a word that was programmed before */
+int target_program(struct target *target, uint32_t address, const void *data, uint32_t length,
+                   uint32_t *progress) MUST_USE;
+
 /* Does the core run from system memory (BOOT0 high)? Samples DWT_PCSR without halting.
  *      -FAULT_BOOT_PIN  gives the address seen */
 int target_check_boot(struct target *target) MUST_USE;

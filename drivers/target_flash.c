@@ -1,11 +1,11 @@
 /*
- * target_flash.c - the flash of a part: is it blank, and erase it sector by sector.
+ * target_flash.c - the flash of a part: is it blank, erase it by sectors, program it by words.
  *
- * All families erase in the same steps (targets.md 6.3): wait until the controller is idle, clear
- * the error flags, ask for one sector, start, wait again, look at the flags. Registers and bits come
- * from target_layout.c. The control register is locked again whatever happened before.
+ * All families work in the same steps (targets.md 6.3): wait until the controller is idle, clear the
+ * error flags, ask for one sector and start, or for programming and write a whole word; wait again,
+ * look at the flags. Registers and bits come from target_layout.c. The control register is locked again whatever happened before.
  *
- * With TrustZone on, sectors inside a secure watermark are erased from the secure side and the
+ * With TrustZone on, sectors inside a secure watermark are served from the secure side and the
  * others from the other one (targets.md 6.3), so the option bytes are read first there.
  */
 #include "drivers/target.h"
@@ -49,6 +49,7 @@ struct sector {
         struct flash_layout at;
         uint32_t number; /* in its bank */
         uint32_t address;
+        bool is_secure;
 };
 
 /* Does the address lie in secure flash? `options` NULL: no TrustZone. */
@@ -75,7 +76,8 @@ static int find_sector(const struct family *family, const uint32_t *options, uin
 
                 if (offset >= family->bank_length)
                         continue;
-                flash_layout(family, i, is_secure_at(family, options, address), &ret_sector->at);
+                ret_sector->is_secure = is_secure_at(family, options, address);
+                flash_layout(family, i, ret_sector->is_secure, &ret_sector->at);
                 ret_sector->number = offset / family->sector_length;
                 ret_sector->address =
                         family->bank_address[i] + ret_sector->number * family->sector_length;
@@ -135,26 +137,21 @@ static int wait_idle(struct target *target, const struct sector *sector)
         }
 }
 
-static int start_erase(struct target *target, const struct sector *sector)
+/* Idle, and no flag left from before. */
+static int make_ready(struct target *target, const struct sector *sector)
 {
-        const struct flash_layout *at = &sector->at;
-        uint32_t control = at->erase | at->bank_bit | sector->number << at->number_low;
         int r = wait_idle(target, sector);
 
-        if (!r)
-                r = target_write_word(target, at->clear, at->clearing);
-        if (!r)
-                r = target_write_word(target, at->control, control);
-        return r < 0 ? r : target_write_word(target, at->control, control | at->start);
+        return r < 0 ? r : target_write_word(target, sector->at.clear, sector->at.clearing);
 }
 
-static int erase_unlocked(struct target *target, const struct sector *sector)
+/* Wait for the end; what went wrong on the way? */
+static int see_result(struct target *target, const struct sector *sector, const char *what,
+                      uint32_t address)
 {
         uint32_t flags;
-        int r = start_erase(target, sector);
+        int r = wait_idle(target, sector);
 
-        if (!r)
-                r = wait_idle(target, sector);
         if (!r)
                 r = target_read_word(target, sector->at.flags, &flags);
         if (r < 0)
@@ -163,52 +160,110 @@ static int erase_unlocked(struct target *target, const struct sector *sector)
                 return fault(FAULT_PROTECTED, "sector 0x%08X is write-protected (SR 0x%08X)",
                              sector->address, flags);
         if (flags & sector->at.errors)
-                return fault(FAULT_FLASH, "erasing sector 0x%08X failed (SR 0x%08X)",
-                             sector->address, flags);
+                return fault(FAULT_FLASH, "%s 0x%08X failed (SR 0x%08X)", what, address, flags);
         return 0;
 }
 
-static int erase_sector(struct target *target, const struct sector *sector)
+static int erase_unlocked(struct target *target, const struct sector *sector)
+{
+        const struct flash_layout *at = &sector->at;
+        uint32_t control = at->erase | at->bank_bit | sector->number << at->number_low;
+        int r = make_ready(target, sector);
+
+        if (!r)
+                r = target_write_word(target, at->control, control);
+        if (!r)
+                r = target_write_word(target, at->control, control | at->start);
+        return r < 0 ? r : see_result(target, sector, "erasing sector", sector->address);
+}
+
+/* What is wanted of one sector: erase it, or program the bytes of it that the work reaches. */
+struct work {
+        const uint8_t *data; /* of `start`; NULL: erase */
+        uint64_t start, end;
+        uint32_t *progress; /* may be NULL */
+};
+
+static int program_unlocked(struct target *target, const struct sector *sector,
+                            const struct work *work)
+{
+        const struct family *family = target->family;
+        uint64_t at = work->start > sector->address ? work->start : sector->address;
+        uint64_t end = (uint64_t)sector->address + family->sector_length;
+        uint32_t alias = sector->is_secure ? family->secure_alias : 0;
+        int r = make_ready(target, sector);
+
+        if (!r)
+                r = target_write_word(target, sector->at.control, sector->at.program);
+        for (; at < end && at < work->end && !r; at += family->word_length) {
+                r = target_write(target, (uint32_t)at + alias, work->data + (at - work->start),
+                                 family->word_length, NULL);
+                if (!r)
+                        r = see_result(target, sector, "programming", (uint32_t)at);
+                if (!r && work->progress)
+                        *work->progress += family->word_length;
+        }
+        return r;
+}
+
+static int serve_sector(struct target *target, const struct sector *sector, const struct work *work)
 {
         char sentence[512];
         int r = unlock(target, &sector->at), locked;
 
         if (r < 0)
                 return r;
-        r = erase_unlocked(target, sector);
+        r = work->data ? program_unlocked(target, sector, work) : erase_unlocked(target, sector);
         if (r < 0)
                 snprintf(sentence, sizeof(sentence), "%s", fault_sentence(r));
         locked = target_write_word(target, sector->at.control, sector->at.lock);
-        return r < 0 ? fault((enum fault) - r, "%s", sentence) : locked;
+        if (r < 0)
+                return fault((enum fault) - r, "%s", sentence);
+        if (!work->data && work->progress)
+                *work->progress += target->family->sector_length;
+        return locked;
 }
 
-static int erase_range(struct target *target, const uint32_t *options, uint64_t start, uint64_t end,
-                       uint32_t *progress)
+static int serve(struct target *target, const uint32_t *options, const struct work *work)
 {
-        for (uint64_t at = start; at < end;) {
+        for (uint64_t at = work->start; at < work->end;) {
                 struct sector sector;
                 int r = find_sector(target->family, options, (uint32_t)at, &sector);
 
                 if (!r)
-                        r = erase_sector(target, &sector);
+                        r = serve_sector(target, &sector, work);
                 if (r < 0)
                         return r;
-                if (progress)
-                        *progress += target->family->sector_length;
                 at = (uint64_t)sector.address + target->family->sector_length;
         }
         return 0;
 }
 
-int target_erase(struct target *target, uint32_t address, uint32_t length, uint32_t *progress)
+static int begin(struct target *target, const struct work *work)
 {
-        const struct family *family = target->family;
-        uint64_t start = family_plain_address(family, address);
         uint32_t options[OPTION_ROWS_MAX];
-        bool has_trustzone = family_has_trustzone(family);
+        bool has_trustzone = family_has_trustzone(target->family);
         int r = has_trustzone ? target_read_options(target, options) : 0;
 
-        if (r < 0)
-                return r;
-        return erase_range(target, has_trustzone ? options : NULL, start, start + length, progress);
+        return r < 0 ? r : serve(target, has_trustzone ? options : NULL, work);
+}
+
+int target_erase(struct target *target, uint32_t address, uint32_t length, uint32_t *progress)
+{
+        uint64_t start = family_plain_address(target->family, address);
+
+        return begin(target, &(struct work){ NULL, start, start + length, progress });
+}
+
+int target_program(struct target *target, uint32_t address, const void *data, uint32_t length,
+                   uint32_t *progress)
+{
+        uint64_t start = family_plain_address(target->family, address);
+        uint32_t unit = target->family->word_length;
+
+        if (address % unit || length % unit)
+                return fault(FAULT_BAD_VALUE,
+                             "0x%08X with %u bytes is not made of whole flash words of %u bytes",
+                             address, length, unit);
+        return begin(target, &(struct work){ data, start, start + length, progress });
 }

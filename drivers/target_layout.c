@@ -26,7 +26,8 @@ static void h7_layout(const struct family *family, unsigned bank, struct flash_l
                 .option_key = base + 0x08,
                 .option_control = base + 0x18,
                 .lock = BIT(0),
-                .erase = BIT(2) | (is_ab ? 0 : 3u << 4), /* SER; PSIZE x64 */
+                .erase = BIT(2) | (is_ab ? 0 : 3u << 4),   /* SER; PSIZE x64 */
+                .program = BIT(1) | (is_ab ? 0 : 3u << 4), /* PG */
                 .start = is_ab ? BIT(5) : BIT(7),
                 .number_low = is_ab ? 6 : 8,
                 .option_lock = BIT(0),
@@ -51,7 +52,8 @@ static void l4_layout(const struct family *family, unsigned bank, bool is_secure
                 .option_key = base + at->option_key,
                 .option_control = base + at->control,
                 .lock = BIT(31),
-                .erase = BIT(1), /* PER */
+                .erase = BIT(1),   /* PER */
+                .program = BIT(0), /* PG */
                 .start = BIT(16),
                 .bank_bit = bank ? BIT(11) : 0, /* BKER */
                 .number_low = 3,
@@ -83,7 +85,8 @@ static void h5_layout(const struct family *family, unsigned bank, bool is_secure
                 .option_key = base + 0x0C,
                 .option_control = base + 0x1C,
                 .lock = BIT(0),
-                .erase = BIT(2), /* SER */
+                .erase = BIT(2),   /* SER */
+                .program = BIT(1), /* PG */
                 .start = BIT(5),
                 .bank_bit = bank ? BIT(31) : 0, /* BKSEL */
                 .number_low = 6,
@@ -108,7 +111,8 @@ static void h7rs_layout(const struct family *family, struct flash_layout *layout
                 .option_key = base + 0x100,
                 .option_control = base + 0x104,
                 .lock = BIT(0),
-                .erase = BIT(2), /* SER */
+                .erase = BIT(2),   /* SER */
+                .program = BIT(1), /* PG */
                 .start = BIT(5),
                 .number_low = 6, /* SSN */
                 .option_lock = BIT(0),

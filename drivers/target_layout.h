@@ -19,7 +19,7 @@ struct flash_layout {
         uint32_t option_key, option_control;
 
         /* bits of control */
-        uint32_t lock, erase, start;
+        uint32_t lock, erase, program, start;
         uint32_t bank_bit;    /* set for sectors of bank 2; 0: banks have registers of their own */
         unsigned number_low;  /* lowest bit of the sector number */
         uint32_t option_lock; /* bit of option_control */
