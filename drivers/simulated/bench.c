@@ -184,8 +184,8 @@ static void make_card(struct bench_card *card)
         memcpy(to.key, from->key, sizeof(to.key));
         memcpy(to.nonce, from->nonce, sizeof(to.nonce));
         memcpy(to.firmware_id, from->firmware_id, sizeof(to.firmware_id));
-        memcpy(to.personalization.product_id, settings->family->product_id,
-               sizeof(to.personalization.product_id));
+        part_product_id(settings->family, settings->family->device_id,
+                        to.personalization.product_id);
         card->card = simulated_card_create(&to);
         wipe(&to, sizeof(to));
         card->chance = chance_fork(settings->seed, "licenses", card->number);
