@@ -18,7 +18,7 @@
 #include <assert.h>
 #include <pthread.h>
 
-#define TYPE             "SFI."
+#define TYPE_LENGTH      4
 #define VERSION          1u
 #define SESSION_OFFSET   4
 #define VERSION_OFFSET   8
@@ -40,6 +40,8 @@ struct derived {
         uint8_t token[TOKEN_LENGTH];
 };
 static_assert(sizeof(struct derived) == 64, "the KDF gives 64 bytes");
+
+static const char *const types[] = { "SFI", "SFIA", "SMU", "SSP" };
 
 static EVP_KDF *kdf;
 static pthread_once_t kdf_fetched = PTHREAD_ONCE_INIT;
@@ -137,19 +139,49 @@ void license_chip_key(const uint8_t seed[static 32], uint8_t ret_private[static 
         curve_public_key(ret_private, ret_public);
 }
 
-int license_issue(const struct certificate *certificate, const uint8_t key[static GCM_KEY_LENGTH],
+static void type_fill(const char *type, uint8_t ret_field[static TYPE_LENGTH])
+{
+        memset(ret_field, '.', TYPE_LENGTH);
+        memcpy(ret_field, type, strnlen(type, TYPE_LENGTH));
+}
+
+static bool is_type(const uint8_t field[static TYPE_LENGTH], const char *type)
+{
+        uint8_t wanted[TYPE_LENGTH];
+
+        type_fill(type, wanted);
+        return memcmp(field, wanted, sizeof(wanted)) == 0;
+}
+
+bool license_type(const uint8_t field[static 4], char ret_type[static 5])
+{
+        for (unsigned i = 0; i < LENGTH_OF(types); i++) {
+                if (!is_type(field, types[i]))
+                        continue;
+                memcpy(ret_type, types[i], strlen(types[i]) + 1);
+                return true;
+        }
+        return false;
+}
+
+int license_issue(const struct certificate *certificate, const char *type,
+                  const uint8_t key[static GCM_KEY_LENGTH],
                   const uint8_t nonce[static SFI_NONCE_LENGTH], const uint8_t entropy[static 32],
                   uint8_t ret_license[static LICENSE_LENGTH])
 {
         const uint8_t *chip = certificate->bytes + CERTIFICATE_KEY_OFFSET;
         uint8_t ephemeral[CURVE_NUMBER_LENGTH], z[CURVE_NUMBER_LENGTH], record[RECORD_LENGTH];
+        uint8_t field[TYPE_LENGTH];
+        char known[TYPE_LENGTH + 1];
         bool is_point;
 
+        type_fill(type, field);
+        INSIST(license_type(field, known));
         curve_private_key(entropy, ephemeral);
         is_point = curve_shared_secret(ephemeral, chip, z);
         if (is_point) {
                 memset(ret_license, 0, EPHEMERAL_OFFSET);
-                memcpy(ret_license, TYPE, strlen(TYPE));
+                memcpy(ret_license, field, sizeof(field));
                 store_le32(ret_license + VERSION_OFFSET, VERSION);
                 curve_public_key(ephemeral, ret_license + EPHEMERAL_OFFSET);
                 record_fill(key, nonce, record);
@@ -167,16 +199,18 @@ int license_issue(const struct certificate *certificate, const uint8_t key[stati
 }
 
 /* The fields a chip can judge before any arithmetic. They are not secret. */
-static int fields_check(const uint8_t license[static LICENSE_LENGTH])
+static int fields_check(const uint8_t license[static LICENSE_LENGTH], const char *type)
 {
+        char known[TYPE_LENGTH + 1];
         char found[2 * sizeof(uint32_t) + 1];
         uint32_t session = load_le32(license + SESSION_OFFSET);
         uint32_t version = load_le32(license + VERSION_OFFSET);
 
-        if (memcmp(license, TYPE, strlen(TYPE)) != 0)
+        if (type ? !is_type(license, type) : !license_type(license, known))
                 return fault(FAULT_BAD_LICENSE,
-                             "offset 0: the type is %s in hexadecimal, wanted \"" TYPE "\"",
-                             hex_encode(license, sizeof(uint32_t), found));
+                             "offset 0: the type is %s in hexadecimal, wanted %s",
+                             hex_encode(license, sizeof(uint32_t), found),
+                             type ? type : "SFI, SFIA, SMU or SSP, filled up with dots");
         if (session != 0)
                 return fault(FAULT_BAD_LICENSE,
                              "offset %u: the license is for live session 0x%08X, wanted 0",
@@ -194,12 +228,12 @@ static bool record_is_padded(const uint8_t record[static RECORD_LENGTH])
         return memcmp(record + SFI_NONCE_LENGTH, zeroes, sizeof(zeroes)) == 0;
 }
 
-int license_open(const uint8_t license[static LICENSE_LENGTH],
+int license_open(const uint8_t license[static LICENSE_LENGTH], const char *type,
                  const uint8_t private_key[static PRIVATE_KEY_LENGTH],
                  uint8_t ret_key[static GCM_KEY_LENGTH], uint8_t ret_nonce[static SFI_NONCE_LENGTH])
 {
         uint8_t z[CURVE_NUMBER_LENGTH], record[RECORD_LENGTH];
-        int r = fields_check(license);
+        int r = fields_check(license, type);
 
         if (r < 0)
                 return r;

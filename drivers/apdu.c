@@ -1,7 +1,7 @@
 /*
- * apdu.c - short APDUs (ISO/IEC 7816-4, 5.1): class, instruction, two parameters, then Lc and data,
- * then Le. Status words in the last two bytes of an answer. The layouts are the reference command
- * set of hsm.h; the real card's are not public (spec/secure-install.md section 12).
+ * apdu.c - short APDUs (ISO/IEC 7816-4, 5.1) made of a profile's templates: class, instruction, two
+ * parameters, then Lc and data, then Le; and answers read by its rules, the status word in the last
+ * two bytes. What may stand in a profile was checked when it was read (card_profile.c).
  */
 #include "drivers/apdu.h"
 
@@ -9,308 +9,441 @@
 
 #include <stdio.h>
 
-#define CLASS_ISO          0x00
-#define INSTRUCTION_SELECT 0xA4
-#define SELECT_BY_NAME     0x04
+static const struct card_exchange *exchange_of(const struct card_profile *profile,
+                                               enum card_command command, unsigned number)
+{
+        INSIST(number < profile->commands[command].count);
+        return &profile->exchanges[profile->commands[command].first + number];
+}
 
-/* ISO/IEC 7816-4, table 6. */
-#define STATUS_GOOD         0x9000
-#define STATUS_MEMORY       0x6581
-#define STATUS_LENGTH       0x6700
-#define STATUS_CONDITIONS   0x6985
-#define STATUS_DATA         0x6A80
-#define STATUS_NOT_FOUND    0x6A82
-#define STATUS_NO_SPACE     0x6A84
-#define STATUS_NO_REFERENCE 0x6A88
-#define STATUS_INSTRUCTION  0x6D00
-#define STATUS_CLASS        0x6E00
+unsigned apdu_count(const struct card_profile *profile, enum card_command command)
+{
+        return profile->commands[command].count;
+}
 
-/* INFO's answer, hsm.h. */
-#define INFO_STATE       0
-#define INFO_VERSION     1
-#define INFO_COUNTER     2
-#define INFO_MAXIMUM     6
-#define INFO_TYPE        10
-#define INFO_FIRMWARE_ID 14
-#define INFO_SERIAL      46
-#define INFO_LENGTH      54
-
-/* PERSONALIZE's data, hsm.h. */
-#define BURN_IV               0
-#define BURN_KEY              16
-#define BURN_MAXIMUM          32
-#define BURN_FIRMWARE_ID      36
-#define BURN_LENGTH           68
-#define BURN_PRODUCT_ID       68
-#define BURN_FLOW             76
-#define BURN_LICENSE_VERSION  80
-#define BURN_SECURITY_VERSION 84
-#define BURN_LENGTH_2         88
+unsigned apdu_timeout_ms(const struct card_profile *profile, enum card_command command,
+                         unsigned number)
+{
+        return exchange_of(profile, command, number)->timeout_ms;
+}
 
 /* --- building ------------------------------------------------------------------------------ */
 
-static void put_data(struct apdu *apdu, const void *data, size_t length)
+static void put(struct apdu *apdu, const void *data, size_t length)
 {
-        INSIST(length > 0 && length <= 255 && apdu->length == 4);
-        apdu->bytes[apdu->length++] = (uint8_t)length;
+        INSIST(apdu->length + length < APDU_MAX);
         memcpy(apdu->bytes + apdu->length, data, length);
         apdu->length += length;
 }
 
-/* Le 0: as much as there is, up to 256. */
-static void put_le(struct apdu *apdu)
+static void put_number(struct apdu *apdu, const struct card_part *part, uint32_t number)
 {
-        apdu->bytes[apdu->length++] = 0;
+        uint8_t bytes[4];
+
+        if (part->is_little)
+                store_le32(bytes, number);
+        else
+                store_be32(bytes, number);
+        put(apdu, bytes, sizeof(bytes));
 }
 
-struct apdu apdu_select(const struct card_profile *profile)
+/* A text in a field of `capacity` bytes, filled up. */
+static void put_text(struct apdu *apdu, const char *text, size_t capacity, int pad)
 {
-        struct apdu apdu = { { CLASS_ISO, INSTRUCTION_SELECT, SELECT_BY_NAME, 0 }, 4 };
+        uint8_t field[FIRMWARE_ID_MAX];
 
-        put_data(&apdu, profile->aid, profile->aid_length);
-        return apdu;
+        INSIST(capacity <= sizeof(field));
+        memset(field, pad, capacity);
+        memcpy(field, text, strnlen(text, capacity));
+        put(apdu, field, capacity);
 }
 
-struct apdu apdu_info(const struct card_profile *profile)
+static void put_program(struct apdu *apdu, const struct card_part *part,
+                        const struct hsm_program *program)
 {
-        struct apdu apdu = { { profile->class_byte, profile->instruction_info, 0, 0 }, 4 };
+        const struct hsm_personalization *is = &program->personalization;
+        static const uint8_t zeros[4];
 
-        put_le(&apdu);
-        return apdu;
+        switch ((enum card_value)part->value) {
+        case VALUE_IV:
+                put(apdu, program->nonce, sizeof(program->nonce));
+                put(apdu, zeros, sizeof(zeros));
+                break;
+        case VALUE_NONCE:
+                put(apdu, program->nonce, sizeof(program->nonce));
+                break;
+        case VALUE_KEY:
+                put(apdu, program->key, sizeof(program->key));
+                break;
+        case VALUE_MAXIMUM:
+                put_number(apdu, part, program->maximum);
+                break;
+        case VALUE_FIRMWARE_ID:
+                put_text(apdu, program->firmware_id, FIRMWARE_ID_MAX, 0);
+                break;
+        case VALUE_PRODUCT_ID:
+                put_text(apdu, is->product_id, PRODUCT_ID_LENGTH, 0);
+                break;
+        case VALUE_FLOW:
+                put_text(apdu, is->flow, 4, '.');
+                break;
+        case VALUE_LICENSE_VERSION:
+                put_number(apdu, part, is->license_version);
+                break;
+        case VALUE_SECURITY_VERSION:
+                put_number(apdu, part, is->security_version);
+                break;
+        case VALUE_LITERAL:
+        case VALUE_AID:
+        case VALUE_CERTIFICATE:
+                INSIST(false);
+        }
 }
 
-struct apdu apdu_license(const struct card_profile *profile,
-                         const uint8_t certificate[static CERTIFICATE_LENGTH])
+static void put_part(struct apdu *apdu, const struct card_profile *profile,
+                     const struct card_template *template, const struct card_part *part,
+                     const struct apdu_values *values)
 {
-        struct apdu apdu = { { profile->class_byte, profile->instruction_license, 0, 0 }, 4 };
-
-        put_data(&apdu, certificate, CERTIFICATE_LENGTH);
-        put_le(&apdu);
-        return apdu;
+        if (part->is_personalization && !values->program->is_personalized)
+                return;
+        if (part->value == VALUE_LITERAL)
+                put(apdu, template->literals + part->start, part->length);
+        else if (part->value == VALUE_AID)
+                put(apdu, profile->aid, profile->aid_length);
+        else if (part->value == VALUE_CERTIFICATE)
+                put(apdu, values->certificate, CERTIFICATE_LENGTH);
+        else
+                put_program(apdu, part, values->program);
 }
 
-void apdu_personalize(const struct card_profile *profile, const struct hsm_program *program,
-                      struct apdu *ret_apdu)
+bool apdu_is_wanted(const struct card_profile *profile, enum card_command command, unsigned number,
+                    const struct apdu_values *values)
 {
-        const struct hsm_personalization *personalization = &program->personalization;
-        uint8_t data[BURN_LENGTH_2] = { 0 };
+        const struct card_template *template = &exchange_of(profile, command, number)->template;
 
-        *ret_apdu =
-                (struct apdu){ { profile->class_byte, profile->instruction_personalize, 0, 0 }, 4 };
-        memcpy(data + BURN_IV, program->nonce, sizeof(program->nonce));
-        memcpy(data + BURN_KEY, program->key, sizeof(program->key));
-        store_be32(data + BURN_MAXIMUM, program->maximum);
-        memcpy(data + BURN_FIRMWARE_ID, program->firmware_id,
-               strnlen(program->firmware_id, FIRMWARE_ID_MAX));
-        memcpy(data + BURN_PRODUCT_ID, personalization->product_id, PRODUCT_ID_LENGTH);
-        memset(data + BURN_FLOW, '.', 4);
-        memcpy(data + BURN_FLOW, personalization->flow, strnlen(personalization->flow, 4));
-        store_be32(data + BURN_LICENSE_VERSION, personalization->license_version);
-        store_be32(data + BURN_SECURITY_VERSION, personalization->security_version);
-        put_data(ret_apdu, data, program->is_personalized ? BURN_LENGTH_2 : BURN_LENGTH);
-        wipe(data, sizeof(data));
+        if (command != CARD_PERSONALIZE || values->program->is_personalized)
+                return true;
+        for (unsigned i = 0; i < template->part_count; i++)
+                if (!template->parts[i].is_personalization)
+                        return true;
+        return template->part_count == 0;
+}
+
+void apdu_build(const struct card_profile *profile, enum card_command command, unsigned number,
+                const struct apdu_values *values, struct apdu *ret_apdu)
+{
+        const struct card_template *template = &exchange_of(profile, command, number)->template;
+        size_t data = sizeof(template->header) + 1;
+
+        memcpy(ret_apdu->bytes, template->header, sizeof(template->header));
+        ret_apdu->length = data; /* Lc is put in when it is known */
+        for (unsigned i = 0; i < template->part_count; i++)
+                put_part(ret_apdu, profile, template, &template->parts[i], values);
+        if (ret_apdu->length == data)
+                ret_apdu->length--; /* no data, no Lc */
+        else
+                ret_apdu->bytes[sizeof(template->header)] = (uint8_t)(ret_apdu->length - data);
+        if (template->has_le)
+                ret_apdu->bytes[ret_apdu->length++] = template->le;
 }
 
 /* --- the status ---------------------------------------------------------------------------- */
 
-static const char *status_words(unsigned status)
+/* "LICENSE", or "INFO (exchange 2)" where there are several. */
+struct name {
+        char text[40];
+};
+
+static struct name name_of(const struct card_profile *profile, enum card_command command,
+                           unsigned number)
 {
-        switch (status) {
-        case STATUS_MEMORY:
-                return "memory failure";
-        case STATUS_LENGTH:
-                return "wrong length";
-        case STATUS_CONDITIONS:
-                return "not operational";
-        case STATUS_DATA:
-                return "certificate refused";
-        case STATUS_NOT_FOUND:
-                return "no such application";
-        case STATUS_NO_SPACE:
-                return "not enough room";
-        case STATUS_NO_REFERENCE:
-                return "counter at zero";
-        case STATUS_INSTRUCTION:
-                return "unknown instruction";
-        case STATUS_CLASS:
-                return "unknown class";
-        default:
-                return "no words for it";
+        struct name name;
+
+        snprintf(name.text, sizeof(name.text), "%s", card_command_name(command));
+        if (apdu_count(profile, command) > 1)
+                snprintf(name.text, sizeof(name.text), "%s (exchange %u)",
+                         card_command_name(command), number + 1);
+        return name;
+}
+
+static const struct card_status *find_status(const struct card_status *statuses, size_t count,
+                                             unsigned word)
+{
+        for (size_t i = 0; i < count; i++)
+                if ((word & statuses[i].mask) == statuses[i].value)
+                        return &statuses[i];
+        return NULL;
+}
+
+static enum fault fault_of(enum status_meaning meaning)
+{
+        switch (meaning) {
+        case STATUS_EMPTY:
+                return FAULT_CARD_EMPTY;
+        case STATUS_STATE:
+                return FAULT_CARD_STATE;
+        case STATUS_REFUSED:
+                return FAULT_CARD_REFUSED;
+        case STATUS_DEAD:
+        case STATUS_GOOD:
+        case STATUS_BLANK:
+                break;
         }
+        return FAULT_CARD_DEAD;
 }
 
-/* Returns the status, or -FAULT_CARD_DEAD when the answer is too short to have one. */
-static int answer_status(const uint8_t *answer, size_t length, const char *command)
+/* What the table for all commands says was written for a command that does all in one exchange. */
+static enum status_meaning common_meaning(const struct card_status *row, enum card_command command,
+                                          unsigned number)
 {
-        if (length < 2)
-                return fault(FAULT_CARD_DEAD, "the answer to %s has %zu byte(s), a status has 2",
-                             command, length);
-        return load_be16(answer + length - 2);
+        bool may_be_done = number > 0 && (command == CARD_LICENSE || command == CARD_PERSONALIZE);
+        enum status_meaning meaning = (enum status_meaning)row->meaning;
+
+        return meaning == STATUS_REFUSED && may_be_done ? STATUS_DEAD : meaning;
 }
 
-static int refused(enum fault code, const char *command, int status)
+/* STATUS_GOOD, STATUS_BLANK, or a fault. */
+static int read_status(const struct card_profile *profile, enum card_command command,
+                       unsigned number, unsigned word)
 {
-        return fault(code, "the card answered %s with status %04X (%s)", command, (unsigned)status,
-                     status_words((unsigned)status));
+        const struct card_exchange *exchange = exchange_of(profile, command, number);
+        const struct card_status *own =
+                find_status(exchange->statuses, exchange->status_count, word);
+        const struct card_status *common =
+                find_status(profile->statuses, profile->status_count, word);
+        const struct card_status *row = own ? own : common;
+        enum status_meaning meaning = own      ? (enum status_meaning)own->meaning
+                                      : common ? common_meaning(common, command, number)
+                                               : (enum status_meaning)exchange->otherwise;
+
+        if (meaning == STATUS_GOOD || meaning == STATUS_BLANK)
+                return (int)meaning;
+        return fault(fault_of(meaning), "the card answered %s with status %04X (%s)",
+                     name_of(profile, command, number).text, word,
+                     !row            ? "the profile has no row for it"
+                     : row->words[0] ? row->words
+                                     : "no words for it");
 }
 
-int apdu_parse_select(const uint8_t *answer, size_t length)
+/* --- the fields ---------------------------------------------------------------------------- */
+
+static bool read_decimal(const uint8_t *field, size_t length, uint32_t *ret_number)
 {
-        int status = answer_status(answer, length, "SELECT");
+        uint64_t number = 0;
 
-        if (status < 0 || status == STATUS_GOOD)
-                return status < 0 ? status : 0;
-        return refused(FAULT_CARD_REFUSED, "SELECT", status);
-}
-
-/* --- who are you --------------------------------------------------------------------------- */
-
-/* A text field of `capacity` bytes: printable ASCII, then zeros to the end. `text` holds one more.
- */
-static bool parse_text(const uint8_t *field, size_t capacity, char *text)
-{
-        size_t length = strnlen((const char *)field, capacity);
-
-        for (size_t i = 0; i < capacity; i++) {
-                if (i < length ? field[i] < 0x20 || field[i] > 0x7E : field[i] != 0)
+        if (length == 0 || length > 10)
+                return false;
+        for (size_t i = 0; i < length; i++) {
+                if (field[i] < '0' || field[i] > '9')
                         return false;
+                number = number * 10 + field[i] - '0';
         }
+        *ret_number = (uint32_t)number;
+        return number <= UINT32_MAX;
+}
+
+static bool read_number(const struct card_field *rule, const uint8_t *field, size_t length,
+                        uint32_t *ret_number)
+{
+        if (rule->writing == AS_DECIMAL)
+                return read_decimal(field, length, ret_number);
+        INSIST(length <= sizeof(*ret_number));
+        *ret_number = 0;
+        for (size_t i = 0; i < length; i++)
+                *ret_number =
+                        *ret_number << 8 | field[rule->writing == AS_LITTLE ? length - 1 - i : i];
+        return true;
+}
+
+/* Printable ASCII, then what it is filled up with. `text` holds one more than the field. */
+static bool read_text(const struct card_field *rule, const uint8_t *field, size_t length,
+                      char *text)
+{
+        while (length > 0 && field[length - 1] == rule->pad)
+                length--;
+        for (size_t i = 0; i < length; i++)
+                if (field[i] < 0x20 || field[i] > 0x7E)
+                        return false;
         memcpy(text, field, length);
         text[length] = '\0';
         return true;
 }
 
-/* "SFI." is shown as "SFI": the dot fills up to four, as in license.h. */
-static bool parse_type(const uint8_t *field, char text[static 5])
+/* NULL: none of its values. */
+static const char *read_meaning(const struct card_exchange *exchange, const struct card_field *rule,
+                                const uint8_t *field)
 {
-        if (!parse_text(field, 4, text) || strlen(text) != 4)
+        for (unsigned i = 0; i < rule->meaning_count; i++) {
+                const struct card_meaning *meaning = &exchange->meanings[rule->meaning + i];
+
+                if (memcmp(meaning->bytes, field, meaning->length) == 0)
+                        return meaning->text;
+        }
+        return NULL;
+}
+
+static enum hsm_state state_of(const char *meaning)
+{
+        static const char *const names[] = { [HSM_STATE_ST] = "ST",
+                                             [HSM_STATE_OEM] = "OEM",
+                                             [HSM_STATE_OPERATIONAL] = "OPERATIONAL" };
+
+        for (unsigned i = 0; meaning && i < LENGTH_OF(names); i++)
+                if (strcmp(names[i], meaning) == 0)
+                        return (enum hsm_state)i;
+        return HSM_STATE_UNKNOWN;
+}
+
+static bool read_version(const struct card_field *rule, const char *meaning, const uint8_t *field,
+                         size_t length, unsigned *ret_version)
+{
+        uint32_t number = 0;
+
+        if (rule->writing != AS_VALUES && !read_number(rule, field, length, &number))
                 return false;
-        for (size_t length = 4; length > 0 && text[length - 1] == '.'; length--)
-                text[length - 1] = '\0';
-        return text[0] != '\0';
+        *ret_version = rule->writing != AS_VALUES ? number
+                       : meaning                  ? (unsigned)(meaning[0] - '0')
+                                                  : 0;
+        return *ret_version == 1 || *ret_version == 2;
 }
 
-static enum hsm_state parse_state(uint8_t state)
+static bool read_type(const struct card_field *rule, const char *meaning, const uint8_t *field,
+                      size_t length, char ret_type[static 5])
 {
-        return state < HSM_STATE_UNKNOWN ? (enum hsm_state)state : HSM_STATE_UNKNOWN;
+        if (rule->writing == AS_TEXT)
+                return read_text(rule, field, length, ret_type) && ret_type[0];
+        if (meaning)
+                snprintf(ret_type, 5, "%s", meaning);
+        return meaning != NULL;
 }
 
-static int info_malformed(const char *what)
+/* Into `facts`; what is wrong with it, NULL when nothing is. */
+static const char *read_field(const struct card_exchange *exchange, const struct card_field *rule,
+                              const uint8_t *field, size_t length, struct apdu_facts *facts)
 {
-        return fault(FAULT_CARD_DEAD, "the answer to INFO is not well formed: %s", what);
+        const char *meaning =
+                rule->writing == AS_VALUES ? read_meaning(exchange, rule, field) : NULL;
+        struct hsm_info *info = &facts->info;
+
+        switch ((enum card_fact)rule->fact) {
+        case FACT_STATE:
+                info->state = state_of(meaning);
+                return NULL;
+        case FACT_VERSION:
+                return read_version(rule, meaning, field, length, &info->version)
+                               ? NULL
+                               : "its version is neither 1 nor 2";
+        case FACT_COUNTER:
+                return read_number(rule, field, length, &info->counter)
+                               ? NULL
+                               : "its counter is no number";
+        case FACT_MAXIMUM:
+                return read_number(rule, field, length, &info->maximum)
+                               ? NULL
+                               : "its maximum is no number";
+        case FACT_TYPE:
+                return read_type(rule, meaning, field, length, info->type)
+                               ? NULL
+                               : "its type is not a known or printable name";
+        case FACT_FIRMWARE_ID:
+                return read_text(rule, field, length, info->firmware_id)
+                               ? NULL
+                               : "its firmware identifier is not printable text";
+        case FACT_SERIAL:
+                hex_encode(field, length, info->serial);
+                return length ? NULL : "it has no serial";
+        case FACT_LICENSE:
+                memcpy(facts->license, field, LICENSE_LENGTH);
+                return NULL;
+        case FACT_CONSTANT:
+                break;
+        }
+        return meaning ? NULL : "it has other bytes where the profile has a constant";
 }
 
-static int parse_info_fields(const uint8_t *answer, struct hsm_info *info)
+static int read_fields(const struct card_exchange *exchange, const char *name,
+                       const uint8_t *answer, size_t length, struct apdu_facts *facts)
 {
-        info->state = parse_state(answer[INFO_STATE]);
-        info->version = answer[INFO_VERSION];
-        info->counter = load_be32(answer + INFO_COUNTER);
-        info->maximum = load_be32(answer + INFO_MAXIMUM);
-        hex_encode(answer + INFO_SERIAL, 8, info->serial);
-        if (info->version != 1 && info->version != 2)
-                return info_malformed("its version is neither 1 nor 2");
-        if (info->counter > info->maximum)
-                return info_malformed("its counter is above its maximum");
-        if (!parse_type(answer + INFO_TYPE, info->type))
-                return info_malformed("its type is not a name padded with dots");
-        if (!parse_text(answer + INFO_FIRMWARE_ID, 32, info->firmware_id))
-                return info_malformed("its firmware identifier is not printable text");
-        if (info->state == HSM_STATE_OPERATIONAL && !info->firmware_id[0])
-                return info_malformed("it is operational without a firmware identifier");
+        for (unsigned i = 0; i < exchange->field_count; i++) {
+                const struct card_field *rule = &exchange->fields[i];
+                size_t own = rule->length ? rule->length : length - rule->offset;
+                const char *wrong = read_field(exchange, rule, answer + rule->offset, own, facts);
+
+                if (wrong)
+                        return fault(FAULT_CARD_DEAD,
+                                     "the answer to %s is not well formed: %s (offset %u)", name,
+                                     wrong, rule->offset);
+        }
         return 0;
 }
 
-int apdu_parse_info(const uint8_t *answer, size_t length, struct hsm_info *ret_info)
+static int check_length(const struct card_exchange *exchange, const char *name, size_t length)
 {
-        struct hsm_info info = { 0 };
-        int r = answer_status(answer, length, "INFO");
+        char wanted[40];
 
-        if (r < 0)
-                return r;
+        if (length >= exchange->length_least && length <= exchange->length_most)
+                return 0;
+        if (exchange->length_most == 0)
+                snprintf(wanted, sizeof(wanted), "none");
+        else if (exchange->length_least == exchange->length_most)
+                snprintf(wanted, sizeof(wanted), "%u", exchange->length_most);
+        else
+                snprintf(wanted, sizeof(wanted), "%u to %u", exchange->length_least,
+                         exchange->length_most);
+        return fault(FAULT_CARD_DEAD, "the answer to %s has %zu bytes, expected %s", name, length,
+                     wanted);
+}
+
+int apdu_read(const struct card_profile *profile, enum card_command command, unsigned number,
+              const uint8_t *answer, size_t length, struct apdu_facts *facts)
+{
+        const struct card_exchange *exchange = exchange_of(profile, command, number);
+        struct name name = name_of(profile, command, number);
+        struct apdu_facts new = *facts;
+        int r;
+
+        if (length < 2)
+                return fault(FAULT_CARD_DEAD, "the answer to %s has %zu byte(s), a status has 2",
+                             name.text, length);
+        length -= 2;
+        r = read_status(profile, command, number, load_be16(answer + length));
+        if (r == STATUS_BLANK)
+                facts->is_blank = true; /* it tells nothing, and that is right */
         if (r != STATUS_GOOD)
-                return refused(FAULT_CARD_REFUSED, "INFO", r);
-        if (length != INFO_LENGTH + 2)
-                return fault(FAULT_CARD_DEAD, "the answer to INFO has %zu bytes, expected %d",
-                             length - 2, INFO_LENGTH);
-        r = parse_info_fields(answer, &info);
-        if (r < 0)
-                return r;
-        *ret_info = info;
-        return 0;
+                return r < 0 ? r : 0;
+        r = check_length(exchange, name.text, length);
+        if (r >= 0)
+                r = read_fields(exchange, name.text, answer, length, &new);
+        if (r >= 0)
+                *facts = new;
+        wipe(&new, sizeof(new));
+        return r;
 }
 
-/* --- the license --------------------------------------------------------------------------- */
-
-/* The card takes its counter down before it answers. Only the four refusals below are made before
- * that; after any other status, a memory failure above all, the license may be gone. */
-static int license_fault(int status)
+static bool tells(const struct card_profile *profile, enum card_fact fact)
 {
-        switch (status) {
-        case STATUS_NO_REFERENCE:
-                return refused(FAULT_CARD_EMPTY, "LICENSE", status);
-        case STATUS_CONDITIONS:
-                return refused(FAULT_CARD_STATE, "LICENSE", status);
-        case STATUS_DATA:
-        case STATUS_INSTRUCTION:
-        case STATUS_LENGTH:
-        case STATUS_CLASS:
-                return refused(FAULT_CARD_REFUSED, "LICENSE", status);
-        default:
-                return refused(FAULT_CARD_DEAD, "LICENSE", status);
+        for (unsigned i = 0; i < apdu_count(profile, CARD_INFO); i++) {
+                const struct card_exchange *exchange = exchange_of(profile, CARD_INFO, i);
+
+                for (unsigned k = 0; k < exchange->field_count; k++)
+                        if (exchange->fields[k].fact == fact)
+                                return true;
         }
+        return false;
 }
 
-int apdu_parse_license(const uint8_t *answer, size_t length,
-                       uint8_t ret_license[static LICENSE_LENGTH])
+int apdu_check_info(const struct card_profile *profile, const struct apdu_facts *facts)
 {
-        int status = answer_status(answer, length, "LICENSE");
+        const struct hsm_info *info = &facts->info;
+        const char *wrong = NULL;
 
-        if (status < 0)
-                return status;
-        if (status != STATUS_GOOD)
-                return license_fault(status);
-        if (length != LICENSE_LENGTH + 2)
-                return fault(FAULT_CARD_DEAD, "the answer to LICENSE has %zu bytes, expected %d",
-                             length - 2, LICENSE_LENGTH);
-        memcpy(ret_license, answer, LICENSE_LENGTH);
+        if (info->counter > info->maximum && tells(profile, FACT_MAXIMUM))
+                wrong = "its counter is above its maximum";
+        else if (info->state == HSM_STATE_OPERATIONAL && !info->firmware_id[0])
+                wrong = "it is operational without a firmware identifier";
+        else if (info->state == HSM_STATE_OPERATIONAL && facts->is_blank)
+                wrong = "it is operational, but has not the facts of such a card";
+        if (wrong)
+                return fault(FAULT_CARD_DEAD, "the answer to INFO is not well formed: %s", wrong);
         return 0;
-}
-
-/* --- programming --------------------------------------------------------------------------- */
-
-/* As with LICENSE: a refusal is made before anything is written; after any other status only INFO
- * can tell. */
-int apdu_parse_personalize(const uint8_t *answer, size_t length)
-{
-        int status = answer_status(answer, length, "PERSONALIZE");
-
-        if (status < 0)
-                return status;
-        switch (status) {
-        case STATUS_GOOD:
-                return length == 2 ? 0
-                                   : fault(FAULT_CARD_DEAD,
-                                           "the answer to PERSONALIZE has %zu bytes, expected none",
-                                           length - 2);
-        case STATUS_CONDITIONS:
-                return fault(FAULT_CARD_STATE,
-                             "the card is locked (PERSONALIZE answered %04X): it is programmed "
-                             "once",
-                             (unsigned)status);
-        case STATUS_NO_SPACE:
-                return fault(FAULT_CARD_REFUSED,
-                             "the card answered PERSONALIZE with status %04X (more licenses than "
-                             "its ceiling)",
-                             (unsigned)status);
-        case STATUS_DATA:
-                return fault(FAULT_CARD_REFUSED,
-                             "the card answered PERSONALIZE with status %04X (data refused)",
-                             (unsigned)status);
-        case STATUS_INSTRUCTION:
-        case STATUS_LENGTH:
-        case STATUS_CLASS:
-                return refused(FAULT_CARD_REFUSED, "PERSONALIZE", status);
-        default:
-                return refused(FAULT_CARD_DEAD, "PERSONALIZE", status);
-        }
 }

@@ -1,8 +1,8 @@
 /*
- * apdu.h - the bytes said to an STM32HSM card and the bytes it answers; nothing here waits.
+ * apdu.h - the bytes said to a card and the bytes it answers, by its profile; nothing here waits.
  *
- * The command set is hsm.h's; a card profile gives class, instructions and AID. Answers come from
- * outside: every one is checked whole before a field of it is believed.
+ * Answers come from outside: every one is checked whole - status, length, each field - before a
+ * field of it is believed.
  */
 #pragma once
 
@@ -13,33 +13,44 @@ struct apdu {
         size_t length;
 };
 
-struct apdu apdu_select(const struct card_profile *profile);
-struct apdu apdu_info(const struct card_profile *profile);
-struct apdu apdu_license(const struct card_profile *profile,
-                         const uint8_t certificate[static CERTIFICATE_LENGTH]);
+/* What the station puts into templates. Borrowed. */
+struct apdu_values {
+        const uint8_t *certificate;        /* LICENSE: CERTIFICATE_LENGTH bytes */
+        const struct hsm_program *program; /* PERSONALIZE */
+};
 
-/* Holds key and nonce: the caller wipes it. */
-void apdu_personalize(const struct card_profile *profile, const struct hsm_program *program,
-                      struct apdu *ret_apdu);
+/* What answers told. The owner wipes it: it may hold a license. */
+struct apdu_facts {
+        struct hsm_info info;
+        bool is_blank; /* an exchange of INFO said that a blank card has none of its facts */
+        uint8_t license[LICENSE_LENGTH];
+};
 
-/* SELECT's answer.
- *      -FAULT_CARD_REFUSED  not our card */
-int apdu_parse_select(const uint8_t *answer, size_t length) MUST_USE;
+/* The exchanges of a command in this profile; 0: it has none. */
+unsigned apdu_count(const struct card_profile *profile, enum card_command command);
+unsigned apdu_timeout_ms(const struct card_profile *profile, enum card_command command,
+                         unsigned number);
 
-/* INFO's answer: texts are printable ASCII padded with zeros, the counter is not above its maximum.
- *      -FAULT_CARD_REFUSED  by its status
- *      -FAULT_CARD_DEAD     not an answer to INFO; the sentence says what was wrong with it */
-int apdu_parse_info(const uint8_t *answer, size_t length, struct hsm_info *ret_info) MUST_USE;
+/* false: all that the exchange would send is in [ ] and the program has no personalization. */
+bool apdu_is_wanted(const struct card_profile *profile, enum card_command command, unsigned number,
+                    const struct apdu_values *values);
 
-/* LICENSE's answer. The caller wipes `answer` too.
- *      -FAULT_CARD_EMPTY, -FAULT_CARD_STATE, -FAULT_CARD_REFUSED  nothing was spent
- *      -FAULT_CARD_DEAD  a license may have been spent: memory failure, unknown status, wrong
- *                        length */
-int apdu_parse_license(const uint8_t *answer, size_t length,
-                       uint8_t ret_license[static LICENSE_LENGTH]) MUST_USE;
+/* The command of exchange `number`, from 0. `values` may be NULL where the command takes none. It
+ * may hold key and nonce: the caller wipes it. */
+void apdu_build(const struct card_profile *profile, enum card_command command, unsigned number,
+                const struct apdu_values *values, struct apdu *ret_apdu);
 
-/* PERSONALIZE's answer.
- *      -FAULT_CARD_STATE    the card is locked; nothing was burned
- *      -FAULT_CARD_REFUSED  data, ceiling, length; nothing was burned
- *      -FAULT_CARD_DEAD     it may have been burned */
-int apdu_parse_personalize(const uint8_t *answer, size_t length) MUST_USE;
+/* The answer to exchange `number`, status last; its fields go to `facts`, all or none. The caller
+ * wipes `answer` too. From the second exchange of LICENSE and PERSONALIZE on, the profile's table for
+ * all commands promises nothing: the first may have done it.
+ *      -FAULT_CARD_EMPTY, -FAULT_CARD_STATE, -FAULT_CARD_REFUSED
+ *                       by its status: LICENSE spent and PERSONALIZE burned nothing
+ *      -FAULT_CARD_DEAD a status that says nothing sure, another length, or not well formed: the
+ *                       sentence says what; a license may have been spent, a card burned */
+int apdu_read(const struct card_profile *profile, enum card_command command, unsigned number,
+              const uint8_t *answer, size_t length, struct apdu_facts *facts) MUST_USE;
+
+/* After the last exchange of INFO: do its facts agree?
+ *      -FAULT_CARD_DEAD  a counter above its maximum, operational without a firmware identifier, or
+ *                        with facts that only a blank card lacks */
+int apdu_check_info(const struct card_profile *profile, const struct apdu_facts *facts) MUST_USE;

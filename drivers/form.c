@@ -29,6 +29,12 @@ int form_fault(const struct form *form, config_setting_t *setting, const char *f
                      setting ? config_setting_source_line(setting) : 1u, sentence);
 }
 
+/* libconfig would open another file for it: a form stands alone. */
+static bool is_include(const char *line)
+{
+        return strncmp(line + strspn(line, " \t"), "@include", strlen("@include")) == 0;
+}
+
 static int check_text(const char *path, const struct bytes *text)
 {
         unsigned line = 1;
@@ -36,6 +42,10 @@ static int check_text(const char *path, const struct bytes *text)
         for (size_t i = 0; i < text->length; i++) {
                 const char *at = (const char *)text->data + i;
                 size_t digits = 0;
+
+                if ((i == 0 || at[-1] == '\n') && is_include(at))
+                        return fault(FAULT_BAD_FILE, "%s:%u: @include; put all in one file", path,
+                                     line);
 
                 if (*at == '\0')
                         return fault(FAULT_BAD_FILE, "%s:%u: a zero byte; this is not a text file",
@@ -52,6 +62,19 @@ static int check_text(const char *path, const struct bytes *text)
         return 0;
 }
 
+/* bytes keep a zero byte behind the text. */
+static int parse(const struct bytes *text, struct form *form)
+{
+        int r = check_text(form->path, text);
+
+        if (r < 0)
+                return r;
+        if (!config_read_string(&form->config, (const char *)text->data))
+                return fault(FAULT_BAD_FILE, "%s:%d: %s", form->path,
+                             config_error_line(&form->config), config_error_text(&form->config));
+        return 0;
+}
+
 int form_open(const char *path, struct form *ret_form)
 {
         CLEANUP(bytes_free) struct bytes text = { 0 };
@@ -60,17 +83,20 @@ int form_open(const char *path, struct form *ret_form)
         ret_form->path = path;
         config_init(&ret_form->config);
         r = file_read(path, FORM_FILE_MAX, &text);
-        if (r < 0)
-                return r;
-        r = check_text(path, &text);
-        if (r < 0)
-                return r;
-        /* bytes keep a zero byte behind the text. */
-        if (!config_read_string(&ret_form->config, (const char *)text.data))
-                return fault(FAULT_BAD_FILE, "%s:%d: %s", path,
-                             config_error_line(&ret_form->config),
-                             config_error_text(&ret_form->config));
-        return 0;
+        return r < 0 ? r : parse(&text, ret_form);
+}
+
+int form_parse(const char *name, const void *data, size_t length, struct form *ret_form)
+{
+        CLEANUP(bytes_free) struct bytes text = { 0 };
+
+        ret_form->path = name;
+        config_init(&ret_form->config);
+        if (length > FORM_FILE_MAX)
+                return fault(FAULT_TOO_LARGE, "%s has %zu bytes, allowed are %u", name, length,
+                             FORM_FILE_MAX);
+        text = bytes_copy(data, length);
+        return parse(&text, ret_form);
 }
 
 void form_close(struct form *form)

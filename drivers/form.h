@@ -45,6 +45,9 @@ struct form {
 int form_open(const char *path, struct form *ret_form) MUST_USE;
 void form_close(struct form *form);
 
+/* The same of a text in memory, copied; never waits. `name` stands for the path in sentences. */
+int form_parse(const char *name, const void *text, size_t length, struct form *ret_form) MUST_USE;
+
 /* Read `group` by the table into the struct at `record`. */
 int form_read(const struct form *form, config_setting_t *group, const struct form_field *fields,
               size_t count, void *record) MUST_USE;

@@ -69,6 +69,36 @@ static int exchange_run(struct exchange *exchange, unsigned timeout_ms)
         return r; /* its sentence came with the joining */
 }
 
+/* One exchange of a command, its answer into `facts`. */
+static int ask(struct reader *reader, const struct card_profile *profile, enum card_command command,
+               unsigned number, const struct apdu_values *values, struct apdu_facts *facts)
+{
+        struct apdu apdu;
+        struct exchange exchange = { .reader = reader, .apdu = &apdu };
+        int r;
+
+        apdu_build(profile, command, number, values, &apdu);
+        r = exchange_run(&exchange, apdu_timeout_ms(profile, command, number));
+        wipe(&apdu, sizeof(apdu));
+        if (r >= 0)
+                r = apdu_read(profile, command, number, exchange.answer, (size_t)r, facts);
+        wipe(exchange.answer, sizeof(exchange.answer));
+        return r;
+}
+
+/* All exchanges of a command, until one fails. */
+static int converse(struct reader *reader, const struct card_profile *profile,
+                    enum card_command command, const struct apdu_values *values,
+                    struct apdu_facts *facts)
+{
+        int r = 0;
+
+        for (unsigned i = 0; i < apdu_count(profile, command) && r >= 0; i++)
+                if (apdu_is_wanted(profile, command, i, values))
+                        r = ask(reader, profile, command, i, values, facts);
+        return r < 0 ? r : 0;
+}
+
 /* --- opening ------------------------------------------------------------------------------- */
 
 /* A reference command set is spoken only to the card it was made for. A profile from a document or
@@ -95,11 +125,9 @@ static int check_atr(const struct reader *reader, const struct card_profile *pro
 
 static int select_application(struct reader *reader, const struct card_profile *profile)
 {
-        struct apdu apdu = apdu_select(profile);
-        struct exchange exchange = { .reader = reader, .apdu = &apdu };
-        int r = exchange_run(&exchange, profile->timeout_ms);
+        struct apdu_facts facts = { 0 };
 
-        return r < 0 ? r : apdu_parse_select(exchange.answer, (size_t)r);
+        return converse(reader, profile, CARD_SELECT, NULL, &facts);
 }
 
 int hsm_open(struct reader *reader, const struct card_profile *profile, uint64_t timeout_ns)
@@ -126,25 +154,27 @@ int hsm_open(struct reader *reader, const struct card_profile *profile, uint64_t
 
 int hsm_info(struct reader *reader, const struct card_profile *profile, struct hsm_info *ret_info)
 {
-        struct apdu apdu = apdu_info(profile);
-        struct exchange exchange = { .reader = reader, .apdu = &apdu };
-        int r = exchange_run(&exchange, profile->timeout_ms);
+        struct apdu_facts facts = { 0 };
+        int r = converse(reader, profile, CARD_INFO, NULL, &facts);
 
         if (r >= 0)
-                r = apdu_parse_info(exchange.answer, (size_t)r, ret_info);
-        return r < 0 ? fault_prefix(r, "%s", reader_name(reader)) : 0;
+                r = apdu_check_info(profile, &facts);
+        if (r < 0)
+                return fault_prefix(r, "%s", reader_name(reader));
+        *ret_info = facts.info;
+        return 0;
 }
 
 int hsm_license(struct reader *reader, const struct card_profile *profile,
                 const struct certificate *certificate, uint8_t ret_license[static LICENSE_LENGTH])
 {
-        struct apdu apdu = apdu_license(profile, certificate->bytes);
-        struct exchange exchange = { .reader = reader, .apdu = &apdu };
-        int r = exchange_run(&exchange, profile->timeout_ms);
+        const struct apdu_values values = { .certificate = certificate->bytes };
+        struct apdu_facts facts = { 0 };
+        int r = converse(reader, profile, CARD_LICENSE, &values, &facts);
 
         if (r >= 0)
-                r = apdu_parse_license(exchange.answer, (size_t)r, ret_license);
-        wipe(exchange.answer, sizeof(exchange.answer));
+                memcpy(ret_license, facts.license, LICENSE_LENGTH);
+        wipe(&facts, sizeof(facts));
         return r < 0 ? fault_prefix(r, "%s", reader_name(reader)) : 0;
 }
 
@@ -218,10 +248,14 @@ int hsm_check_program(const struct card_profile *profile, const struct hsm_info 
 
         if (r < 0)
                 return r;
-        if (!profile->can_personalize)
+        if (!card_profile_has(profile, CARD_PERSONALIZE))
                 return fault(FAULT_CARD_REFUSED,
-                             "profile %s has no `instruction_personalize`: its cards can be read, "
-                             "not programmed",
+                             "profile %s has no `personalize`: its cards can be read, not "
+                             "programmed",
+                             profile->name);
+        if (program->is_personalized && !card_profile_has_personalization(profile))
+                return fault(FAULT_CARD_REFUSED,
+                             "profile %s sends no {product_id}: its cards take no personalization",
                              profile->name);
         if (info->version == 2 && !program->is_personalized)
                 return fault(FAULT_BAD_VALUE,
@@ -237,15 +271,11 @@ int hsm_check_program(const struct card_profile *profile, const struct hsm_info 
 int hsm_personalize(struct reader *reader, const struct card_profile *profile,
                     const struct hsm_program *program)
 {
-        struct apdu apdu;
-        struct exchange exchange = { .reader = reader, .apdu = &apdu };
+        const struct apdu_values values = { .program = program };
+        struct apdu_facts facts = { 0 };
         int r;
 
-        INSIST(profile->can_personalize);
-        apdu_personalize(profile, program, &apdu);
-        r = exchange_run(&exchange, profile->timeout_ms);
-        wipe(&apdu, sizeof(apdu));
-        if (r >= 0)
-                r = apdu_parse_personalize(exchange.answer, (size_t)r);
+        INSIST(card_profile_has(profile, CARD_PERSONALIZE));
+        r = converse(reader, profile, CARD_PERSONALIZE, &values, &facts);
         return r < 0 ? fault_prefix(r, "%s", reader_name(reader)) : 0;
 }

@@ -2,8 +2,9 @@
  * workers.h - pinned threads for work that would hold up the loop.
  *
  * The only threads of Gangway: pools for AES-GCM (as many as the station file says), the store (one
- * thread) and each card reader (one thread). A job owns what it was given until it returns; its
- * completion enters the ring. Work under about 15 us is cheaper done in place.
+ * thread), each card reader (one thread) and calls to a license server (four). A job owns what it was
+ * given until it returns; its completion enters the ring. Work under about 15 us is cheaper done in
+ * place.
  *
  * A pool of 0 threads, and every pool under virtual time, runs its jobs at once in the caller.
  */

@@ -33,9 +33,14 @@ struct lot {
         bool is_made_already;     /* an earlier run finished it: answer again only */
         struct lot_counts counts; /* as recorded */
         struct ledger_balance balance;
+        uint32_t licenses_in_work; /* of those in hand: of units that have no result yet */
         uint32_t in_work;
-        uint64_t opened_ns; /* when it began to give places, loop clock */
-        char held[160];     /* why no unit may start: a fault that stops the line; "" */
+        uint64_t opened_ns; /* when it last began to give places, loop clock */
+        char held[160];     /* why no unit may start: a fault that stops the line, a card; "" */
+        bool is_held_for_cards, is_shortage_told; /* lot_plan.c */
+        char lack_told[256];                      /* the alarm that stands; "" */
+        uint64_t lack_since_ns;                   /* 0: the cards can serve */
+        uint8_t global_license[LICENSE_LENGTH];   /* where the order names one */
 };
 
 struct lots {
@@ -62,6 +67,9 @@ void lot_give_back(struct station *station, struct lot *lot);
 
 /* A unit's result is recorded: count units and licenses again (waits). */
 int lot_recount(struct station *station, struct lot *lot) MUST_USE;
+
+/* Units in work that have their license already. Never waits. */
+unsigned lot_licenses_at_sites(const struct station *station, const struct lot *lot);
 
 /* A fault that no unit can overcome: nothing starts until released. */
 void lot_hold(struct station *station, const char *sentence);

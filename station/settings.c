@@ -12,6 +12,7 @@
 #include "station/text.h"
 
 #include <arpa/inet.h>
+#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,47 @@ static int simulated_sites_read(struct tree *tree, const config_setting_t *setti
         return tree_read(tree, &key, setting, &ignored);
 }
 
+static int card_type_read(struct tree *tree, const config_setting_t *setting, void *group)
+{
+        static const char *const types[] = { "SFI", "SFIA", "SMU" };
+        struct settings_module_card *card = group;
+        const char *text;
+        int r = tree_text(tree, setting, &text);
+
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < LENGTH_OF(types); i++)
+                if (!strcmp(text, types[i])) {
+                        strcpy(card->type, types[i]);
+                        return 0;
+                }
+        return tree_refuse(tree, tree_line(setting),
+                           "type is \"%.60s\", wanted \"SMU\", \"SFI\" or \"SFIA\"", text);
+}
+
+static int module_cards_read(struct tree *tree, const config_setting_t *setting, void *group)
+{
+        static const struct key keys[] = {
+                { "firmware_id", KIND_ASCII, offsetof(struct settings_module_card, firmware_id), 1,
+                  33, "the card's firmware identifier, printable ASCII", NULL, true },
+                { "type", KIND_OTHER, 0, 0, 0, "\"SMU\", \"SFI\" or \"SFIA\"", card_type_read,
+                  true },
+        };
+        struct settings_bench *bench = group;
+        int length = tree_elements(tree, setting, 1, SETTINGS_MODULE_CARDS_MAX), r;
+
+        if (length < 0)
+                return length;
+        for (int i = 0; i < length; i++) {
+                r = tree_read_group(tree, config_setting_get_elem(setting, (unsigned)i), keys,
+                                    LENGTH_OF(keys), &bench->module_cards[i]);
+                if (r < 0)
+                        return r;
+        }
+        bench->module_card_count = (unsigned)length;
+        return 0;
+}
+
 static int simulated_read(struct tree *tree, const config_setting_t *setting, void *group)
 {
 #define PLACE(member) offsetof(struct settings_bench, member)
@@ -76,6 +118,7 @@ static int simulated_read(struct tree *tree, const config_setting_t *setting, vo
                   "the file with the 12 bytes of the cards' nonce", NULL, true },
                 { "firmware_id", KIND_ASCII, PLACE(firmware_id), 1, 33,
                   "the cards' firmware identifier, printable ASCII", NULL, true },
+                { "module_cards", KIND_OTHER, 0, 0, 0, "", module_cards_read, false },
                 { "license_ms_low", KIND_UNSIGNED, PLACE(license_ms_low), 0, 60000, "milliseconds",
                   NULL, false },
                 { "license_ms_high", KIND_UNSIGNED, PLACE(license_ms_high), 0, 60000,
@@ -246,6 +289,76 @@ static int web_address_read(struct tree *tree, const config_setting_t *setting, 
         return 0;
 }
 
+/* One part of an address is there; libcurl reads the address, as it will when it is used. */
+static bool has_part(CURLU *address, CURLUPart part)
+{
+        char *text = NULL;
+        bool is_there = curl_url_get(address, part, &text, 0) == CURLUE_OK && text[0];
+
+        curl_free(text);
+        return is_there;
+}
+
+/* "https://licenses.example:8443/gangway": no name and password, no query, and the scheme in full,
+ * for libcurl would guess one, and take a third slash for a slip. */
+static bool is_https(const char *text)
+{
+        CURLU *address;
+        bool is_good;
+
+        if (strncmp(text, "https://", 8) != 0 || text[8] == '/')
+                return false;
+        address = curl_url();
+        INSIST(address);
+        is_good = curl_url_set(address, CURLUPART_URL, text, 0) == CURLUE_OK &&
+                  has_part(address, CURLUPART_HOST) && !has_part(address, CURLUPART_USER) &&
+                  !has_part(address, CURLUPART_PASSWORD) && !strpbrk(text, "?#");
+        curl_url_cleanup(address);
+        return is_good;
+}
+
+static int server_url_read(struct tree *tree, const config_setting_t *setting, void *group)
+{
+        static const struct key key = {
+                .name = "url", .kind = KIND_ASCII, .low = 1, .high = 256, .wanted = "an address"
+        };
+        struct settings_server *server = group;
+        size_t length;
+        int r;
+
+        r = tree_read(tree, &key, setting, server->url);
+        if (r < 0)
+                return r;
+        length = strlen(server->url);
+        while (length && server->url[length - 1] == '/')
+                server->url[--length] = '\0';
+        if (!is_https(server->url))
+                return tree_refuse(tree, tree_line(setting),
+                                   "url is \"%s\", wanted https:// with a host as "
+                                   "\"https://licenses.example:8443\", without user, query and "
+                                   "fragment",
+                                   config_setting_get_string(setting));
+        return 0;
+}
+
+static int license_server_read(struct tree *tree, const config_setting_t *setting, void *group)
+{
+#define PLACE(member) offsetof(struct settings_server, member)
+        static const struct key keys[] = {
+                { "url", KIND_OTHER, 0, 0, 0, "\"https://HOST:PORT\"", server_url_read, true },
+                { "certificate_file", KIND_PATH, PLACE(certificate_file), 1, 256,
+                  "the server's certificate, PEM", NULL, true },
+                { "user", KIND_ASCII, PLACE(user), 1, 64,
+                  "this station's name for the server, printable ASCII", NULL, true },
+                { "timeout_ms", KIND_UNSIGNED, PLACE(timeout_ms), 100, 600000, "milliseconds", NULL,
+                  false },
+        };
+#undef PLACE
+        struct settings *settings = group;
+
+        return tree_read_group(tree, setting, keys, LENGTH_OF(keys), &settings->license_server);
+}
+
 /* 64 bits: hexadecimal reaches the upper half, which libconfig keeps as a negative number. */
 static int seed_read(struct tree *tree, const config_setting_t *setting, void *group)
 {
@@ -290,9 +403,16 @@ static const struct key root_keys[] = {
         { "poll_ms", KIND_UNSIGNED, PLACE(poll_ms), 1, 60000, "milliseconds", NULL, false },
         { "settle_ms", KIND_UNSIGNED, PLACE(settle_ms), 0, 60000, "milliseconds", NULL, false },
         { "minimum_mv", KIND_UNSIGNED, PLACE(minimum_mv), 1500, 5000, "millivolts", NULL, false },
+        { "license_hours_alarm", KIND_UNSIGNED, PLACE(license_hours_alarm), 0, 1000, "hours", NULL,
+          false },
+        { "license_lost_alarm", KIND_UNSIGNED, PLACE(license_lost_alarm), 0, 1000000, "licenses",
+          NULL, false },
+        { "license_ratio_alarm", KIND_REAL, PLACE(license_ratio_alarm), 0, 10000,
+          "licenses for each a good unit needs", NULL, false },
         { "scan_s", KIND_UNSIGNED, PLACE(scan_s), 1, 3600, "seconds", NULL, false },
         { "license_alarm", KIND_UNSIGNED, PLACE(license_alarm), 0, 1000000, "licenses", NULL,
           false },
+        { "license_server", KIND_OTHER, 0, 0, 0, "", license_server_read, false },
         { "simulated", KIND_OTHER, 0, 0, 0, "", simulated_read, false },
         { "virtual_time", KIND_BOOL, PLACE(is_virtual_time), 0, 0, "true or false", NULL, false },
         { "seed", KIND_OTHER, 0, 0, 0, "", seed_read, false },
@@ -308,8 +428,12 @@ static const struct settings defaults = {
         .poll_ms = 20,
         .settle_ms = 50,
         .minimum_mv = 1500, /* stlink.md section 18 point 4 */
+        .license_hours_alarm = 1,
+        .license_lost_alarm = 1,
+        .license_ratio_alarm = 1.05,
         .scan_s = 5,
         .license_alarm = 100,
+        .license_server.timeout_ms = 10000, /* a card behind it takes 1-2 s a license */
         .bench = {
                 .handling_ms = 3000,
                 .speed = 1.0,
@@ -467,6 +591,11 @@ static int check_simulated(const struct tree *tree, struct settings *settings)
                 return tree_refuse(tree, root_line(tree, "readers"), "%s",
                                    "readers are for real cards; simulated ones are counted in "
                                    "simulated.cards");
+        if (bench->cards + bench->module_card_count > SETTINGS_READERS_MAX)
+                return tree_refuse(
+                        tree, root_line(tree, "simulated"),
+                        "cards and module_cards are %u, at most %u are served; take fewer",
+                        bench->cards + bench->module_card_count, SETTINGS_READERS_MAX);
         if (bench->license_ms_low > bench->license_ms_high)
                 return tree_refuse(tree, root_line(tree, "simulated"),
                                    "license_ms_low is %u, above license_ms_high, %u; swap them",
@@ -494,12 +623,26 @@ static int check_time(const struct tree *tree, struct settings *settings)
                 return tree_refuse(tree, root_line(tree, "virtual_time"), "%s",
                                    "virtual time cannot drive real probes; remove virtual_time, or "
                                    "set hardware = \"simulated\"");
+        if (settings->license_server.url[0])
+                return tree_refuse(tree, root_line(tree, "license_server"), "%s",
+                                   "virtual time cannot wait for a real server; remove "
+                                   "license_server, or virtual_time");
         if (!settings->seed)
                 return tree_refuse(
                         tree, root_line(tree, "virtual_time"), "%s",
                         "virtual time needs a seed, so that the run can be repeated; add "
                         "seed = 1;");
         return 0;
+}
+
+/* Every unit needs all its licenses: a limit below one would be an alarm for nothing. */
+static int check_ratio(const struct tree *tree, struct settings *settings)
+{
+        if (settings->license_ratio_alarm == 0 || settings->license_ratio_alarm >= 1)
+                return 0;
+        return tree_refuse(tree, root_line(tree, "license_ratio_alarm"),
+                           "license_ratio_alarm is %g, wanted 1 to 10, or 0 for never",
+                           settings->license_ratio_alarm);
 }
 
 /* The files that ship beside the station file. */
@@ -523,8 +666,8 @@ static int defaults_resolve(const struct tree *tree, struct settings *settings)
 static int settings_read(struct tree *tree, struct settings *settings)
 {
         static int (*const checks[])(const struct tree *, struct settings *) = {
-                check_usb,     check_simulated, check_sites,
-                check_workers, check_time,      defaults_resolve,
+                check_usb,  check_simulated, check_sites,      check_workers,
+                check_time, check_ratio,     defaults_resolve,
         };
         int r = tree_read_group(tree, config_root_setting(&tree->config), root_keys,
                                 LENGTH_OF(root_keys), settings);

@@ -20,6 +20,14 @@ struct settings_site {
         char serial[64]; /* cross-check of the probe's serial, "" for any */
 };
 
+#define SETTINGS_MODULE_CARDS_MAX 8u
+
+/* A simulated card beside the image's: of a module an order names. */
+struct settings_module_card {
+        char firmware_id[33];
+        char type[5];
+};
+
 /* The simulated bench, where `hardware = "simulated"`. Files hold key and nonce of the cards. */
 struct settings_bench {
         unsigned boards, handling_ms;
@@ -29,13 +37,16 @@ struct settings_bench {
         uint32_t card_counter;
         char key_file[256], nonce_file[256];
         char firmware_id[33];
+        struct settings_module_card
+                module_cards[SETTINGS_MODULE_CARDS_MAX]; /* after `cards` others */
+        unsigned module_card_count;
         unsigned license_ms_low, license_ms_high;
         char directory[256]; /* "" nothing survives */
 };
 
 /* Where licenses come from over HTTPS; `url` "" for nowhere. */
 struct settings_server {
-        char url[256];              /* "https://licenses.example:8443" */
+        char url[256];              /* "https://licenses.example:8443", no slash at its end */
         char certificate_file[256]; /* PEM: the only certificate that is believed */
         char user[64];              /* the station, as the server knows it */
         unsigned timeout_ms;
@@ -61,12 +72,15 @@ struct settings {
         char data_directory[256];   /* records, ledger, station key; 0700 */
         char web_address[64];       /* "" no page */
 
-        unsigned clock_khz;     /* SWD */
-        unsigned poll_ms;       /* how often an empty site looks for a board */
-        unsigned settle_ms;     /* supply must stay this long before a board counts as in */
-        unsigned minimum_mv;    /* below: no board */
-        unsigned scan_s;        /* drop-folder scan beside inotify */
-        unsigned license_alarm; /* alarm at this many left on a card */
+        unsigned clock_khz;           /* SWD */
+        unsigned poll_ms;             /* how often an empty site looks for a board */
+        unsigned settle_ms;           /* supply must stay this long before a board counts as in */
+        unsigned minimum_mv;          /* below: no board */
+        unsigned scan_s;              /* drop-folder scan beside inotify */
+        unsigned license_alarm;       /* alarm at this many left on a card; 0 never, as below */
+        unsigned license_hours_alarm; /* when a card runs dry within so many hours */
+        unsigned license_lost_alarm;  /* when a lot lost so many */
+        double license_ratio_alarm;   /* above so many for each license a good unit needs */
         struct settings_server license_server;
 
         struct settings_bench bench;

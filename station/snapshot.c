@@ -31,6 +31,21 @@ static const char *lot_state_name(const struct lot *lot)
         return "";
 }
 
+static void fill_lot_licenses(const struct lot *lot, struct snapshot_lot *to)
+{
+        snprintf(to->license_source, sizeof(to->license_source), "%s",
+                 license_source_name(lot->order.license.source));
+        snprintf(to->license_type, sizeof(to->license_type), "%s", lot->order.license.type);
+        to->licenses_issued = lot->balance.issued;
+        to->licenses_installed = lot->balance.installed;
+        to->licenses_in_hand = lot->balance.in_hand;
+        to->licenses_lost = lot->balance.lost;
+        to->licenses_in_work = lot->licenses_in_work;
+        to->licenses_pending = lot->balance.pending;
+        to->licenses_per_unit = lot_licenses_per_unit(lot);
+        to->licenses_per_good = lot_licenses_per_good(lot);
+}
+
 static void fill_lot(const struct station *station, const struct lot *lot, struct snapshot_lot *to)
 {
         const struct lot_counts *counts = &lot->counts;
@@ -56,12 +71,9 @@ static void fill_lot(const struct station *station, const struct lot *lot, struc
         /* as if every site worked all the time */
         to->units_per_hour_busy =
                 per_hour(counts->good * station->settings.site_count, counts->busy_us);
-        to->licenses_issued = lot->balance.issued;
-        to->licenses_installed = lot->balance.installed;
-        to->licenses_in_hand = lot->balance.in_hand;
-        to->licenses_lost = lot->balance.lost;
         to->started_ms = counts->started_us / 1000;
         to->ended_ms = lot->state == LOT_DONE ? counts->ended_us / 1000 : 0;
+        fill_lot_licenses(lot, to);
 }
 
 static void fill_site(const struct site *site, struct snapshot_site *to)
@@ -90,23 +102,89 @@ static void fill_site(const struct site *site, struct snapshot_site *to)
         to->errors = site->errors;
 }
 
+static void fill_card(const struct desk_card *card, struct snapshot_card *to)
+{
+        snprintf(to->serial, sizeof(to->serial), "%.16s", card->serial);
+        snprintf(to->reader, sizeof(to->reader), "%.63s", card->reader);
+        snprintf(to->firmware_id, sizeof(to->firmware_id), "%.32s", card->firmware_id);
+        snprintf(to->type, sizeof(to->type), "%.4s", card->type);
+        snprintf(to->state, sizeof(to->state), "%.15s", card->state);
+        snprintf(to->sentence, sizeof(to->sentence), "%.159s", card->sentence);
+        to->left = card->left;
+        to->maximum = card->maximum;
+        to->per_hour = card->per_hour;
+        to->dry_ms = card->dry_us / 1000;
+        to->issued = card->balance.issued;
+        to->installed = card->balance.installed;
+        to->in_hand = card->balance.in_hand;
+        to->lost = card->balance.lost;
+}
+
 static void fill_cards(const struct station *station, struct snapshot *to)
 {
         struct desk_card cards[SNAPSHOT_CARDS_MAX];
-        unsigned count = desk_cards(station->desk, cards, SNAPSHOT_CARDS_MAX);
 
-        for (unsigned i = 0; i < count; i++) {
-                struct snapshot_card *card = &to->cards[i];
+        to->card_count = desk_cards(station->desk, cards, SNAPSHOT_CARDS_MAX);
+        for (unsigned i = 0; i < to->card_count; i++)
+                fill_card(&cards[i], &to->cards[i]);
+        to->cards[0].queue = desk_queue(station->desk); /* one queue for all: shown once */
+}
 
-                memcpy(card->serial, cards[i].serial, sizeof(card->serial));
-                snprintf(card->reader, sizeof(card->reader), "%.63s", cards[i].reader);
-                memcpy(card->firmware_id, cards[i].firmware_id, sizeof(card->firmware_id));
-                memcpy(card->state, cards[i].state, sizeof(card->state));
-                card->left = cards[i].left;
-                card->maximum = cards[i].maximum;
-                card->queue = i ? 0 : desk_queue(station->desk); /* one queue for all: shown once */
+/* A card or an order that does not name a type fits any. */
+static bool fits(const char *type, const char *wanted)
+{
+        return !type[0] || !wanted[0] || strcmp(type, wanted) == 0;
+}
+
+/* What the cards that serve have left of it. */
+static uint32_t left_for(const struct snapshot *line, const struct snapshot_need *need)
+{
+        uint32_t left = 0;
+
+        for (unsigned i = 0; i < line->card_count; i++) {
+                const struct snapshot_card *card = &line->cards[i];
+
+                bool serves = strcmp(card->state, "ready") == 0 ||
+                              strcmp(card->state, "busy") == 0 || strcmp(card->state, "slow") == 0;
+
+                if (serves && strcmp(card->firmware_id, need->firmware_id) == 0 &&
+                    fits(card->type, need->type))
+                        left += card->left;
         }
-        to->card_count = count;
+        return left;
+}
+
+/* Two of one kind draw on the same cards and are told as one. */
+static void add_need(struct snapshot *to, const char *firmware_id, const char *type,
+                     uint32_t wanted)
+{
+        struct snapshot_need *need = to->needs;
+        const struct snapshot_need *end = need + to->need_count;
+
+        while (need < end &&
+               (strcmp(need->firmware_id, firmware_id) != 0 || strcmp(need->type, type) != 0))
+                need++;
+        need->wanted += wanted;
+        if (need < end)
+                return;
+        to->need_count++;
+        snprintf(need->firmware_id, sizeof(need->firmware_id), "%.32s", firmware_id);
+        snprintf(need->type, sizeof(need->type), "%.4s", type);
+        need->left = left_for(to, need);
+}
+
+/* Units to go that have no license yet need one of each kind; what a server or files give is not
+ * counted beforehand. */
+static void fill_needs(const struct station *station, const struct lot *lot, struct snapshot *to)
+{
+        const struct order *order = &lot->order;
+        uint32_t done = lot->counts.good + lot_licenses_at_sites(station, lot);
+        uint32_t wanted = order->quantity > done ? order->quantity - done : 0;
+
+        if (order->license.source == LICENSE_FROM_CARD)
+                add_need(to, order->firmware_id, order->license.type, wanted);
+        for (unsigned i = 0; i < order->module_count; i++)
+                add_need(to, order->modules[i].firmware_id, order->modules[i].type, wanted);
 }
 
 void station_fill(void *subject, struct snapshot *to)
@@ -129,6 +207,8 @@ void station_fill(void *subject, struct snapshot *to)
                 fill_site(&station->sites[i], &to->sites[i]);
         if (station->desk)
                 fill_cards(station, to);
+        if (station->lots.running)
+                fill_needs(station, station->lots.running, to);
         memcpy(to->alarms, station->alarms, sizeof(to->alarms));
         to->alarm_count = station->alarm_count;
 }

@@ -14,6 +14,8 @@
 #include "station/desk.h"
 #include "station/drop.h"
 #include "station/ledger.h"
+#include "station/license_alarms.h"
+#include "station/license_server.h"
 #include "station/lot.h"
 #include "station/record.h"
 #include "station/settings.h"
@@ -36,6 +38,7 @@ struct station {
         struct records *records;
         struct bench *bench; /* NULL on real hardware */
         struct bus *bus;
+        struct license_server *license_server; /* NULL: the station file names none */
         struct desk *desk;
         struct drop *drop;
         char drop_directory[300]; /* where orders and the files they name are put: orders/in */
@@ -46,6 +49,7 @@ struct station {
 
         char alarms[STATION_ALARMS_MAX][160]; /* newest last */
         unsigned alarm_count;
+        struct license_alarms license_alarms; /* those of them that end by themselves */
 
         bool is_stopping;    /* no unit starts any more */
         bool exit_when_done; /* stop by itself once the drop folder holds no order */
@@ -62,6 +66,9 @@ void station_stop(struct station *station);
 
 /* Something a person should see: kept for the page and logged. */
 void station_alarm(struct station *station, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* What it says is over: taken off the page, logged. `text` as it was told. */
+void station_alarm_end(struct station *station, const char *text);
 
 /* The page's and the command's picture of now (station/snapshot.c). Never waits. */
 void station_fill(void *station, struct snapshot *ret_snapshot);

@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A full line of 128 sites is under 100 KiB; with every letter escaped, under 400 KiB. */
+/* A full line of 128 sites is under 110 KiB; with every letter escaped, under 450 KiB. */
 #define JSON_LENGTH_MAX (512u << 10)
 
 /* The document is {"sites":[{ }]}. The parser recurses, and a fiber's stack is 256 KiB. */
@@ -51,10 +51,21 @@ static const struct member site_members[] = {
 };
 
 static const struct member card_members[] = {
-        MEMBER(TEXT, snapshot_card, serial),      MEMBER(TEXT, snapshot_card, reader),
-        MEMBER(TEXT, snapshot_card, firmware_id), MEMBER(TEXT, snapshot_card, state),
-        MEMBER(NUMBER, snapshot_card, left),      MEMBER(NUMBER, snapshot_card, maximum),
-        MEMBER(NUMBER, snapshot_card, queue),
+        MEMBER(TEXT, snapshot_card, serial),        MEMBER(TEXT, snapshot_card, reader),
+        MEMBER(TEXT, snapshot_card, firmware_id),   MEMBER(TEXT, snapshot_card, type),
+        MEMBER(TEXT, snapshot_card, state),         MEMBER(TEXT, snapshot_card, sentence),
+        MEMBER(NUMBER, snapshot_card, left),        MEMBER(NUMBER, snapshot_card, maximum),
+        MEMBER(NUMBER, snapshot_card, queue),       MEMBER(NUMBER, snapshot_card, per_hour),
+        MEMBER(LONG_NUMBER, snapshot_card, dry_ms), MEMBER(NUMBER, snapshot_card, issued),
+        MEMBER(NUMBER, snapshot_card, installed),   MEMBER(NUMBER, snapshot_card, in_hand),
+        MEMBER(NUMBER, snapshot_card, lost),
+};
+
+static const struct member need_members[] = {
+        MEMBER(TEXT, snapshot_need, firmware_id),
+        MEMBER(TEXT, snapshot_need, type),
+        MEMBER(NUMBER, snapshot_need, wanted),
+        MEMBER(NUMBER, snapshot_need, left),
 };
 
 static const struct member lot_members[] = {
@@ -73,10 +84,16 @@ static const struct member lot_members[] = {
         MEMBER(NUMBER, snapshot_lot, final_yield),
         MEMBER(NUMBER, snapshot_lot, units_per_hour),
         MEMBER(NUMBER, snapshot_lot, units_per_hour_busy),
+        MEMBER(TEXT, snapshot_lot, license_source),
+        MEMBER(TEXT, snapshot_lot, license_type),
         MEMBER(NUMBER, snapshot_lot, licenses_issued),
         MEMBER(NUMBER, snapshot_lot, licenses_installed),
         MEMBER(NUMBER, snapshot_lot, licenses_in_hand),
         MEMBER(NUMBER, snapshot_lot, licenses_lost),
+        MEMBER(NUMBER, snapshot_lot, licenses_in_work),
+        MEMBER(NUMBER, snapshot_lot, licenses_pending),
+        MEMBER(NUMBER, snapshot_lot, licenses_per_unit),
+        MEMBER(NUMBER, snapshot_lot, licenses_per_good),
         MEMBER(LONG_NUMBER, snapshot_lot, started_ms),
         MEMBER(LONG_NUMBER, snapshot_lot, ended_ms),
 };
@@ -201,6 +218,9 @@ char *snapshot_json(const struct snapshot *snapshot)
             list_write(line, "cards", snapshot->cards,
                        at_most(snapshot->card_count, SNAPSHOT_CARDS_MAX),
                        sizeof(snapshot->cards[0]), card_members, LENGTH_OF(card_members)) &&
+            list_write(line, "needs", snapshot->needs,
+                       at_most(snapshot->need_count, SNAPSHOT_NEEDS_MAX),
+                       sizeof(snapshot->needs[0]), need_members, LENGTH_OF(need_members)) &&
             alarms_write(line, snapshot, at_most(snapshot->alarm_count, SNAPSHOT_ALARMS_MAX)))
                 text = json_dumps(line, JSON_COMPACT);
         json_decref(line);
@@ -375,6 +395,10 @@ static int line_read(const json_t *line, struct snapshot *snapshot)
                 return r;
         r = list_read(line, "cards", SNAPSHOT_CARDS_MAX, sizeof(snapshot->cards[0]), card_members,
                       LENGTH_OF(card_members), snapshot->cards, &snapshot->card_count);
+        if (r < 0)
+                return r;
+        r = list_read(line, "needs", SNAPSHOT_NEEDS_MAX, sizeof(snapshot->needs[0]), need_members,
+                      LENGTH_OF(need_members), snapshot->needs, &snapshot->need_count);
         if (r < 0)
                 return r;
         return alarms_read(line, snapshot);

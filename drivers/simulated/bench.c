@@ -173,8 +173,8 @@ static void make_card(struct bench_card *card)
                 .maximum = card->state->maximum,
                 .state = from->state,
                 .serial = card->state->serial,
-                .version = 2, /* for whatever the bench's parts are */
-                .personalization = { .flow = "SFI", .license_version = 1 },
+                .version = from->version ? from->version : 2,
+                .personalization = { .license_version = 1 },
                 .license_ms_low = from->license_ms_low,
                 .license_ms_high = from->license_ms_high,
                 .speed = settings->speed,
@@ -184,8 +184,14 @@ static void make_card(struct bench_card *card)
         memcpy(to.key, from->key, sizeof(to.key));
         memcpy(to.nonce, from->nonce, sizeof(to.nonce));
         memcpy(to.firmware_id, from->firmware_id, sizeof(to.firmware_id));
-        part_product_id(settings->family, settings->family->device_id,
-                        to.personalization.product_id);
+        memcpy(to.type, from->type, sizeof(to.type));
+        memcpy(to.personalization.flow, from->type, sizeof(from->type));
+        if (from->product_id[0])
+                memcpy(to.personalization.product_id, from->product_id,
+                       sizeof(to.personalization.product_id));
+        else /* by itself for whatever the bench's parts are */
+                part_product_id(settings->family, settings->family->device_id,
+                                to.personalization.product_id);
         card->card = simulated_card_create(&to);
         wipe(&to, sizeof(to));
         card->chance = chance_fork(settings->seed, "licenses", card->number);

@@ -39,6 +39,9 @@ struct bench_card_settings {
         uint8_t key[16], nonce[12]; /* wiped by the caller after bench_create */
         char firmware_id[33];
         enum hsm_state state;
+        char type[5];                             /* "SFIA", "SMU", "SSP"; "" is "SFI" */
+        unsigned version;                         /* 1 or 2; 0 is 2 */
+        char product_id[PRODUCT_ID_LENGTH + 1];   /* of version 2; "" is the family's */
         unsigned license_ms_low, license_ms_high; /* 1000..2000 is real */
 };
 
@@ -79,6 +82,17 @@ void bench_insert(struct bench *bench, unsigned site); /* a fresh board */
 void bench_remove(struct bench *bench, unsigned site);
 void bench_card_remove(struct bench *bench, unsigned card);
 void bench_card_insert(struct bench *bench, unsigned card);
+
+/* Trouble with a card at an exact byte. The bytes are those of an exchange, one after the other: the
+ * answer to reset (reader_connect), or a command and then its answer with the status.
+ *
+ * bench_card_pull_after: so many bytes still pass, then the card is out. It acts when a command is
+ * in whole, so LICENSE has counted and PERSONALIZE has burned before the answer's first byte: pulled
+ * within the command, nothing happened; within the answer, it is done and the answer is lost.
+ * bench_card_flip: this bit of the next answer, or answer to reset, arrives turned over; none when
+ * the answer is shorter. */
+void bench_card_pull_after(struct bench *bench, unsigned card, unsigned bytes);
+void bench_card_flip(struct bench *bench, unsigned card, unsigned bit);
 struct simulated_part;
 struct simulated_part *bench_part(struct bench *bench, unsigned site); /* to spoil or inspect */
 struct simulated_card;

@@ -80,6 +80,8 @@ struct bench_card {
         struct card_state *state;
         bool is_in;
         unsigned insertions; /* a session knows by it whether its card was ever away */
+        unsigned pull_in;    /* bytes still to pass and one, then it comes out; 0: stays */
+        unsigned flip_in;    /* bit of the next answer and one; 0: none */
         struct waitlist changed;
         struct chance chance;
 };

@@ -3,6 +3,9 @@
  *
  * The card acts in the middle of its time. Pulled before, it has done nothing; pulled after, a
  * license is spent and nobody has it. A dead card is found out by the profile's time limit.
+ *
+ * A test may also pull the card at a byte: then bytes are counted and not time. The card acts once its
+ * command is in whole and before its answer begins.
  */
 #include "drivers/simulated/bench_private.h"
 
@@ -10,6 +13,7 @@
 #include "scheduler/fault.h"
 #include "scheduler/loop.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -74,10 +78,51 @@ static int wait_for_card(struct bench_reader *reader, uint64_t timeout_ns)
         return 0;
 }
 
+/* --- trouble at a byte --------------------------------------------------------------------- */
+
+static void pull(struct bench_card *card)
+{
+        card->is_in = false;
+        waitlist_wake(&card->changed);
+}
+
+/* Will the card be out before `bytes` more have passed? */
+static bool is_pulled_within(const struct bench_card *card, size_t bytes)
+{
+        return card->pull_in > 0 && card->pull_in - 1 < bytes;
+}
+
+/* So many bytes have passed, or as many as could before it came out. */
+static void pass(struct bench_card *card, size_t bytes)
+{
+        if (card->pull_in == 0)
+                return;
+        if (card->pull_in - 1 > bytes) {
+                card->pull_in -= (unsigned)bytes;
+                return;
+        }
+        card->pull_in = 0;
+        pull(card);
+}
+
+/* The exchange is over: `sent` bytes went to the card, `answered` came or -fault. What was planned
+ * for these bytes happens. Returns the result, or that the card left before the answer was whole. */
+static int settle(struct bench_reader *reader, size_t sent, int answered, uint8_t *answer)
+{
+        struct bench_card *card = reader->card;
+        size_t length = answered > 0 ? (size_t)answered : 0;
+        bool is_cut = answered >= 0 && is_pulled_within(card, sent + length);
+
+        if (card->flip_in > 0 && (card->flip_in - 1) / 8 < length)
+                answer[(card->flip_in - 1) / 8] ^= (uint8_t)(1u << (card->flip_in - 1) % 8);
+        card->flip_in = 0;
+        pass(card, sent + length);
+        return is_cut ? no_card(reader) : answered;
+}
+
 static int bench_connect(struct reader *base, uint64_t timeout_ns, uint8_t *ret_atr)
 {
         struct bench_reader *reader = reader_of(base);
-        const struct card_profile *profile = simulated_card_profile(reader->card->card);
         int r = wait_for_card(reader, timeout_ns);
 
         if (r < 0)
@@ -87,8 +132,7 @@ static int bench_connect(struct reader *base, uint64_t timeout_ns, uint8_t *ret_
         if (r < 0)
                 return r;
         simulated_card_reset(reader->card->card);
-        memcpy(ret_atr, profile->atr, profile->atr_length);
-        return (int)profile->atr_length;
+        return settle(reader, 0, simulated_card_atr(ret_atr), ret_atr);
 }
 
 static int dead(struct bench_reader *reader)
@@ -145,9 +189,12 @@ static int bench_transmit(struct reader *base, const void *apdu, size_t length, 
 
         if (!is_there(reader))
                 return no_card(reader);
+        if (is_pulled_within(reader->card, length))
+                return settle(reader, length, 0, ret_answer); /* it never had the whole command */
         if (simulated_card_is_license(reader->card->card, apdu, length))
                 misfortune = misfortune_of_license(reader->card);
         r = transmit(reader, apdu, length, misfortune, ret_answer);
+        r = settle(reader, length, r, ret_answer);
         if (r < 0)
                 wipe(ret_answer, APDU_ANSWER_MAX); /* it may have held a license */
         return r;
@@ -185,8 +232,19 @@ struct reader *bench_reader(struct bench *bench, unsigned card)
 void bench_card_remove(struct bench *bench, unsigned card)
 {
         INSIST(card < bench->settings.card_count);
-        bench->cards[card].is_in = false;
-        waitlist_wake(&bench->cards[card].changed);
+        pull(&bench->cards[card]);
+}
+
+void bench_card_pull_after(struct bench *bench, unsigned card, unsigned bytes)
+{
+        INSIST(card < bench->settings.card_count && bytes < UINT_MAX);
+        bench->cards[card].pull_in = bytes + 1;
+}
+
+void bench_card_flip(struct bench *bench, unsigned card, unsigned bit)
+{
+        INSIST(card < bench->settings.card_count && bit < UINT_MAX);
+        bench->cards[card].flip_in = bit + 1;
 }
 
 void bench_card_insert(struct bench *bench, unsigned card)

@@ -1,6 +1,8 @@
 /*
- * A card made of memory: the reference command set of drivers/hsm.h (invented where
- * secure-install.md section 12 says "not public"; states, counter and timing follow it).
+ * A card made of memory: the reference command set of card.h (invented where secure-install.md
+ * section 12 says "not public"; states, counter and timing follow it). It is written from there and
+ * never from a profile's templates, so that a profile that is wrong meets a card that says so; from
+ * the profile come only its ceilings and products, which are figures and not commands.
  *
  * An APDU is checked in the order a card would: class, instruction, parameters, length, then what
  * the command needs. A license takes the counter down first and exists afterwards.
@@ -23,18 +25,29 @@
 #define SW_INSTRUCTION  0x6D00
 #define SW_CLASS        0x6E00
 
-#define INSTRUCTION_SELECT 0xA4
-#define INFO_LENGTH        54u
-#define SELECT_TIME        (30 * NS_PER_MS) /* our estimate */
-#define INFO_TIME          (20 * NS_PER_MS)
-#define PERSONALIZE_TIME   (2 * NS_PER_S)
-#define REFUSAL_TIME       (5 * NS_PER_MS)
+#define CLASS_OWN               0x80
+#define INSTRUCTION_SELECT      0xA4
+#define INSTRUCTION_INFO        0x10
+#define INSTRUCTION_LICENSE     0x20
+#define INSTRUCTION_PERSONALIZE 0x30
 
-/* PERSONALIZE's data, hsm.h. */
+#define INFO_LENGTH      54u
+#define SELECT_TIME      (30 * NS_PER_MS) /* our estimate */
+#define INFO_TIME        (20 * NS_PER_MS)
+#define PERSONALIZE_TIME (2 * NS_PER_S)
+#define REFUSAL_TIME     (5 * NS_PER_MS)
+
+/* PERSONALIZE's data, card.h. */
 #define BURN_LENGTH   68u
 #define BURN_LENGTH_2 88u
 
 #define NEVER UINT32_MAX
+
+/* T=0 and T=1, eleven historical bytes "GANGWAYREF1", TCK (ISO/IEC 7816-3, 8.2). */
+static const uint8_t own_atr[] = { 0x3B, 0x8B, 0x80, 0x01, 'G', 'A', 'N', 'G',
+                                   'W',  'A',  'Y',  'R',  'E', 'F', '1', 0x2A };
+/* F0: the category for unregistered ones (ISO/IEC 7816-4, 8.2.1.2). */
+static const uint8_t own_aid[] = { 0xF0, 'G', 'A', 'N', 'G', 'W', 'A', 'Y', 1 };
 
 struct simulated_card {
         struct card_settings settings;
@@ -130,6 +143,12 @@ void simulated_card_reset(struct simulated_card *card)
         card->writes_left = NEVER;
 }
 
+int simulated_card_atr(uint8_t ret_atr[static ATR_MAX])
+{
+        memcpy(ret_atr, own_atr, sizeof(own_atr));
+        return (int)sizeof(own_atr);
+}
+
 const struct card_profile *simulated_card_profile(const struct simulated_card *card)
 {
         return card->settings.profile;
@@ -167,16 +186,20 @@ static int answer(uint8_t *ret_answer, size_t length, unsigned status)
 static int select_application(struct simulated_card *card, const struct command *command,
                               uint8_t *ret_answer)
 {
-        const struct card_profile *profile = card->settings.profile;
-
-        card->is_selected = command->p1 == 4 && command->data_length == profile->aid_length &&
-                            memcmp(command->data, profile->aid, profile->aid_length) == 0;
+        card->is_selected = command->p1 == 4 && command->data_length == sizeof(own_aid) &&
+                            memcmp(command->data, own_aid, sizeof(own_aid)) == 0;
         return answer(ret_answer, 0, card->is_selected ? SW_GOOD : SW_NOT_FOUND);
 }
 
 static bool is_operational(const struct simulated_card *card)
 {
         return card->memory->state == HSM_STATE_OPERATIONAL;
+}
+
+/* What its licenses are: version 2 is made into it by its personalization. */
+static const char *license_kind(const struct card_memory *memory)
+{
+        return memory->version == 2 ? memory->flow : memory->type;
 }
 
 static int tell_info(const struct simulated_card *card, const struct command *command,
@@ -196,8 +219,7 @@ static int tell_info(const struct simulated_card *card, const struct command *co
         store_be32(ret_answer + 2, *card->counter);
         store_be32(ret_answer + 6, memory->maximum);
         memcpy(ret_answer + 14, memory->firmware_id, sizeof(memory->firmware_id));
-        if (memory->version == 2)
-                memcpy(ret_answer + 10, memory->flow, sizeof(memory->flow));
+        memcpy(ret_answer + 10, license_kind(memory), sizeof(memory->type));
         return answer(ret_answer, INFO_LENGTH, SW_GOOD);
 }
 
@@ -279,12 +301,14 @@ static uint32_t ceiling_of(const struct simulated_card *card)
 static unsigned check_burn(const struct simulated_card *card, const struct card_memory *new)
 {
         static const uint8_t zero[4];
+        char type[5];
 
         if (memcmp(new->iv + SFI_NONCE_LENGTH, zero, sizeof(zero)) != 0 || new->maximum == 0 ||
             !card_memory_is_firmware_id(new->firmware_id))
                 return SW_BAD_DATA;
-        if (new->version == 2 && (!card_memory_is_product_id(new->product_id) ||
-                                  !card_memory_is_type(new->flow) || new->license_version != 1))
+        if (new->version == 2 &&
+            (!card_memory_is_product_id(new->product_id) ||
+             !license_type((const uint8_t *)new->flow, type) || new->license_version != 1))
                 return SW_BAD_DATA;
         return new->maximum > ceiling_of(card) ? SW_NO_SPACE : SW_GOOD;
 }
@@ -341,6 +365,7 @@ static int issue_license(struct simulated_card *card, const struct command *comm
         const struct card_memory *memory = card->memory;
         struct certificate certificate;
         uint8_t entropy[32];
+        char type[5];
         int r;
 
         if (command->data_length != CERTIFICATE_LENGTH)
@@ -350,7 +375,8 @@ static int issue_license(struct simulated_card *card, const struct command *comm
         if (*card->counter == 0)
                 return answer(ret_answer, 0, SW_COUNTER_ZERO);
         if (certificate_parse(command->data, command->data_length, NULL, &certificate) < 0 ||
-            !is_for(card, &certificate))
+            !is_for(card, &certificate) ||
+            !license_type((const uint8_t *)license_kind(memory), type))
                 return answer(ret_answer, 0, SW_BAD_DATA);
         /* From here on the license is spent, whoever is still there to take it. */
         __atomic_store_n(card->counter, *card->counter - 1, __ATOMIC_RELEASE);
@@ -360,35 +386,32 @@ static int issue_license(struct simulated_card *card, const struct command *comm
                 make_foreign(card, &certificate);
         card->is_misled = false;
         chance_bytes(&card->chance, entropy, sizeof(entropy));
-        r = license_issue(&certificate, memory->key, memory->iv, entropy, ret_answer);
+        r = license_issue(&certificate, type, memory->key, memory->iv, entropy, ret_answer);
         wipe(entropy, sizeof(entropy));
         return r < 0 ? answer(ret_answer, 0, SW_BAD_DATA)
                      : answer(ret_answer, LICENSE_LENGTH, SW_GOOD);
 }
 
-static bool is_known(const struct card_profile *profile, uint8_t instruction)
+static bool is_known(uint8_t instruction)
 {
-        return instruction == profile->instruction_info ||
-               instruction == profile->instruction_license ||
-               (profile->can_personalize && instruction == profile->instruction_personalize);
+        return instruction == INSTRUCTION_INFO || instruction == INSTRUCTION_LICENSE ||
+               instruction == INSTRUCTION_PERSONALIZE;
 }
 
 static int run_command(struct simulated_card *card, const struct command *command,
                        uint8_t *ret_answer)
 {
-        const struct card_profile *profile = card->settings.profile;
-
         if (command->class_byte == 0x00 && command->instruction == INSTRUCTION_SELECT)
                 return select_application(card, command, ret_answer);
-        if (command->class_byte != profile->class_byte)
+        if (command->class_byte != CLASS_OWN)
                 return answer(ret_answer, 0, SW_CLASS);
-        if (!card->is_selected || !is_known(profile, command->instruction))
+        if (!card->is_selected || !is_known(command->instruction))
                 return answer(ret_answer, 0, SW_INSTRUCTION);
         if (command->p1 != 0 || command->p2 != 0)
                 return answer(ret_answer, 0, SW_PARAMETERS);
-        if (command->instruction == profile->instruction_info)
+        if (command->instruction == INSTRUCTION_INFO)
                 return tell_info(card, command, ret_answer);
-        if (command->instruction == profile->instruction_license)
+        if (command->instruction == INSTRUCTION_LICENSE)
                 return issue_license(card, command, ret_answer);
         return personalize(card, command, ret_answer);
 }
@@ -400,13 +423,11 @@ bool simulated_card_is_license(const struct simulated_card *card, const void *ap
         struct command command;
 
         return parse_command(apdu, length, &command) && card->is_selected &&
-               command.class_byte == card->settings.profile->class_byte &&
-               command.instruction == card->settings.profile->instruction_license;
+               command.class_byte == CLASS_OWN && command.instruction == INSTRUCTION_LICENSE;
 }
 
 uint64_t simulated_card_plan(struct simulated_card *card, const void *apdu, size_t length)
 {
-        const struct card_profile *profile = card->settings.profile;
         struct command command;
         uint64_t duration_ns = REFUSAL_TIME;
 
@@ -416,10 +437,9 @@ uint64_t simulated_card_plan(struct simulated_card *card, const void *apdu, size
         } else if (parse_command(apdu, length, &command)) {
                 if (command.instruction == INSTRUCTION_SELECT)
                         duration_ns = SELECT_TIME;
-                else if (command.instruction == profile->instruction_info)
+                else if (command.instruction == INSTRUCTION_INFO)
                         duration_ns = INFO_TIME;
-                else if (profile->can_personalize &&
-                         command.instruction == profile->instruction_personalize &&
+                else if (command.instruction == INSTRUCTION_PERSONALIZE &&
                          card->memory->state == HSM_STATE_OEM)
                         duration_ns = PERSONALIZE_TIME;
         }

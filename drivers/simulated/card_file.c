@@ -133,8 +133,7 @@ static int file_connect(struct reader *base, uint64_t timeout_ns, uint8_t *ret_a
                 end_session(reader);
                 return r;
         }
-        memcpy(ret_atr, reader->profile->atr, reader->profile->atr_length);
-        return (int)reader->profile->atr_length;
+        return simulated_card_atr(ret_atr);
 }
 
 /* --- working ------------------------------------------------------------------------------- */

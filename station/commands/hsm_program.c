@@ -212,7 +212,8 @@ static int verify(const struct hsm_card *card, const struct hsm_program *program
         if (r < 0)
                 return fault_prefix(r, "it was programmed, but does not tell so");
         if (info.state != HSM_STATE_OPERATIONAL || info.counter != program->maximum ||
-            info.maximum != program->maximum || strcmp(info.firmware_id, program->firmware_id) != 0)
+            (info.maximum && info.maximum != program->maximum) ||
+            strcmp(info.firmware_id, program->firmware_id) != 0)
                 return fault(FAULT_CARD_DEAD,
                              "the card said it was programmed, but is in %s with %u of %u licenses "
                              "for '%s': put it aside",

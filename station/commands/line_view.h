@@ -6,9 +6,10 @@
 #include "station/commands/screen.h"
 #include "web-status/snapshot.h"
 
-/* Lot, counts, sites, cards, alarms. Sites beyond `rows` are counted, not shown. */
+/* Lot, counts, licenses, sites, cards, alarms, in about `height` lines; sites and cards beyond that
+ * are counted, not shown. */
 void line_view_print(const struct screen *screen, FILE *to, const struct snapshot *snapshot,
-                     unsigned rows);
+                     unsigned height);
 
 /* The yield table and the license balance of the lot. */
 void line_view_yield(const struct screen *screen, FILE *to, const struct snapshot *snapshot);

@@ -30,7 +30,7 @@ static int show(struct line_source *source, struct snapshot *snapshot, bool is_j
                 return EXIT_OK;
         }
         screen_init(&screen, stdout);
-        line_view_print(&screen, stdout, snapshot, SNAPSHOT_SITES_MAX);
+        line_view_print(&screen, stdout, snapshot, UINT32_MAX);
         return EXIT_OK;
 }
 

@@ -24,9 +24,6 @@
 /* A station that is being started or restarted may be silent this long. */
 #define PATIENCE_MS 5000u
 
-/* Lines of the view besides the rows of sites, cards and alarms. */
-#define FRAME_LINES 12u
-
 enum { KEY_URL = OPTIONS_KEYS, KEY_UNTIL_DONE, KEY_INTERVAL, KEY_ORDER, KEY_JSON };
 
 static const struct option_name names[] = {
@@ -157,17 +154,14 @@ static void say_json(const struct watch *watch)
 
 static void draw(struct watch *watch)
 {
-        unsigned other, rows;
         char *text = NULL;
         size_t length = 0;
         FILE *to;
 
         screen_measure(&watch->screen);
-        other = FRAME_LINES + watch->now.card_count + watch->now.alarm_count;
-        rows = watch->screen.height > other ? watch->screen.height - other : 1;
         to = open_memstream(&text, &length);
         INSIST(to);
-        line_view_print(&watch->screen, to, &watch->now, rows);
+        line_view_print(&watch->screen, to, &watch->now, watch->screen.height - 1);
         INSIST(fclose(to) == 0);
         screen_redraw(&watch->screen, text);
         free(text);

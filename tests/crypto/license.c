@@ -37,7 +37,7 @@ static void issue(const struct chip *chip, uint8_t entropy, uint8_t *license)
         uint8_t bytes[32];
 
         memset(bytes, entropy, sizeof(bytes));
-        assert_int_equal(license_issue(&chip->certificate, key, nonce, bytes, license), 0);
+        assert_int_equal(license_issue(&chip->certificate, "SFI", key, nonce, bytes, license), 0);
 }
 
 static void a_chip_opens_its_own_license(void **state)
@@ -49,7 +49,7 @@ static void a_chip_opens_its_own_license(void **state)
                 struct chip chip = chip_make((uint8_t)i);
 
                 issue(&chip, (uint8_t)(255 - i), license);
-                assert_int_equal(license_open(license, chip.secret, k, n), 0);
+                assert_int_equal(license_open(license, "SFI", chip.secret, k, n), 0);
                 assert_memory_equal(k, key, sizeof(k));
                 assert_memory_equal(n, nonce, sizeof(n));
         }
@@ -93,7 +93,7 @@ static void another_chip_is_refused(void **state)
         memset(k, 0x77, sizeof(k));
         memset(untouched, 0x77, sizeof(untouched));
         issue(&mine, 5, license);
-        assert_fault(license_open(license, other.secret, k, n), BAD_LICENSE, "another chip");
+        assert_fault(license_open(license, "SFI", other.secret, k, n), BAD_LICENSE, "another chip");
         assert_memory_equal(k, untouched, sizeof(k));
 }
 
@@ -106,10 +106,10 @@ static void any_changed_bit_is_refused(void **state)
         issue(&chip, 6, license);
         for (unsigned bit = 0; bit < 8 * LICENSE_LENGTH; bit++) {
                 license[bit / 8] ^= (uint8_t)(1 << bit % 8);
-                assert_fault(license_open(license, chip.secret, k, n), BAD_LICENSE, NULL);
+                assert_fault(license_open(license, "SFI", chip.secret, k, n), BAD_LICENSE, NULL);
                 license[bit / 8] ^= (uint8_t)(1 << bit % 8);
         }
-        assert_int_equal(license_open(license, chip.secret, k, n), 0);
+        assert_int_equal(license_open(license, "SFI", chip.secret, k, n), 0);
 }
 
 static void wrong_open_fields_are_named(void **state)
@@ -120,16 +120,17 @@ static void wrong_open_fields_are_named(void **state)
         (void)state;
         issue(&chip, 6, license);
         license[1] = 'S'; /* "SSI." */
-        assert_fault(license_open(license, chip.secret, k, n), BAD_LICENSE, "5353492E");
+        assert_fault(license_open(license, "SFI", chip.secret, k, n), BAD_LICENSE, "5353492E");
         license[1] = 'F';
         license[5] = 1;
-        assert_fault(license_open(license, chip.secret, k, n), BAD_LICENSE, "session 0x00000100");
+        assert_fault(license_open(license, "SFI", chip.secret, k, n), BAD_LICENSE,
+                     "session 0x00000100");
         license[5] = 0;
         license[8] = 2;
-        assert_fault(license_open(license, chip.secret, k, n), BAD_LICENSE, "version is 2");
+        assert_fault(license_open(license, "SFI", chip.secret, k, n), BAD_LICENSE, "version is 2");
         license[8] = 1;
         license[24] ^= 1;
-        assert_fault(license_open(license, chip.secret, k, n), BAD_LICENSE, "not a point");
+        assert_fault(license_open(license, "SFI", chip.secret, k, n), BAD_LICENSE, "not a point");
 }
 
 static void a_certificate_without_a_point_gets_no_license(void **state)
@@ -139,7 +140,7 @@ static void a_certificate_without_a_point_gets_no_license(void **state)
 
         (void)state;
         chip.certificate.bytes[71] ^= 1;
-        assert_fault(license_issue(&chip.certificate, key, nonce, entropy, license),
+        assert_fault(license_issue(&chip.certificate, "SFI", key, nonce, entropy, license),
                      BAD_CERTIFICATE, "P-256");
 }
 
@@ -284,7 +285,7 @@ static void a_record_with_a_long_iv_is_refused(void **state)
         gcm_seal(cipher, hand.k + 16, hand.aad, sizeof(hand.aad), record, license + 88,
                  sizeof(record), license + 120);
         gcm_key_destroy(cipher);
-        assert_fault(license_open(license, chip.secret, found_key, found_nonce), BAD_LICENSE,
+        assert_fault(license_open(license, "SFI", chip.secret, found_key, found_nonce), BAD_LICENSE,
                      "last 4 bytes");
 }
 
@@ -299,8 +300,9 @@ static void a_thousand_licenses_are_issued_and_opened(void **state)
         clock_gettime(CLOCK_MONOTONIC, &start);
         for (unsigned i = 0; i < 1000; i++) {
                 chance_bytes(&chance, entropy, sizeof(entropy));
-                assert_int_equal(license_issue(&chip.certificate, key, nonce, entropy, license), 0);
-                assert_int_equal(license_open(license, chip.secret, k, n), 0);
+                assert_int_equal(
+                        license_issue(&chip.certificate, "SFI", key, nonce, entropy, license), 0);
+                assert_int_equal(license_open(license, "SFI", chip.secret, k, n), 0);
                 assert_memory_equal(k, key, sizeof(k));
         }
         clock_gettime(CLOCK_MONOTONIC, &end);

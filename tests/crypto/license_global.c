@@ -59,7 +59,8 @@ static void a_license_of_a_chip_is_none(void **state)
         (void)state;
         license_global_make(key, nonce, license);
         license_chip_key(seed, chip, chip_public);
-        assert_fault(license_open(license, chip, got_key, got_nonce), BAD_LICENSE, "the type is");
+        assert_fault(license_open(license, "SFI", chip, got_key, got_nonce), BAD_LICENSE,
+                     "the type is");
         memset(license, 0, sizeof(license));
         memcpy(license, "SFI.", 4);
         assert_false(license_global_is(license, sizeof(license)));

@@ -1,4 +1,4 @@
-/* The conversation with a card: bytes built, answers parsed, trouble named, profiles read. */
+/* The conversation with a card: bytes built, answers parsed, trouble named. */
 #include "tests/support/fake_card.h"
 #include "tests/support/test.h"
 
@@ -6,23 +6,48 @@
 #include "scheduler/bytes.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 /* --- pure: APDUs --------------------------------------------------------------------------- */
+
+static struct apdu build(enum card_command command, const struct apdu_values *values)
+{
+        struct apdu apdu;
+
+        apdu_build(fake_profile(), command, 0, values, &apdu);
+        return apdu;
+}
+
+static int read_info(const uint8_t *answer, size_t length, struct hsm_info *ret_info)
+{
+        struct apdu_facts facts = { .info = *ret_info };
+        int r = apdu_read(fake_profile(), CARD_INFO, 0, answer, length, &facts);
+
+        if (r >= 0)
+                r = apdu_check_info(fake_profile(), &facts);
+        if (r >= 0)
+                *ret_info = facts.info;
+        return r;
+}
+
+static int read_other(enum card_command command, const uint8_t *answer, size_t length,
+                      struct apdu_facts *facts)
+{
+        return apdu_read(fake_profile(), command, 0, answer, length, facts);
+}
 
 static void commands_are_built_byte_for_byte(void **state)
 {
         struct certificate certificate;
-        struct apdu apdu = apdu_select(fake_profile());
+        struct apdu apdu = build(CARD_SELECT, NULL);
 
         (void)state;
         assert_int_equal(apdu.length, 10);
         assert_memory_equal(apdu.bytes, "\x00\xA4\x04\x00\x05\xF0\x01\x02\x03\x04", 10);
-        apdu = apdu_info(fake_profile());
+        apdu = build(CARD_INFO, NULL);
         assert_int_equal(apdu.length, 5);
         assert_memory_equal(apdu.bytes, "\x80\x10\x00\x00\x00", 5);
         fake_certificate(7, &certificate);
-        apdu = apdu_license(fake_profile(), certificate.bytes);
+        apdu = build(CARD_LICENSE, &(struct apdu_values){ .certificate = certificate.bytes });
         assert_int_equal(apdu.length, 5 + 136 + 1);
         assert_memory_equal(apdu.bytes, "\x80\x20\x00\x00\x88", 5);
         assert_memory_equal(apdu.bytes + 5, certificate.bytes, 136);
@@ -50,7 +75,7 @@ static void every_field_of_info_is_read(void **state)
 
         (void)state;
         info_answer(answer);
-        assert_int_equal(apdu_parse_info(answer, 56, &info), 0);
+        assert_int_equal(read_info(answer, 56, &info), 0);
         assert_int_equal(info.state, HSM_STATE_OPERATIONAL);
         assert_int_equal(info.version, 2);
         assert_int_equal(info.counter, 499);
@@ -61,7 +86,7 @@ static void every_field_of_info_is_read(void **state)
         memcpy(answer + 10, "SFIA", 4);
         answer[0] = 9;
         memset(answer + 14, 'x', 32); /* the field full, no zero at its end */
-        assert_int_equal(apdu_parse_info(answer, 56, &info), 0);
+        assert_int_equal(read_info(answer, 56, &info), 0);
         assert_string_equal(info.type, "SFIA");
         assert_int_equal(info.state, HSM_STATE_UNKNOWN);
         assert_int_equal(strlen(info.firmware_id), 32);
@@ -93,17 +118,17 @@ static void a_malformed_info_is_named(void **state)
         for (unsigned i = 0; i < LENGTH_OF(malformed); i++) {
                 info_answer(answer);
                 answer[malformed[i].offset] = malformed[i].value;
-                assert_fault(apdu_parse_info(answer, 56, &info), CARD_DEAD, malformed[i].words);
+                assert_fault(read_info(answer, 56, &info), CARD_DEAD, malformed[i].words);
         }
         info_answer(answer);
         memset(answer + 10, '.', 4);
-        assert_fault(apdu_parse_info(answer, 56, &info), CARD_DEAD, "type");
+        assert_fault(read_info(answer, 56, &info), CARD_DEAD, "type");
         info_answer(answer);
         memset(answer + 14, 0, 32);
-        assert_fault(apdu_parse_info(answer, 56, &info), CARD_DEAD,
+        assert_fault(read_info(answer, 56, &info), CARD_DEAD,
                      "operational without a firmware identifier");
         answer[0] = 0; /* a blank card has none */
-        assert_int_equal(apdu_parse_info(answer, 56, &info), 0);
+        assert_int_equal(read_info(answer, 56, &info), 0);
         info_answer(answer);
         info.counter = 77;
         for (size_t length = 0; length < 57; length++) {
@@ -112,10 +137,10 @@ static void a_malformed_info_is_named(void **state)
                         continue;
                 if (length >= 2)
                         memcpy(answer + length - 2, "\x90\x00", 2);
-                assert_int_equal(apdu_parse_info(answer, length, &info), -FAULT_CARD_DEAD);
+                assert_int_equal(read_info(answer, length, &info), -FAULT_CARD_DEAD);
         }
         assert_int_equal(info.counter, 77); /* written on success only */
-        assert_fault(apdu_parse_info((const uint8_t[]){ 0x6D, 0x00 }, 2, &info), CARD_REFUSED,
+        assert_fault(read_info((const uint8_t[]){ 0x6D, 0x00 }, 2, &info), CARD_REFUSED,
                      "6D00 (unknown instruction)");
 }
 
@@ -139,13 +164,14 @@ static const struct {
 
 static void each_status_of_license_has_its_fault(void **state)
 {
-        uint8_t license[LICENSE_LENGTH], answer[LICENSE_LENGTH + 3] = { 0 };
+        uint8_t answer[LICENSE_LENGTH + 3] = { 0 };
+        struct apdu_facts facts = { 0 };
 
         (void)state;
         for (unsigned i = 0; i < LENGTH_OF(statuses); i++) {
                 const uint8_t two[] = { (uint8_t)(statuses[i].status >> 8),
                                         (uint8_t)statuses[i].status };
-                int r = apdu_parse_license(two, 2, license);
+                int r = read_other(CARD_LICENSE, two, 2, &facts);
 
                 assert_int_equal(r, -(int)statuses[i].code);
                 assert_non_null(strstr(fault_sentence(r), statuses[i].words));
@@ -155,12 +181,12 @@ static void each_status_of_license_has_its_fault(void **state)
                 if (length >= 2)
                         memcpy(answer + length - 2, "\x90\x00", 2);
                 if (length == LICENSE_LENGTH + 2)
-                        assert_int_equal(apdu_parse_license(answer, length, license), 0);
+                        assert_int_equal(read_other(CARD_LICENSE, answer, length, &facts), 0);
                 else
-                        assert_int_equal(apdu_parse_license(answer, length, license),
+                        assert_int_equal(read_other(CARD_LICENSE, answer, length, &facts),
                                          -FAULT_CARD_DEAD);
         }
-        assert_int_equal(license[135], 0x55);
+        assert_int_equal(facts.license[135], 0x55);
 }
 
 static struct hsm_program a_program(void)
@@ -184,15 +210,15 @@ static void personalize_is_built_byte_for_byte(void **state)
         (void)state;
         memcpy(wanted + 5, "twelve nonce\0\0\0\0sixteen key byte\1\2\3\4BLINKY_1", 44);
         memcpy(wanted + 5 + 68, "45002001SFI.\0\0\0\1\x0A\x0B\x0C\x0D", 20);
-        apdu_personalize(fake_profile(), &program, &apdu);
+        apdu = build(CARD_PERSONALIZE, &(struct apdu_values){ .program = &program });
         assert_int_equal(apdu.length, 93);
         assert_memory_equal(apdu.bytes, wanted, 93);
         program.is_personalized = false;
-        apdu_personalize(fake_profile(), &program, &apdu);
+        apdu = build(CARD_PERSONALIZE, &(struct apdu_values){ .program = &program });
         assert_int_equal(apdu.length, 73);
         assert_int_equal(apdu.bytes[4], 68);
         memset(program.firmware_id, 'x', 32); /* the field full */
-        apdu_personalize(fake_profile(), &program, &apdu);
+        apdu = build(CARD_PERSONALIZE, &(struct apdu_values){ .program = &program });
         assert_int_equal(apdu.bytes[5 + 67], 'x');
 }
 
@@ -214,19 +240,22 @@ static const struct {
 
 static void each_status_of_personalize_has_its_fault(void **state)
 {
+        struct apdu_facts facts = { 0 };
+
         (void)state;
         for (unsigned i = 0; i < LENGTH_OF(burn_statuses); i++) {
                 const uint8_t two[] = { (uint8_t)(burn_statuses[i].status >> 8),
                                         (uint8_t)burn_statuses[i].status };
-                int r = apdu_parse_personalize(two, 2);
+                int r = read_other(CARD_PERSONALIZE, two, 2, &facts);
 
                 assert_int_equal(r, -(int)burn_statuses[i].code);
                 assert_non_null(strstr(fault_sentence(r), burn_statuses[i].words));
         }
-        assert_int_equal(apdu_parse_personalize((const uint8_t[]){ 0x90, 0 }, 2), 0);
-        assert_fault(apdu_parse_personalize((const uint8_t[]){ 1, 0x90, 0 }, 3), CARD_DEAD,
-                     "1 bytes, expected none");
-        assert_fault(apdu_parse_personalize((const uint8_t[]){ 0x90 }, 1), CARD_DEAD, "1 byte(s)");
+        assert_int_equal(read_other(CARD_PERSONALIZE, (const uint8_t[]){ 0x90, 0 }, 2, &facts), 0);
+        assert_fault(read_other(CARD_PERSONALIZE, (const uint8_t[]){ 1, 0x90, 0 }, 3, &facts),
+                     CARD_DEAD, "1 bytes, expected none");
+        assert_fault(read_other(CARD_PERSONALIZE, (const uint8_t[]){ 0x90 }, 1, &facts), CARD_DEAD,
+                     "1 byte(s)");
 }
 
 static struct hsm_info blank_info(unsigned version)
@@ -269,7 +298,7 @@ static void a_program_is_held_against_the_card(void **state)
         strcpy(info.firmware_id, "OLD_1");
         assert_fault(hsm_check_program(&profile, &info, &program), CARD_STATE,
                      "is locked: it was programmed for 'OLD_1'");
-        profile.can_personalize = false;
+        profile.commands[CARD_PERSONALIZE].count = 0;
         info.state = HSM_STATE_OEM;
         assert_fault(hsm_check_program(&profile, &info, &program), CARD_REFUSED, "not programmed");
 }
@@ -375,10 +404,29 @@ static int hang(void *subject)
         return 0;
 }
 
+/* Each command has its own limit. */
+static int hang_at_info(void *subject)
+{
+        static struct card_profile profile;
+        struct fake_card card;
+        struct hsm_info info;
+
+        (void)subject;
+        profile = *fake_profile();
+        profile.exchanges[profile.commands[CARD_INFO].first].timeout_ms = 700;
+        fake_card_init(&card, 1, 10);
+        assert_int_equal(hsm_open(&card.reader, &profile, NS_PER_S), 0);
+        card.info_ns = 9 * NS_PER_S;
+        assert_fault(hsm_info(&card.reader, &profile, &info), CARD_DEAD, "no answer within 700 ms");
+        assert_int_equal(clock_now_ns(), 700 * NS_PER_MS);
+        return 0;
+}
+
 static void a_card_that_hangs_is_dead_after_the_profiles_time(void **state)
 {
         (void)state;
         assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, hang, NULL), 0);
+        assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, hang_at_info, NULL), 0);
 }
 
 static int asked(void *subject)
@@ -423,7 +471,8 @@ static int program_fake(void *subject)
         assert_int_equal(hsm_open(&card.reader, fake_profile(), NS_PER_S), 0);
         card.burn_status = 0x6985;
         assert_fault(hsm_personalize(&card.reader, fake_profile(), &program), CARD_STATE,
-                     "fake reader 1: the card is locked");
+                     "fake reader 1: the card answered PERSONALIZE with status 6985 (the card is "
+                     "locked)");
         card.burn_status = 0;
         assert_int_equal(hsm_personalize(&card.reader, fake_profile(), &program), 0);
         assert_int_equal(hsm_info(&card.reader, fake_profile(), &info), 0);
@@ -443,121 +492,6 @@ static void a_card_is_programmed_over_the_seam(void **state)
         assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, program_fake, NULL), 0);
 }
 
-/* --- profiles ------------------------------------------------------------------------------ */
-
-static int load_shipped(void *subject)
-{
-        struct card_profile profile;
-        uint8_t check = 0;
-
-        (void)subject;
-        assert_int_equal(card_profile_load("configs/cards/reference.conf", &profile), 0);
-        assert_string_equal(profile.name, "reference");
-        assert_int_equal(profile.source, SOURCE_REFERENCE);
-        assert_int_equal(profile.atr_length, 16);
-        assert_int_equal(profile.aid_length, 9);
-        assert_int_equal(profile.class_byte, 0x80);
-        assert_int_equal(profile.instruction_info, 0x10);
-        assert_int_equal(profile.instruction_license, 0x20);
-        assert_int_equal(profile.timeout_ms, 8000);
-        assert_true(profile.can_personalize);
-        assert_int_equal(profile.instruction_personalize, 0x30);
-        assert_int_equal(profile.ceiling_count, 3);
-        assert_string_equal(profile.ceilings[2].type, "SMU");
-        assert_int_equal(profile.ceilings[2].maximum, 300);
-        assert_int_equal(profile.version_1_count, 4);
-        assert_string_equal(profile.version_1_products[3], "49701005");
-        for (unsigned i = 1; i < profile.atr_length; i++)
-                check ^= profile.atr[i]; /* TCK makes it zero, ISO/IEC 7816-3 section 8.2.5 */
-        assert_int_equal(check, 0);
-        return 0;
-}
-
-static void the_shipped_profile_is_read(void **state)
-{
-        (void)state;
-        assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, load_shipped, NULL), 0);
-}
-
-static const char good[] = "name = \"x\";\nsource = \"silicon\";\ngap = \"\";\natr = \"\";\n"
-                           "aid = \"F0 01 02 03 04\";\nclass = 0;\ninstruction_info = 1;\n"
-                           "instruction_license = 2;\ntimeout_ms = 1000;\n"
-                           "instruction_personalize = 3;\n"
-                           "ceilings = ( { type = \"SFI\"; maximum = 5; } );\n"
-                           "version_1_products = [ \"45002001\" ];\n";
-
-/* replace, by, words of the sentence */
-static const char *const spoiled[][3] = {
-        { "name", "title", "line 1: title" },
-        { "\"x\"", "7", "line 1: name: must be a text" },
-        { "silicon", "gold", "line 2: source" },
-        { "silicon", "reference", "line 4: atr" }, /* a reference must name its card */
-        { "F0 01 02 03 04", "F0 01 02 03", "line 5: aid" },
-        { "F0 01 02 03 04", "F0 01 02 03 0", "line 5: aid" },
-        { "F0 01 02 03 04", "F0 01 02 03 0G", "line 5: aid" },
-        { "F0 01 02 03 04", "F0 01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E 0F 10", "too many" },
-        { "class = 0", "class = 256", "line 6: class: is 256, must be 0 to 255" },
-        { "class = 0", "class = -1", "must be 0 to 255" },
-        { "class = 0", "class = \"0\"", "line 6: class: must be a whole number" },
-        { "timeout_ms = 1000", "timeout_ms = 1", "must be 100 to" },
-        { "timeout_ms = 1000;", "", "`timeout_ms` is missing" },
-        { "class = 0;", "class = ;", "line 6" },
-        { "personalize = 3", "personalize = 300", "line 10: instruction_personalize" },
-        { "type = \"SFI\"", "type = \"\"", "line 11: ceilings: a type" },
-        { "type = \"SFI\"", "type = \"SFIXX\"", "line 11: ceilings: a type" },
-        { "maximum = 5", "maximum = 0", "line 11: ceilings" },
-        { "maximum = 5", "maximum = \"5\"", "line 11: ceilings: a row is" },
-        { "maximum = 5;", "", "line 11: ceilings: a row is" },
-        { "maximum = 5;", "maximum = 5; color = 1;", "line 11: ceilings: a row is" },
-        { "maximum = 5; }", "maximum = 5; }, { type = \"SFI\"; maximum = 6; }", "twice" },
-        { "( { type", "[ 1 ]; #", "must be a list" },
-        { "[ \"45002001\" ]", "\"45002001\"", "line 12: version_1_products: must be an array" },
-        { "[ \"45002001\" ]", "[ \"4500200\" ]", "line 12: version_1_products: holds" },
-        { "[ \"45002001\" ]", "[ \"4500200a\" ]", "line 12: version_1_products: holds" },
-        { "[ \"45002001\" ]", "[ 45002001 ]", "line 12: version_1_products: holds" },
-        { "class = 0;", "class = 0; color = 1;", "line 6: color: is not a setting" },
-};
-
-static void write_text(const char *path, const char *text, size_t length)
-{
-        FILE *file = fopen(path, "w");
-
-        assert_non_null(file);
-        assert_int_equal(fwrite(text, 1, length, file), length);
-        assert_int_equal(fclose(file), 0);
-}
-
-static int load_spoiled(void *subject)
-{
-        struct card_profile profile;
-        char path[512], text[1024];
-
-        snprintf(path, sizeof(path), "%s/card.conf", (const char *)subject);
-        write_text(path, good, strlen(good));
-        assert_int_equal(card_profile_load(path, &profile), 0);
-        for (unsigned i = 0; i < LENGTH_OF(spoiled); i++) {
-                const char *at = strstr(good, spoiled[i][0]);
-
-                snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - good), good, spoiled[i][1],
-                         at + strlen(spoiled[i][0]));
-                write_text(path, text, strlen(text));
-                assert_fault(card_profile_load(path, &profile), BAD_FILE, spoiled[i][2]);
-        }
-        write_text(path, "name = \"x\0y\";", 13);
-        assert_fault(card_profile_load(path, &profile), BAD_FILE, "not a text file");
-        unlink(path);
-        assert_fault(card_profile_load(path, &profile), NOT_FOUND, "card.conf");
-        return 0;
-}
-
-static void a_spoiled_profile_is_refused_with_its_line(void **state)
-{
-        (void)state;
-        assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, load_spoiled,
-                                       (void *)(uintptr_t)test_directory()),
-                         0);
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -574,8 +508,6 @@ int main(void)
                 cmocka_unit_test(a_reference_profile_is_refused_on_another_card),
                 cmocka_unit_test(a_card_that_hangs_is_dead_after_the_profiles_time),
                 cmocka_unit_test(a_cancel_cuts_an_exchange_short),
-                cmocka_unit_test(the_shipped_profile_is_read),
-                cmocka_unit_test(a_spoiled_profile_is_refused_with_its_line),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,6 @@
  */
 #include "tests/support/simulated.h"
 
-#include "drivers/apdu.h"
 #include "drivers/simulated/card_private.h"
 
 #include <stdlib.h>
@@ -85,39 +84,45 @@ static unsigned status_of(struct holder *holder, const void *apdu, size_t length
 
 static unsigned select_card(struct holder *holder)
 {
-        struct apdu apdu = apdu_select(simulated_card_conf());
+        struct apdu apdu = simulated_apdu(CARD_SELECT, NULL);
 
         return status_of(holder, apdu.bytes, apdu.length);
 }
 
 static unsigned license(struct holder *holder)
 {
-        struct apdu apdu = apdu_license(simulated_card_conf(), holder->certificate);
+        const struct apdu_values values = { .certificate = holder->certificate };
+        struct apdu apdu = simulated_apdu(CARD_LICENSE, &values);
 
         return status_of(holder, apdu.bytes, apdu.length);
 }
 
-static bool opens(struct holder *holder)
+static bool opens_as(struct holder *holder, const char *type)
 {
         uint8_t key[GCM_KEY_LENGTH], nonce[SFI_NONCE_LENGTH];
 
-        if (license_open(holder->answer, holder->chip_private, key, nonce) < 0)
+        if (license_open(holder->answer, type, holder->chip_private, key, nonce) < 0)
                 return false;
         assert_memory_equal(key, simulated_key, sizeof(key));
         assert_memory_equal(nonce, simulated_nonce, sizeof(nonce));
         return true;
 }
 
+static bool opens(struct holder *holder)
+{
+        return opens_as(holder, "SFI");
+}
+
 static void it_tells_who_it_is(void **state)
 {
         struct holder *holder = *state;
-        struct apdu apdu = apdu_info(simulated_card_conf());
+        struct apdu apdu = simulated_apdu(CARD_INFO, NULL);
         struct hsm_info info;
         int r;
 
         assert_int_equal(select_card(holder), 0x9000);
         r = transmit(holder, apdu.bytes, apdu.length);
-        assert_int_equal(apdu_parse_info(holder->answer, (size_t)r, &info), 0);
+        assert_int_equal(simulated_read_info(holder->answer, (size_t)r, &info), 0);
         assert_int_equal(info.state, HSM_STATE_OPERATIONAL);
         assert_int_equal(info.counter, 3);
         assert_int_equal(info.maximum, 10);
@@ -216,7 +221,7 @@ static void malformed_commands_are_refused_by_name(void **state)
 static void nothing_works_before_select(void **state)
 {
         struct holder *holder = *state;
-        struct apdu apdu = apdu_info(simulated_card_conf());
+        struct apdu apdu = simulated_apdu(CARD_INFO, NULL);
 
         assert_int_equal(status_of(holder, apdu.bytes, apdu.length), 0x6D00);
         assert_int_equal(license(holder), 0x6D00);
@@ -225,7 +230,7 @@ static void nothing_works_before_select(void **state)
 static void a_dead_card_says_nothing(void **state)
 {
         struct holder *holder = *state;
-        struct apdu apdu = apdu_info(simulated_card_conf());
+        struct apdu apdu = simulated_apdu(CARD_INFO, NULL);
 
         (void)select_card(holder);
         simulated_card_kill(holder->card);
@@ -288,22 +293,28 @@ static void make_blank(struct holder *holder, unsigned version, struct card_memo
         assert_int_equal(select_card(holder), 0x9000);
 }
 
+static struct apdu personalize_apdu(const struct hsm_program *program)
+{
+        const struct apdu_values values = { .program = program };
+
+        return simulated_apdu(CARD_PERSONALIZE, &values);
+}
+
 static unsigned personalize(struct holder *holder, const struct hsm_program *program)
 {
-        struct apdu apdu;
+        struct apdu apdu = personalize_apdu(program);
 
-        apdu_personalize(simulated_card_conf(), program, &apdu);
         return status_of(holder, apdu.bytes, apdu.length);
 }
 
 static struct hsm_info info_of(struct holder *holder)
 {
-        struct apdu apdu = apdu_info(simulated_card_conf());
+        struct apdu apdu = simulated_apdu(CARD_INFO, NULL);
         struct hsm_info info;
         int r = transmit(holder, apdu.bytes, apdu.length);
 
         assert_true(r > 0);
-        assert_int_equal(apdu_parse_info(holder->answer, (size_t)r, &info), 0);
+        assert_int_equal(simulated_read_info(holder->answer, (size_t)r, &info), 0);
         return info;
 }
 
@@ -352,6 +363,38 @@ static void version_2_is_for_its_product_and_tells_its_flow(void **state)
         memcpy(holder->certificate, "49202013", 8);
         assert_int_equal(license(holder), 0x9000);
         assert_int_equal(memory.counter, 499);
+        assert_memory_equal(holder->answer, "SFIA", 4);
+        assert_true(opens_as(holder, "SFIA"));
+        assert_false(opens(holder)); /* as an SFI license */
+}
+
+/* Version 1 by its own type, version 2 by what it was personalized for. */
+static void a_license_is_of_the_cards_type(void **state)
+{
+        static const char *const types[] = { "SFI", "SFIA", "SMU", "SSP" };
+        static const char *const fields[] = { "SFI.", "SFIA", "SMU.", "SSP." };
+        struct holder *holder = *state;
+        struct hsm_program program = a_program();
+        struct card_memory memory;
+
+        program.maximum = 5;
+        for (unsigned i = 0; i < LENGTH_OF(types); i++) {
+                for (unsigned version = 1; version <= 2; version++) {
+                        make_blank(holder, version, &memory);
+                        card_memory_pad(types[version == 1 ? i : 0], memory.type);
+                        strcpy(program.personalization.flow, types[i]);
+                        assert_int_equal(personalize(holder, &program), 0x9000);
+                        assert_string_equal(info_of(holder).type, types[i]);
+                        assert_int_equal(license(holder), 0x9000);
+                        assert_memory_equal(holder->answer, fields[i], 4);
+                        for (unsigned k = 0; k < LENGTH_OF(types); k++)
+                                assert_int_equal(opens_as(holder, types[k]), k == i);
+                        assert_true(opens_as(holder, NULL));
+                }
+        }
+        strcpy(program.personalization.flow, "SFX"); /* no type of a license */
+        make_blank(holder, 2, &memory);
+        assert_int_equal(personalize(holder, &program), 0x6A80);
 }
 
 static void version_1_ignores_a_personalization_and_knows_its_list(void **state)
@@ -442,7 +485,7 @@ static void data_that_cannot_be_burned_is_refused_whole(void **state)
         assert_int_equal(spoiled(holder, bad_flow), 0x6A80);
         assert_int_equal(spoiled(holder, bad_version), 0x6A80);
         make_blank(holder, 2, &memory);
-        apdu_personalize(simulated_card_conf(), &program, &apdu);
+        apdu = personalize_apdu(&program);
         apdu.bytes[5 + 15] = 1; /* the last byte of the IV */
         assert_int_equal(status_of(holder, apdu.bytes, apdu.length), 0x6A80);
         apdu.bytes[4] = 87;
@@ -460,7 +503,7 @@ static void lost_power_leaves_it_blank_or_whole(void **state)
         struct apdu apdu;
         unsigned cut = 0;
 
-        apdu_personalize(simulated_card_conf(), &program, &apdu);
+        apdu = personalize_apdu(&program);
         for (;; cut++) {
                 make_blank(holder, 2, &memory);
                 simulated_card_cut(holder->card, cut);
@@ -503,6 +546,7 @@ int main(void)
                 T(a_faster_bench_makes_a_faster_card),
                 T(a_blank_card_is_burned_once),
                 T(version_2_is_for_its_product_and_tells_its_flow),
+                T(a_license_is_of_the_cards_type),
                 T(version_1_ignores_a_personalization_and_knows_its_list),
                 T(data_that_cannot_be_burned_is_refused_whole),
                 T(lost_power_leaves_it_blank_or_whole),

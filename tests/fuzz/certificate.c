@@ -24,7 +24,7 @@ static void check_as_license(const uint8_t *data, size_t length)
 
         memcpy(license, data, length < sizeof(license) ? length : sizeof(license));
         license_chip_key(seed, private_key, public_key);
-        check(license_open(license, private_key, key, nonce) < 0);
+        check(license_open(license, "SFI", private_key, key, nonce) < 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
@@ -45,6 +45,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
         check(certificate_parse(data, length, certificate.product_id, &again) == 0);
         check(strcmp(again.product_id, certificate.product_id) == 0);
         check(strcmp(again.fingerprint, certificate.fingerprint) == 0);
-        check(license_issue(&certificate, key, nonce, entropy, license) == 0);
+        check(license_issue(&certificate, "SFI", key, nonce, entropy, license) == 0);
         return 0;
 }

@@ -2,6 +2,7 @@
 #include "tests/support/fuzz.h"
 
 #include "drivers/apdu.h"
+#include "tests/support/card_text.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -25,32 +26,41 @@ static void check_info(const struct hsm_info *info)
                 demand(isprint((unsigned char)*c));
 }
 
+static bool is_status(int r)
+{
+        return r == -FAULT_CARD_REFUSED || r == -FAULT_CARD_DEAD;
+}
+
+static void read_all(const uint8_t *answer, size_t length)
+{
+        const struct card_profile *profile = card_text_profile();
+        struct apdu_facts facts = { 0 };
+        bool is_good = length >= 2 && answer[length - 2] == 0x90 && answer[length - 1] == 0;
+        int r = apdu_read(profile, CARD_INFO, 0, answer, length, &facts);
+
+        if (r == 0)
+                r = apdu_check_info(profile, &facts);
+        demand(r == 0 || is_status(r));
+        if (r == 0)
+                check_info(&facts.info);
+        r = apdu_read(profile, CARD_LICENSE, 0, answer, length, &facts);
+        demand((r == 0) == (is_good && length == LICENSE_LENGTH + 2));
+        r = apdu_read(profile, CARD_SELECT, 0, answer, length, &facts);
+        demand(r == 0 || is_status(r));
+        r = apdu_read(profile, CARD_PERSONALIZE, 0, answer, length, &facts);
+        demand((r == 0) == (is_good && length == 2));
+        demand(r == 0 || r == -FAULT_CARD_STATE || is_status(r));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 {
-        struct hsm_info info = { 0 };
-        uint8_t license[LICENSE_LENGTH];
         /* exactly as long as the answer, so that a byte too far is seen */
         uint8_t *answer = malloc(length ? length : 1);
-        int r;
 
-        if (!answer || length > 4 * APDU_ANSWER_MAX) {
-                free(answer);
-                return 0;
+        if (answer && length <= 4 * APDU_ANSWER_MAX) {
+                memcpy(answer, data, length);
+                read_all(answer, length);
         }
-        memcpy(answer, data, length);
-        r = apdu_parse_info(answer, length, &info);
-        demand(r == 0 || r == -FAULT_CARD_REFUSED || r == -FAULT_CARD_DEAD);
-        if (r == 0)
-                check_info(&info);
-        r = apdu_parse_license(answer, length, license);
-        demand((r == 0) == (length == LICENSE_LENGTH + 2 && answer[length - 2] == 0x90 &&
-                            answer[length - 1] == 0));
-        r = apdu_parse_select(answer, length);
-        demand(r == 0 || r == -FAULT_CARD_REFUSED || r == -FAULT_CARD_DEAD);
-        r = apdu_parse_personalize(answer, length);
-        demand((r == 0) == (length == 2 && answer[0] == 0x90 && answer[1] == 0));
-        demand(r == 0 || r == -FAULT_CARD_STATE || r == -FAULT_CARD_REFUSED ||
-               r == -FAULT_CARD_DEAD);
         free(answer);
         return 0;
 }

@@ -16,6 +16,20 @@ const char *__lsan_default_suppressions(void)
         return "leak:strbuf_append\nleak:libconfig_yylex\n";
 }
 
+static void check_server(const struct settings *settings)
+{
+        const struct settings_server *server = &settings->license_server;
+
+        if (!server->url[0])
+                return;
+        INSIST(!strncmp(server->url, "https://", 8) && !strpbrk(server->url, "?# @"));
+        INSIST(server->url[8] && server->url[strlen(server->url) - 1] != '/');
+        INSIST(server->certificate_file[0] == '/');
+        INSIST(text_is_ascii(server->user, sizeof(server->user)));
+        INSIST(server->timeout_ms >= 100 && server->timeout_ms <= 600000);
+        INSIST(!settings->is_virtual_time);
+}
+
 static void check_taken(const struct settings *settings)
 {
         INSIST(text_is_name(settings->station, sizeof(settings->station)));
@@ -25,6 +39,7 @@ static void check_taken(const struct settings *settings)
         INSIST(settings->family_file[0] == '/' && settings->orders_directory[0] == '/');
         INSIST(!settings->is_virtual_time ||
                (settings->hardware == HARDWARE_SIMULATED && settings->seed));
+        check_server(settings);
         for (unsigned i = 0; i < settings->site_count; i++)
                 INSIST(settings->sites[i].name[0] && settings->sites[i].path[0]);
 }

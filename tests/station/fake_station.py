@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A page that plays the story of a lot, one snapshot a request; for gangway_line.sh.
 
-usage: fake_station.py PORT_FILE STORY      STORY: done, stopped, unbalanced, waiting, hostile, other, broken
+usage: fake_station.py PORT_FILE STORY      STORY: a key of STORIES, other or broken
 """
 import http.server
 import json
@@ -14,18 +14,28 @@ def site(name, state="idle", step="", result="", passed=0, failed=0, **more):
             "failed": failed, "errors": 0, **more}
 
 
+def card(serial="00000000CAFE0001", state="ready", left=97, **more):
+    return {"serial": serial, "reader": "virtual 1", "firmware_id": "BLINKY_1", "type": "SFI", "state": state,
+            "sentence": "", "left": left, "maximum": 100, "queue": 0, "per_hour": 0, "dry_ms": 0,
+            "issued": 100 - left, "installed": 100 - left, "in_hand": 0, "lost": 0, **more}
+
+
+def need(left, wanted=64, firmware_id="BLINKY_1"):
+    return {"firmware_id": firmware_id, "type": "SFI", "wanted": wanted, "left": left}
+
+
 def line(sites, state="running", good=0, bad=0, issued=0, installed=0, in_hand=0, lost=0, order="DEMO-0001", **more):
     lot = {"order": order, "part": "STM32H753XI", "image": "blinky.sfi", "state": state, "quantity": 2, "good": good,
            "bad": bad, "errors": 0, "entered": good + bad, "retried": 0, "in_work": 0, "first_pass_yield": 667,
            "final_yield": 667, "units_per_hour": 640, "units_per_hour_busy": 700, "licenses_issued": issued,
-           "licenses_installed": installed, "licenses_in_hand": in_hand, "licenses_lost": lost, "started_ms": 1,
-           "ended_ms": 0}
-    card = {"serial": "00000000CAFE0001", "reader": "virtual 1", "firmware_id": "BLINKY_1", "state": "ready",
-            "left": 97, "maximum": 100, "queue": 0}
+           "licenses_installed": installed, "licenses_in_hand": in_hand, "licenses_lost": lost, "license_source": "card",
+           "license_type": "SFI", "licenses_in_work": 0, "licenses_pending": 1, "licenses_per_unit": 1,
+           "licenses_per_good": 1000 * issued // good if good else 0, "started_ms": 1, "ended_ms": 0}
     return {"station": "bench", "version": "0.1", "now_ms": 1, "is_simulated": True, "is_stopping": False,
-            "orders_waiting": 0, "lot": lot, "sites": sites, "cards": [card], "alarms": [], **more}
+            "orders_waiting": 0, "lot": lot, "sites": sites, "cards": [card()], "needs": [need(97)], "alarms": [], **more}
 
 
+NOW = 1795610655000
 UNIT = "00112233445566778899AABB"
 BEGIN = [
     line([site("1", "empty"), site("2", "empty")], state="", order="", orders_waiting=1),
@@ -38,6 +48,10 @@ BEGIN = [
 ]
 # the same result again on site 1: only the count of units shows it
 LAST = [site("1", "pass", "", "pass", 2, unit=UNIT), site("2", "blocked", "", "fail", 0, 1, needs_person=True)]
+CARDS = [card(left=18, per_hour=600, dry_ms=NOW + 108000), card("00000000CAFE0002", per_hour=30, dry_ms=NOW + 11640000),
+         card("00000000CAFE0003", "slow", 61, sentence="the last licenses took 9.2 s each; it is set aside"),
+         card("00000000CAFE0004", "dead", 40, sentence="the card does not answer any more", lost=2),
+         card("00000000CAFE0005", per_hour=1, dry_ms=NOW + 97 * 3600000)]
 HOSTILE = "\033]0;owned\007\033[2Jx"
 STORIES = {
     "done": BEGIN + [line(LAST, "done", 2, 1, 3, 2, 0, 1)],
@@ -48,6 +62,10 @@ STORIES = {
     "hostile": [line([site("1", HOSTILE, HOSTILE, HOSTILE, 1, unit=HOSTILE, sentence=HOSTILE)], "done", order=HOSTILE,
                      alarms=[HOSTILE])],
     "many": [line([site(str(i), "busy", "send the areas") for i in range(1, 65)], "done", 2)],
+    "cards": [line(LAST, "done", 2, issued=3, installed=2, lost=1, now_ms=NOW, cards=CARDS,
+                   needs=[need(40), need(64, firmware_id="STACK_1")])],
+    "crowd": [line([site(str(i), "busy", "send the areas") for i in range(1, 65)], "done", 2,
+                   cards=[card("00000000CAFE00%02d" % i) for i in range(16)], alarms=["site 9 waits for a person"])],
     "other": None,
     "broken": "{\"station\": 3}",
 }

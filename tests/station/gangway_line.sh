@@ -86,10 +86,22 @@ says "PASS as a word" out "PASS"
 says "FAIL with its fault" out "FAIL TARGET_LOST"
 says "cards" out "00000000CAFE0001"
 says "alarms" out "alarm: site 2 waits for a person"
+says "licenses per good unit with the target" out "2.000 licenses per good unit (target 1.000), SFI from card, 1 asked for"
 without "no control characters" "$CONTROL"
 run 0 "status --json" "$gangway" status --json --url "$url"
 cp "$dir/out" "$dir/json"
 run 0 "is the station's answer" python3 -c 'import json,sys; assert json.load(open(sys.argv[1]))["lot"]["state"] == "stopped"' "$dir/json"
+
+play cards
+run 0 "status shows each card" "$gangway" status --url "$url"
+says "with pace and when it runs dry" out ", 1 min"
+says "in days when that is far" out "in 4 days"
+says "its balance" out "82 = 82 + 0 + 0"
+says "and why one does not serve" out "card 00000000CAFE0003 is slow: the last licenses took 9.2 s each"
+says "what the cards are short of" out "SFI BLINKY_1: 64 to go, 40 left: SHORT BY 24"
+without "and nothing where they are not" 'STACK_1.*SHORT'
+run 0 "watch says it in its counts" "$gangway" watch --until-done --interval 50 --url "$url"
+says "by kind and number" out "; SFI BLINKY_1 short by 24"
 
 # --- watch, not on a terminal ---------------------------------------------------------------------
 play done
@@ -137,6 +149,11 @@ without "there is no colour" '\x1b\[[0-9;]*m'
 play many
 run 0 "64 sites on 24 rows" python3 tests/station/on_terminal.py 80 24 "$gangway" watch --until-done --interval 50 --url "$url"
 says "the rest are counted" out "more sites"
+play crowd
+run 0 "64 sites and 16 cards on 24 rows" python3 tests/station/on_terminal.py 80 24 "$gangway" watch --until-done --interval 50 --url "$url"
+says "what has no place is counted" out "more cards"
+says "alarms stay" out "alarm: site 9 waits for a person"
+without "no picture is taller than the screen" '\x1b\[(2[4-9]|[3-9]\d)A'
 play hostile
 run 0 "a hostile station on a terminal" env NO_COLOR=1 python3 tests/station/on_terminal.py 80 24 "$gangway" watch --until-done --interval 50 --url "$url"
 without "cannot set its title" '\x1b\]|\x07'

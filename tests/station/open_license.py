@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Open a reference license (crypto/license.h) with none of Gangway's code: open_license.py LICENSE CHIP.pem KEY NONCE
+"""Open a reference license (crypto/license.h) with none of Gangway's code: open_license.py LICENSE CHIP.pem KEY NONCE [TYPE]
 
 ECDH by the openssl command, KDF by hashlib, AES blocks by the openssl command, GHASH by Python's integers.
-Exit code 0: the record holds exactly KEY and NONCE."""
+TYPE is that of the license, "SFIA"; SFI without it. Exit code 0: the record holds exactly KEY and NONCE."""
 import hashlib
 import subprocess
 import sys
@@ -29,7 +29,8 @@ def padded(data):
     return data + bytes(-len(data) % 16)
 
 
-assert len(license) == 136 and license[:24] == b"SFI." + bytes(4) + b"\1\0\0\0" + bytes(12), "head"
+kind = (sys.argv[5] if len(sys.argv) > 5 else "SFI").ljust(4, ".").encode()
+assert len(license) == 136 and license[:24] == kind + bytes(4) + b"\1\0\0\0" + bytes(12), "head"
 with tempfile.NamedTemporaryFile() as peer:
     peer.write(bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004") + license[24:88])
     peer.flush()

@@ -57,6 +57,9 @@ static void the_smallest_file_for_real_probes_takes_the_defaults(void **state)
         assert_int_equal(settings.minimum_mv, 1500);
         assert_int_equal(settings.scan_s, 5);
         assert_int_equal(settings.license_alarm, 100);
+        assert_int_equal(settings.license_hours_alarm, 1);
+        assert_int_equal(settings.license_lost_alarm, 1);
+        assert_true(settings.license_ratio_alarm == 1.05);
         assert_false(settings.is_virtual_time);
         assert_int_equal(settings.seed, 0);
 }
@@ -69,10 +72,13 @@ static void every_key_reaches_its_place(void **state)
                       "family_file = \"f\"; rss_profile_file = \"/r\"; card_profile_file = \"c\";\n"
                       "workers = 3; worker_cpus = [ 0, -1, 7 ]; web_address = \"[::1]:0\";\n"
                       "clock_khz = 24000; poll_ms = 5; settle_ms = 0; minimum_mv = 1800;\n"
-                      "scan_s = 60; license_alarm = 0; virtual_time = true; seed = "
+                      "scan_s = 60; license_alarm = 0; license_hours_alarm = 8;\n"
+                      "license_lost_alarm = 3; license_ratio_alarm = 1; virtual_time = true; seed "
+                      "= "
                       "0xFFFFFFFFFFFFFFFEL;\n"
                       "simulated: { sites = 2; boards = 64; handling_ms = 1; speed = 0.25;\n"
                       "  cards = 4; card_counter = 9; " CARDS
+                      "  module_cards = ( { firmware_id = \"STACK_1\"; type = \"SMU\"; } );\n"
                       "  license_ms_low = 3; license_ms_high = 4; directory = \"bench\";\n"
                       "  misfortune = { unplug = 1; late_answer = 2; short_answer = 3;\n"
                       "    bit_flip = 4; weak_word = 5; wrong_license = 6; dead_card = 7;\n"
@@ -91,6 +97,9 @@ static void every_key_reaches_its_place(void **state)
         assert_int_equal(settings.minimum_mv, 1800);
         assert_int_equal(settings.scan_s, 60);
         assert_int_equal(settings.license_alarm, 0);
+        assert_int_equal(settings.license_hours_alarm, 8);
+        assert_int_equal(settings.license_lost_alarm, 3);
+        assert_true(settings.license_ratio_alarm == 1);
         assert_true(settings.is_virtual_time);
         assert_true(settings.seed == 0xFFFFFFFFFFFFFFFEull);
         assert_int_equal(settings.site_count, 2);
@@ -101,6 +110,9 @@ static void every_key_reaches_its_place(void **state)
         assert_true(settings.bench.speed == 0.25);
         assert_int_equal(settings.bench.cards, 4);
         assert_int_equal(settings.bench.card_counter, 9);
+        assert_int_equal(settings.bench.module_card_count, 1);
+        assert_string_equal(settings.bench.module_cards[0].firmware_id, "STACK_1");
+        assert_string_equal(settings.bench.module_cards[0].type, "SMU");
         assert_string_equal(settings.bench.key_file, "/etc/gangway/k");
         assert_string_equal(settings.bench.nonce_file, "/etc/gangway/n");
         assert_string_equal(settings.bench.firmware_id, "F");
@@ -110,6 +122,57 @@ static void every_key_reaches_its_place(void **state)
         assert_int_equal(settings.bench.misfortune.unplug, 1);
         assert_int_equal(settings.bench.misfortune.wrong_license, 6);
         assert_int_equal(settings.bench.misfortune.boot_pin, 11);
+}
+
+#define SERVER                                                                                     \
+        "license_server = { url = \"https://h:8443\"; certificate_file = \"s.pem\"; "              \
+        "user = \"u\"; };"
+
+static void a_license_server_is_taken_with_its_certificate(void **state)
+{
+        (void)state;
+        assert_int_equal(parse(USB), 0);
+        assert_string_equal(settings.license_server.url, "");
+        assert_int_equal(parse(USB SERVER), 0);
+        assert_string_equal(settings.license_server.url, "https://h:8443");
+        assert_string_equal(settings.license_server.certificate_file, "/etc/gangway/s.pem");
+        assert_string_equal(settings.license_server.user, "u");
+        assert_int_equal(settings.license_server.timeout_ms, 10000);
+        assert_int_equal(parse(USB
+                               "license_server = { timeout_ms = 250; user = \"line 1 & 2\";\n"
+                               "url = \"https://[::1]/gangway//\"; certificate_file = \"/s\"; };"),
+                         0);
+        assert_string_equal(settings.license_server.url, "https://[::1]/gangway");
+        assert_string_equal(settings.license_server.certificate_file, "/s");
+        assert_string_equal(settings.license_server.user, "line 1 & 2");
+        assert_int_equal(settings.license_server.timeout_ms, 250);
+        /* a simulated station may have one, in real time */
+        assert_int_equal(parse(SIMULATED SERVER "simulated = { sites = 1; " CARDS " };"), 0);
+}
+
+static void an_address_that_is_not_https_is_refused(void **state)
+{
+        static const char *const bad_urls[] = {
+                "http://h:8443",  "HTTPS://h",       "https:/h",           "https:h",
+                "h:8443",         "ftp://h",         "file:///etc/passwd", "https://",
+                "https:///path",  "https://:8443",   "https://u@h",        "https://u:p@h",
+                "https://h:0x10", "https://h:65536", "https://h/?a=b",     "https://h/#f",
+                "https://h?",     "https://h h",     "https://[::1",       "https://h/a b",
+        };
+        char text[1024];
+
+        (void)state;
+        for (size_t i = 0; i < LENGTH_OF(bad_urls); i++) {
+                snprintf(text, sizeof(text),
+                         USB "license_server = { user = \"u\"; certificate_file = \"s\";\n"
+                             "url = \"%s\"; };",
+                         bad_urls[i]);
+                if (parse(text) == 0)
+                        fail_msg("%s was taken", bad_urls[i]);
+                assert_fault(parse(text), BAD_VALUE, "line.conf:8: url is \"");
+                assert_fault(parse(text), BAD_VALUE, bad_urls[i]);
+                assert_fault(parse(text), BAD_VALUE, "wanted https:// with a host");
+        }
 }
 
 static void simulated_sites_may_be_listed_by_name(void **state)
@@ -212,6 +275,13 @@ static const struct {
         { USB "workers = 17;", 7, "workers is 17", "0 to 16", 0 },
         { USB "worker_cpus = [ 0 ];", 7, "1 entries for 2 workers", "-1 for any", 0 },
         { USB "worker_cpus = [ 0, -2 ];", 7, "worker 2 is -2", "-1 for any", 0 },
+        { USB "license_ratio_alarm = 0.95;", 7, "license_ratio_alarm is 0.95", "0 for never", 0 },
+        { USB "license_ratio_alarm = 10.5;", 7, "license_ratio_alarm is 10.5", "wanted 0 to 10",
+          0 },
+        { USB "license_hours_alarm = 1001;", 7, "license_hours_alarm is 1001", "0 to 1000 hours",
+          0 },
+        { USB "license_lost_alarm = -1;", 7, "license_lost_alarm is -1", "0 to 1000000 licenses",
+          0 },
         { USB "scan_s = 0;", 7, "scan_s is 0", "1 to 3600 seconds", 0 },
         { USB "minimum_mv = 900;", 7, "minimum_mv is 900", "1500 to 5000", 0 },
         { USB "web_address = \"localhost:8470\";", 7, "web_address is \"localhost:8470\"",
@@ -228,6 +298,15 @@ static const struct {
           "0.001 to 100", 0 },
         { SIMULATED "simulated = { sites = 1; cards = 0; " CARDS " };", 4, "cards is 0", "1 to 32",
           0 },
+        { SIMULATED "simulated = { sites = 1; " CARDS
+                    " module_cards = ( { firmware_id = \"A\"; type = \"SSP\"; } ); };",
+          4, "type is \"SSP\"", "\"SMU\"", 0 },
+        { SIMULATED "simulated = { sites = 1; " CARDS
+                    " module_cards = ( { firmware_id = \"A\"; } ); };",
+          4, "type", "\"SMU\"", 0 },
+        { SIMULATED "simulated = { sites = 1; cards = 32; " CARDS
+                    " module_cards = ( { firmware_id = \"A\"; type = \"SMU\"; } ); };",
+          4, "cards and module_cards are 33", "take fewer", 0 },
         { SIMULATED "simulated = { sites = 1; license_ms_low = 3000; " CARDS " };", 4,
           "license_ms_low is 3000", "swap them", 0 },
         /* numbers libconfig would cut short */
@@ -259,6 +338,26 @@ static const struct {
         { SIMULATED, 2, "the group simulated is missing", "sites = 16", 0 },
         { SIMULATED "simulated = { " CARDS " };", 2, "there are no sites", "simulated.sites", 0 },
         { SIMULATED "simulated = { sites = 1; };", 4, "key_file is missing", "16 bytes", 0 },
+        /* the license server */
+        { USB "license_server = {\nuser = \"u\"; certificate_file = \"s\"; };", 7, "url is missing",
+          "https://HOST:PORT", 0 },
+        { USB "license_server = { url = \"https://h\"; user = \"u\"; };", 7,
+          "certificate_file is missing", "PEM", 0 },
+        { USB "license_server = { url = \"https://h\"; certificate_file = \"s\"; };", 7,
+          "user is missing", "printable ASCII", 0 },
+        { USB "license_server = {\nuser = \"\"; };", 8, "user is \"\"", "63 characters", 0 },
+        { USB "license_server = {\nuser = \"\xC3\xA4\"; };", 8, "user is", "printable ASCII", 0 },
+        { USB "license_server = {\ncertificate_file = \"\"; };", 8, "certificate_file is \"\"",
+          "a path of 1", 0 },
+        { USB "license_server = {\ntimeout_ms = 99; };", 8, "timeout_ms is 99",
+          "100 to 600000 milliseconds", 0 },
+        { USB "license_server = {\ntimeout_s = 9; };", 8, "no setting \"timeout_s\"",
+          "\"timeout_ms\"", 0 },
+        { USB "license_server = \"https://h\";", 7, "license_server is a text", "a group in braces",
+          0 },
+        { USB "license_sever = { };", 7, "no setting \"license_sever\"", "\"license_server\"", 0 },
+        { SIMULATED "virtual_time = true; seed = 1; simulated = { sites = 1; " CARDS " };\n" SERVER,
+          5, "virtual time cannot wait for a real server", "remove license_server", 0 },
         /* what does not go together */
         { USB "simulated = { sites = 1; " CARDS " };", 7, "stands beside hardware", "remove it",
           0 },
@@ -405,6 +504,35 @@ static void the_examples_that_ship_are_good(void **state)
         assert_string_equal(settings.sites[15].path, "sim-15");
 }
 
+/* The group stands in the example as comments: taken out of them, it is good as it is. */
+static void the_license_server_of_the_example_is_good(void **state)
+{
+        static char text[SETTINGS_FILE_MAX];
+        char line[256];
+        FILE *file = fopen("configs/gangway.conf", "r");
+        bool is_inside = false;
+        size_t length = 0;
+
+        (void)state;
+        assert_non_null(file);
+        while (fgets(line, sizeof(line), file)) {
+                const char *from = line;
+
+                is_inside |= !strcmp(line, "# license_server = {\n");
+                if (is_inside)
+                        from += 2;
+                if (is_inside && !strcmp(from, "};\n"))
+                        is_inside = false;
+                length += (size_t)snprintf(text + length, sizeof(text) - length, "%s", from);
+        }
+        fclose(file);
+        if (parse(text) != 0)
+                fail_msg("%s", fault_sentence(-FAULT_BAD_VALUE));
+        assert_string_equal(settings.license_server.url, "https://licenses.example:8443");
+        assert_string_equal(settings.license_server.certificate_file, "/etc/gangway/licenses.pem");
+        assert_int_equal(settings.license_server.timeout_ms, 10000);
+}
+
 /* What the annotated example shows as value is the default, wherever there is one. */
 static void the_annotated_example_shows_the_defaults(void **state)
 {
@@ -418,6 +546,9 @@ static void the_annotated_example_shows_the_defaults(void **state)
         assert_int_equal(settings.minimum_mv, 1500);
         assert_int_equal(settings.scan_s, 5);
         assert_int_equal(settings.license_alarm, 100);
+        assert_int_equal(settings.license_hours_alarm, 1);
+        assert_int_equal(settings.license_lost_alarm, 1);
+        assert_true(settings.license_ratio_alarm == 1.05);
 }
 
 int main(void)
@@ -425,6 +556,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_smallest_file_for_real_probes_takes_the_defaults),
                 cmocka_unit_test(every_key_reaches_its_place),
+                cmocka_unit_test(a_license_server_is_taken_with_its_certificate),
+                cmocka_unit_test(an_address_that_is_not_https_is_refused),
                 cmocka_unit_test(simulated_sites_may_be_listed_by_name),
                 cmocka_unit_test(readers_are_named_or_counted),
                 cmocka_unit_test(a_seed_may_have_all_its_64_bits),
@@ -436,6 +569,7 @@ int main(void)
                 cmocka_unit_test(paths_too_long_are_refused),
                 cmocka_unit_test(loading_names_the_file_that_is_missing_or_wrong),
                 cmocka_unit_test(the_examples_that_ship_are_good),
+                cmocka_unit_test(the_license_server_of_the_example_is_good),
                 cmocka_unit_test(the_annotated_example_shows_the_defaults),
         };
 

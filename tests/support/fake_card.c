@@ -1,33 +1,14 @@
 #include "tests/support/fake_card.h"
 
 #include "scheduler/bytes.h"
+#include "tests/support/card_text.h"
 #include "tests/support/test.h"
 
 #include <stdio.h>
 
-static const struct card_profile profile = {
-        .name = "reference",
-        .source = SOURCE_REFERENCE,
-        .gap = "a trace of a real card",
-        .atr = { 0x3B, 0x02, 0x47, 0x57 },
-        .atr_length = 4,
-        .aid = { 0xF0, 1, 2, 3, 4 },
-        .aid_length = 5,
-        .class_byte = 0x80,
-        .instruction_info = 0x10,
-        .instruction_license = 0x20,
-        .timeout_ms = 8000,
-        .can_personalize = true,
-        .instruction_personalize = 0x30,
-        .ceilings = { { "SFI", 1000 }, { "SSP", 10 } },
-        .ceiling_count = 2,
-        .version_1_products = { "45002001", "47201003" },
-        .version_1_count = 2,
-};
-
 const struct card_profile *fake_profile(void)
 {
-        return &profile;
+        return card_text_profile();
 }
 
 void fake_certificate(unsigned number, struct certificate *ret_certificate)
@@ -92,9 +73,10 @@ static int fake_license(struct fake_card *card, const uint8_t *apdu, uint8_t *an
 {
         static const uint8_t key[16] = "key", nonce[12] = "nonce";
         uint8_t entropy[32] = { 0 };
+        char type[5] = "SFI";
         struct certificate certificate;
         enum fake_trouble trouble =
-                ++card->licenses == card->trouble_at ? card->trouble : FAKE_GOOD;
+                ++card->licenses == card->trouble_at || card->is_always ? card->trouble : FAKE_GOOD;
         int r;
 
         if (trouble == FAKE_STATUS)
@@ -107,14 +89,19 @@ static int fake_license(struct fake_card *card, const uint8_t *apdu, uint8_t *an
                 return fault(FAULT_CARD_DEAD, "%s: silent", card->reader.name);
         }
         --*card->counter;
-        r = fiber_sleep_ns(trouble == FAKE_HANGS ? 3600 * NS_PER_S : card->license_ns);
+        r = fiber_sleep_ns(trouble == FAKE_HANGS  ? 3600 * NS_PER_S
+                           : trouble == FAKE_SLOW ? 4 * card->license_ns
+                                                  : card->license_ns);
         if (r < 0)
                 return r;
         if (certificate_parse(apdu + 5, CERTIFICATE_LENGTH, NULL, &certificate) < 0)
                 return status(answer, 0, 0x6A80);
         store_le32(entropy, card->licenses);
         store_le32(entropy + 4, (uint32_t)card->serial);
-        assert_int_equal(license_issue(&certificate, key, nonce, entropy, answer), 0);
+        IGNORE(license_type((const uint8_t *)card->type, type));
+        assert_int_equal(license_issue(&certificate, trouble == FAKE_OTHER_TYPE ? "SSP" : type, key,
+                                       nonce, entropy, answer),
+                         0);
         if (trouble == FAKE_GARBAGE)
                 answer[0] ^= 1;
         return status(answer, LICENSE_LENGTH - (trouble == FAKE_SHORT), 0x9000);
@@ -178,7 +165,7 @@ static const struct reader_operations operations = { fake_connect, fake_transmit
 void fake_card_init(struct fake_card *card, uint64_t serial, uint32_t count)
 {
         *card = (struct fake_card){ .reader = { .operations = &operations, .is_simulated = true },
-                                    .profile = profile,
+                                    .profile = { .atr_length = fake_profile()->atr_length },
                                     .own_counter = count,
                                     .maximum = count,
                                     .serial = serial,
@@ -187,6 +174,7 @@ void fake_card_init(struct fake_card *card, uint64_t serial, uint32_t count)
                                     .state = 2,
                                     .license_ns = 1500 * NS_PER_MS,
                                     .info_ns = 20 * NS_PER_MS };
+        memcpy(card->profile.atr, fake_profile()->atr, sizeof(card->profile.atr));
         card->counter = &card->own_counter;
         snprintf(card->reader.name, sizeof(card->reader.name), "fake reader %u", (unsigned)serial);
 }

@@ -110,7 +110,27 @@ void simulated_license(const uint8_t bytes[static CERTIFICATE_LENGTH],
         struct certificate certificate;
 
         assert_int_equal(certificate_parse(bytes, CERTIFICATE_LENGTH, NULL, &certificate), 0);
-        assert_int_equal(
-                license_issue(&certificate, simulated_key, simulated_nonce, entropy, ret_license),
-                0);
+        assert_int_equal(license_issue(&certificate, "SFI", simulated_key, simulated_nonce, entropy,
+                                       ret_license),
+                         0);
+}
+
+struct apdu simulated_apdu(enum card_command command, const struct apdu_values *values)
+{
+        struct apdu apdu;
+
+        apdu_build(simulated_card_conf(), command, 0, values, &apdu);
+        return apdu;
+}
+
+int simulated_read_info(const uint8_t *answer, size_t length, struct hsm_info *ret_info)
+{
+        struct apdu_facts facts = { 0 };
+        int r = apdu_read(simulated_card_conf(), CARD_INFO, 0, answer, length, &facts);
+
+        if (r >= 0)
+                r = apdu_check_info(simulated_card_conf(), &facts);
+        if (r >= 0)
+                *ret_info = facts.info;
+        return r;
 }

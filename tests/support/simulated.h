@@ -6,6 +6,7 @@
 
 #include "tests/support/test.h"
 
+#include "drivers/apdu.h"
 #include "drivers/hsm.h"
 #include "drivers/rss.h"
 #include "scheduler/bytes.h"
@@ -32,3 +33,7 @@ void simulated_pattern(uint8_t *data, size_t length);
 /* The license of the test key for the chip of `certificate`. */
 void simulated_license(const uint8_t certificate[static CERTIFICATE_LENGTH],
                        uint8_t ret_license[static LICENSE_LENGTH]);
+
+/* Commands by the shipped card profile; what its INFO says of an answer. */
+struct apdu simulated_apdu(enum card_command command, const struct apdu_values *values);
+int simulated_read_info(const uint8_t *answer, size_t length, struct hsm_info *ret_info);

@@ -83,11 +83,87 @@ static void lot_example(struct snapshot_lot *lot, unsigned tick)
         lot->final_yield = 983;
         lot->units_per_hour = 1184;
         lot->units_per_hour_busy = 1427;
+        SAY(lot->license_source, "card");
+        SAY(lot->license_type, "SFI");
         lot->licenses_issued = 421;
         lot->licenses_installed = 412;
         lot->licenses_in_hand = 8;
         lot->licenses_lost = 1;
+        lot->licenses_in_work = 5;
+        lot->licenses_pending = 3;
+        lot->licenses_per_unit = 1;
+        lot->licenses_per_good = 1010;
         lot->started_ms = 1795609400000ull;
+}
+
+struct card_scene {
+        const char *state, *sentence, *firmware_id, *type;
+        uint32_t left, per_hour, lost;
+};
+
+static const struct card_scene card_scenes[] = {
+        { "busy", "", "BLINKY_1", "SFI", 318, 610, 0 },
+        { "ready", "", "BLINKY_1", "SFI", 61, 574, 1 },
+        { "busy", "", "STACK_1", "SMU", 390, 210, 0 },
+        { "slow", "the last licenses took 9.2 s each; it is set aside", "BLINKY_1", "SFI", 214, 0,
+          0 },
+        { "empty", "no licenses are left on it", "BLINKY_1", "SFI", 0, 0, 0 },
+        { "ready", "", "STACK_1", "SMU", 377, 0, 0 },
+        { "dead", "the card does not answer any more", "BLINKY_1", "SFI", 120, 0, 2 },
+        { "absent", "no card in the reader", "", "", 0, 0, 0 },
+};
+
+static void card_example(struct snapshot_card *card, unsigned index, uint64_t now_ms)
+{
+        const struct card_scene *scene = &card_scenes[index % LENGTH_OF(card_scenes)];
+
+        SAY(card->reader, "Simulated reader %u", index + 1);
+        SAY(card->firmware_id, "%s", scene->firmware_id);
+        SAY(card->type, "%s", scene->type);
+        SAY(card->state, "%s", scene->state);
+        SAY(card->sentence, "%s", scene->sentence);
+        card->queue = index ? 0 : 3;
+        if (!scene->type[0])
+                return;
+        SAY(card->serial, "47B1%08X", 0x3F21A0u + index);
+        card->left = scene->left;
+        card->maximum = 400;
+        card->per_hour = scene->per_hour;
+        if (scene->per_hour)
+                card->dry_ms = now_ms + 3600000ull * scene->left / scene->per_hour;
+        card->issued = card->maximum - card->left;
+        card->lost = scene->lost;
+        card->in_hand = card->issued > 8 ? 4 : 0;
+        card->installed = card->issued - card->in_hand - card->lost;
+}
+
+static void need_example(struct snapshot *snapshot, const char *firmware_id, const char *type)
+{
+        struct snapshot_need *need = &snapshot->needs[snapshot->need_count++];
+
+        SAY(need->firmware_id, "%s", firmware_id);
+        SAY(need->type, "%s", type);
+        need->wanted = 223;
+        for (unsigned i = 0; i < snapshot->card_count; i++) {
+                const struct snapshot_card *card = &snapshot->cards[i];
+
+                if (strcmp(card->firmware_id, firmware_id) == 0 &&
+                    (strcmp(card->state, "ready") == 0 || strcmp(card->state, "busy") == 0))
+                        need->left += card->left;
+        }
+}
+
+void cards_example(struct snapshot *snapshot, unsigned cards)
+{
+        memset(snapshot->cards, 0, sizeof(snapshot->cards));
+        memset(snapshot->needs, 0, sizeof(snapshot->needs));
+        snapshot->card_count = cards < EXAMPLE_CARDS ? cards : EXAMPLE_CARDS;
+        snapshot->need_count = 0;
+        for (unsigned i = 0; i < snapshot->card_count; i++)
+                card_example(&snapshot->cards[i], i, snapshot->now_ms);
+        need_example(snapshot, "BLINKY_1", "SFI");
+        if (cards > 2)
+                need_example(snapshot, "STACK_1", "SMU");
 }
 
 void line_example(struct snapshot *snapshot, unsigned sites, unsigned tick)
@@ -102,19 +178,9 @@ void line_example(struct snapshot *snapshot, unsigned sites, unsigned tick)
         snapshot->site_count = sites < SNAPSHOT_SITES_MAX ? sites : SNAPSHOT_SITES_MAX;
         for (unsigned i = 0; i < snapshot->site_count; i++)
                 site_example(&snapshot->sites[i], i, tick);
-        snapshot->card_count = 2;
-        for (unsigned i = 0; i < 2; i++) {
-                struct snapshot_card *card = &snapshot->cards[i];
-
-                SAY(card->serial, "47B1%08X", 0x3F21A0u + i);
-                SAY(card->reader, "Simulated reader %u", i + 1);
-                SAY(card->firmware_id, "BLINKY_1");
-                SAY(card->state, "%s", i ? "ready" : "busy");
-                card->left = i ? 61 : 318;
-                card->maximum = 400;
-                card->queue = i ? 0 : 3;
-        }
-        SAY(snapshot->alarms[0], "card 47B1003F21A1 has 61 licenses left");
+        cards_example(snapshot, 2);
+        SAY(snapshot->alarms[0],
+            "card 47B1003F21A1 runs dry within 1 h at its pace: have another with BLINKY_1 ready");
         SAY(snapshot->alarms[1], "site 7 is blocked: the target refused the license");
         snapshot->alarm_count = 2;
 }
@@ -155,9 +221,25 @@ static void card_full(struct snapshot_card *card, unsigned seed)
         FILL(card->reader, seed + 1);
         FILL(card->firmware_id, seed + 2);
         FILL(card->state, seed + 3);
+        FILL(card->type, seed + 4);
+        FILL(card->sentence, seed + 5);
         card->left = UINT32_MAX;
         card->maximum = UINT32_MAX - seed;
         card->queue = seed;
+        card->per_hour = UINT32_MAX - seed - 1;
+        card->dry_ms = INT64_MAX - seed;
+        card->issued = UINT32_MAX - seed - 2;
+        card->installed = UINT32_MAX - seed - 3;
+        card->in_hand = UINT32_MAX - seed - 4;
+        card->lost = UINT32_MAX - seed - 5;
+}
+
+static void need_full(struct snapshot_need *need, unsigned seed)
+{
+        FILL(need->firmware_id, seed);
+        FILL(need->type, seed + 1);
+        need->wanted = UINT32_MAX - seed;
+        need->left = UINT32_MAX - seed - 1;
 }
 
 static void lot_full(struct snapshot_lot *lot)
@@ -178,12 +260,18 @@ static void lot_full(struct snapshot_lot *lot)
                 &lot->licenses_installed,
                 &lot->licenses_in_hand,
                 &lot->licenses_lost,
+                &lot->licenses_in_work,
+                &lot->licenses_pending,
+                &lot->licenses_per_unit,
+                &lot->licenses_per_good,
         };
 
         FILL(lot->order, 0);
         FILL(lot->part, 1);
         FILL(lot->image, 2);
         FILL(lot->state, 3);
+        FILL(lot->license_source, 4);
+        FILL(lot->license_type, 5);
         for (unsigned i = 0; i < LENGTH_OF(numbers); i++)
                 *numbers[i] = UINT32_MAX - i;
         lot->started_ms = INT64_MAX;
@@ -206,6 +294,9 @@ void line_full(struct snapshot *snapshot)
         snapshot->card_count = SNAPSHOT_CARDS_MAX;
         for (unsigned i = 0; i < SNAPSHOT_CARDS_MAX; i++)
                 card_full(&snapshot->cards[i], i);
+        snapshot->need_count = SNAPSHOT_NEEDS_MAX;
+        for (unsigned i = 0; i < SNAPSHOT_NEEDS_MAX; i++)
+                need_full(&snapshot->needs[i], i);
         snapshot->alarm_count = SNAPSHOT_ALARMS_MAX;
         for (unsigned i = 0; i < SNAPSHOT_ALARMS_MAX; i++)
                 FILL(snapshot->alarms[i], i);

@@ -104,11 +104,12 @@ class Browser:
 
 
 class Line:
-    """The server with this many sites, and the page open on it."""
+    """The server with this many sites and cards, and the page open on it."""
 
-    def __init__(self, browser, sites, width=1920, height=1080):
+    def __init__(self, browser, sites, width=1920, height=1080, cards=None):
         self.browser = browser
-        self.process = subprocess.Popen([server, "serve", str(sites)], stdin=subprocess.PIPE,
+        words = [server, "serve", str(sites)] + ([] if cards is None else [str(cards)])
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
         self.url = self.process.stdout.readline().strip()
         browser.complaints.clear()
@@ -157,6 +158,77 @@ def the_head_counts(browser):
                            ("order-id", "WO-2026-11873"), ("balance-word", "\u2713 adds up")):
             expect(page.ask("document.getElementById('%s').textContent" % name), text)
         expect(page.ask("getComputedStyle(document.getElementById('simulated')).display != 'none'"), True)
+
+
+def text_of(selector):
+    return "document.querySelector('%s').innerText.replace(/\\s+/g, ' ').trim()" % selector
+
+
+def card(number, part):
+    return "document.querySelectorAll('.card')[%d].querySelector('%s').textContent" % (number - 1, part)
+
+
+def the_license_balance_is_an_equation(browser):
+    with Line(browser, 16) as page:
+        expect(page.ask(text_of("#balance .sum")), "421 issued = 412 installed + 8 in hand + 1 lost")
+        expect(page.ask(text_of("#license-kind")), "SFI LICENSES FROM CARDS")
+        expect(page.ask(text_of("#per-good")), "1.010")
+        expect(page.ask(text_of("#per-good-target")), "target 1.000")
+        expect(page.ask(text_of("#lost-words")), "1 lost: never arrived")
+        expect(page.ask(text_of("#license-note")), "5 of them at work \u00b7 3 asked for")
+
+
+def each_card_says_how_it_is_and_when_it_ends(browser):
+    with Line(browser, 16, cards=8) as page:
+        words = page.ask("[...document.querySelectorAll('.card .state')].map(e => e.textContent)")
+        expect(words, ["busy", "low", "busy", "slow \u00b7 set aside", "empty", "ready", "dead", "absent"])
+        shapes = page.ask("[...document.querySelectorAll('.card use')].map(e => e.getAttribute('href').slice(7))")
+        expect(shapes, ["busy", "error", "busy", "error", "fail", "ready", "fail", "absent"])
+        expect(page.ask(card(1, ".kind")), "SFI BLINKY_1")
+        expect(page.ask(card(1, ".how-many")), "318")
+        expect(page.ask(card(1, ".pace")), "\u00b7 610/h")
+        dry = page.ask(card(1, ".dry"))     # the hour is that of this machine's zone
+        if not (dry.startswith("dry at ") and dry.endswith(", in 31 min")):
+            raise AssertionError(dry)
+        expect(page.ask(card(6, ".pace")), "no pace yet")
+        expect(page.ask(card(6, ".dry")), "")
+        expect(page.ask(card(4, ".why")), "the last licenses took 9.2 s each; it is set aside")
+        expect(page.ask("document.querySelectorAll('.card')[6].title").split("\n")[-1],
+               "280 issued = 274 installed + 4 in hand + 2 lost")
+
+
+def what_runs_short_is_said_first(browser):
+    with Line(browser, 16, cards=1) as page:
+        expect(page.ask(text_of("#needs")), "SFI BLINKY_1: 223 to go, 318 left")
+        # in one go: half a second later the station tells again
+        found = page.ask("snapshot.needs = [...'ABCD'].map((name, i) => ({ firmware_id: name, type: 'SMU', wanted: 64,"
+                         " left: 100 - 30 * i })), draw_needs(), [%s, document.querySelectorAll("
+                         "'#needs [data-look=short]').length]" % text_of("#needs"))
+        expect(found, ["SMU D: 64 to go, 10 left: short by 54 SMU C: 64 to go, 40 left: short by 24 and 2 more kinds", 2])
+
+
+def cards_of_any_number_fit(browser):
+    for sites, width, height in ((16, 1280, 900), (64, 1920, 1080)):
+        for cards in (0, 1, 2, 3, 4, 5, 8, 9, 13, 16):
+            with Line(browser, sites, width, height, cards) as page:
+                over = page.ask("""[...document.querySelectorAll('.card, #balance')].filter(box => {
+                    const b = box.getBoundingClientRect();
+                    return b.right > innerWidth || [...box.querySelectorAll('.serial, .how-many, .state, .dry, .sum, #needs, li')]
+                        .some(e => e.getBoundingClientRect().right > b.right || e.getBoundingClientRect().bottom > b.bottom + 1);
+                    }).map(box => box.textContent)""")
+                expect((sites, cards, over), (sites, cards, []))
+                expect((cards, page.ask("document.documentElement.scrollHeight")), (cards, height))
+                tall = page.ask("document.getElementById('sites').clientHeight") / height
+                if tall < 0.5:
+                    raise AssertionError("with %d cards the tiles have only %.2f of the wall" % (cards, tall))
+
+
+def a_lot_without_chip_licenses_says_so(browser):
+    with Line(browser, 16) as page:
+        found = page.ask("Object.assign(snapshot.lot, { license_source: 'global', licenses_per_unit: 0,"
+                         " licenses_per_good: 0 }), draw_balance(), [%s, %s, %s]"
+                         % (text_of("#license-kind"), text_of("#per-good"), text_of("#per-good-target")))
+        expect(found, ["SFI LICENSES GLOBAL", "\u2013", "global ones: counted by nobody"])
 
 
 def nothing_is_complained_about(browser):
@@ -267,7 +339,9 @@ def take_pictures(browser):
             page.picture("%s/gangway-page-%s.png" % (pictures, name))
 
 
-tests = [each_state_has_its_word_and_shape, the_head_counts, nothing_is_complained_about,
+tests = [each_state_has_its_word_and_shape, the_head_counts, the_license_balance_is_an_equation,
+         each_card_says_how_it_is_and_when_it_ends, what_runs_short_is_said_first, cards_of_any_number_fit,
+         a_lot_without_chip_licenses_says_so, nothing_is_complained_about,
          all_sites_fit_one_screen, a_scan_leads_to_its_unit,
          a_blocked_site_flashes_until_seen_and_is_cleared,
          a_refusal_is_shown_and_enter_presses_nothing_twice, a_lot_is_stopped_by_two_presses,

@@ -52,6 +52,19 @@ static void a_full_line_with_quotes_and_control_characters_comes_back(void **sta
         assert_round_trip();
 }
 
+static void sixteen_cards_and_their_needs_come_back(void **state)
+{
+        (void)state;
+        line_example(&before, 4, 0);
+        cards_example(&before, 16);
+        assert_int_equal(before.card_count, 16);
+        assert_int_equal(before.need_count, 2);
+        assert_round_trip();
+        assert_int_equal(after.cards[1].lost, 1);
+        assert_string_equal(after.cards[3].state, "slow");
+        assert_true(after.cards[0].dry_ms > after.now_ms);
+}
+
 static void an_empty_line_comes_back(void **state)
 {
         (void)state;
@@ -91,12 +104,14 @@ static void strings_and_counts_are_held_to_their_room(void **state)
         (void)state;
         memset(&before, 0, sizeof(before));
         memset(before.version, 'v', sizeof(before.version));
-        before.site_count = before.card_count = before.alarm_count = UINT32_MAX;
+        before.site_count = before.card_count = UINT32_MAX;
+        before.need_count = before.alarm_count = UINT32_MAX;
         assert_fault(there_and_back(), BAD_FILE, "\"version\" of the line is too long");
         memset(before.version, 0, sizeof(before.version));
         assert_int_equal(there_and_back(), 0);
         assert_int_equal(after.site_count, SNAPSHOT_SITES_MAX);
         assert_int_equal(after.card_count, SNAPSHOT_CARDS_MAX);
+        assert_int_equal(after.need_count, SNAPSHOT_NEEDS_MAX);
         assert_int_equal(after.alarm_count, SNAPSHOT_ALARMS_MAX);
 }
 
@@ -136,6 +151,14 @@ static void each_kind_of_wrong_value_is_named(void **state)
                 { "\"now_ms\":", "\"now_ms\":-", "\"now_ms\" of the line is not a number" },
                 { "\"sites\":[", "\"sites\":[7,", "sites[0] is missing" },
                 { "\"sites\":[", "\"sites\":{},\"was\":[", "\"sites\" of the line is not a list" },
+                { "\"dry_ms\":", "\"dry_ms\":-", "\"dry_ms\" of cards[0] is not a number" },
+                { "\"type\":\"SFI\"", "\"type\":\"SFIAB\"", "\"type\" of cards[0] is too long" },
+                { "\"licenses_per_good\":1010", "\"licenses_per_good\":1.01",
+                  "\"licenses_per_good\" of the lot is not a number of 32 bits" },
+                { "\"wanted\":223", "\"wanted\":null",
+                  "\"wanted\" of needs[0] is not a number of 32 bits" },
+                { "\"needs\":[", "\"needs\":null,\"was\":[",
+                  "\"needs\" of the line is not a list" },
                 { "\"alarms\":[", "\"alarms\":[null,", "\"alarms\" of the line is not a text" },
                 { "\"lot\":{", "\"lot\":[],\"was\":{", "the lot is missing or not an object" },
                 { "}", "", "line 1, column" },
@@ -162,6 +185,10 @@ static void too_many_of_anything_is_refused(void **state)
         for (unsigned i = 0; i < SNAPSHOT_ALARMS_MAX; i++)
                 strcat(many, "\"\",");
         assert_fault(parse(edited("\"alarms\":[", many)), BAD_FILE, "18 alarms, at most 16");
+        strcpy(many, "\"needs\":[");
+        for (unsigned i = 0; i < SNAPSHOT_NEEDS_MAX; i++)
+                strcat(many, "{},");
+        assert_fault(parse(edited("\"needs\":[", many)), BAD_FILE, "10 needs, at most 9");
 }
 
 static void a_bad_text_leaves_the_result_alone(void **state)
@@ -214,6 +241,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(an_ordinary_line_comes_back_as_it_went),
+                cmocka_unit_test(sixteen_cards_and_their_needs_come_back),
                 cmocka_unit_test(an_empty_line_comes_back),
                 cmocka_unit_test(a_full_line_with_quotes_and_control_characters_comes_back),
                 cmocka_unit_test(utf8_comes_back_and_a_letter_cut_in_half_is_dropped),

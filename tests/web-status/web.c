@@ -746,7 +746,7 @@ static void the_page_works_under_virtual_time(void **state)
         assert_int_equal(test_on_fiber(LOOP_TIME_VIRTUAL, 1, under_virtual_time, NULL), 0);
 }
 
-/* --- the same server for a browser (page.py), or for a person: `web serve SITES` ----------- */
+/* --- the same server for a browser (page.py), or for a person: `web serve SITES CARDS` ----- */
 
 static int act_for_browser(void *station, enum web_verb verb, const char *name)
 {
@@ -769,13 +769,15 @@ static int act_for_browser(void *station, enum web_verb verb, const char *name)
         return 0;
 }
 
-/* 0 sites: the full line, with every string that could hurt. Ends with its input. */
-static int serve_browser(void *sites)
+/* 0 sites: the full line, with every string that could hurt. Without a number of cards there are
+ * two. Ends with its input. */
+static int serve_browser(void *arguments)
 {
         const struct web_station station = { .station = &line,
                                              .fill = fill,
                                              .act = act_for_browser };
-        unsigned count = (unsigned)atoi(sites);
+        char *const *words = arguments;
+        unsigned count = (unsigned)atoi(words[0]);
         char byte;
         int r;
 
@@ -783,6 +785,8 @@ static int serve_browser(void *sites)
                 line_example(&line.snapshot, count, 0);
         else
                 line_full(&line.snapshot);
+        if (words[1])
+                cards_example(&line.snapshot, (unsigned)atoi(words[1]));
         r = web_start("127.0.0.1:0", &station, &web);
         if (r < 0)
                 return r;
@@ -832,7 +836,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(the_page_works_under_virtual_time),
         };
 
-        if (argc == 3 && strcmp(argv[1], "serve") == 0)
-                return test_on_fiber(LOOP_TIME_REAL, 1, serve_browser, argv[2]);
+        if (argc >= 3 && strcmp(argv[1], "serve") == 0)
+                return test_on_fiber(LOOP_TIME_REAL, 1, serve_browser, argv + 2);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
