@@ -63,6 +63,7 @@ static const struct command *const commands[] = {
         &licenses_import_command,
         &licenses_ahead_command,
         &order_check_command,
+        &capture_show_command,
         &status_command,
         &watch_command,
 };
@@ -88,6 +89,7 @@ static const struct family {
         { "hsm", "cards", NULL },
         { "licenses", "of a station", "list" },
         { "order", "orders", NULL },
+        { "capture", "traffic of a probe", NULL },
 };
 
 /* Is `words` "sfi create" when `family` is "sfi"? Then what follows, else NULL. */
