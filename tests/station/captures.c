@@ -7,6 +7,7 @@
 #include "tests/support/simulated.h"
 #include "tests/support/test.h"
 
+#include "drivers/family_fields.h"
 #include "scheduler/file.h"
 #include "station/captures.h"
 
@@ -311,7 +312,7 @@ static int do_unit(struct target *target, const struct sfi *sfi)
                 r = rss_read_certificate(target, simulated_rss(), &certificate);
         if (r < 0)
                 return r;
-        options[0] |= TARGET_SECURITY | TARGET_ST_RAM_SIZE_3;
+        family_secure(target->family, options);
         r = target_write_options(target, options);
         count = r < 0 ? r : sfi_parts(sfi, parts, LENGTH_OF(parts));
         for (int i = 0; i < count && !r; i++)
