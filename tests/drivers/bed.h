@@ -118,7 +118,8 @@ static inline struct bed *bed_make_family(const char *family_file)
         probe_set_part(bed->probe, bed->part);
         part_power(bed->part, clock_now_ns(), true);
         assert_int_equal(fiber_sleep_ns(500 * NS_PER_MS), 0);
-        bed->wire = (struct wire){ &bed_operations, { .product = 0x374F, .path = "bed" } };
+        bed->wire = (struct wire){ .operations = &bed_operations,
+                                   .identity = { .product = 0x374F, .path = "bed" } };
         assert_int_equal(stlink_open(&bed->wire, &bed->stlink), 0);
         bed->target = (struct target){ &bed->stlink, &bed->family };
         return bed;
