@@ -212,7 +212,7 @@ static int open_desk(struct station *station)
         for (; count < wanted && r == 0; count++)
                 if (station->bench)
                         readers[count] = bench_reader(station->bench, count);
-                else if ((r = pcsc_reader_open(settings->readers[count], &readers[count])) < 0)
+                else if ((r = pcsc_reader_expect(settings->readers[count], &readers[count])) < 0)
                         break;
         if (r == 0)
                 return desk_open(&(struct desk_settings){ .ledger = station->ledger,
