@@ -95,6 +95,7 @@ struct simulated_part *part_create(const struct part_settings *settings)
         part->family = family;
         part->rss = settings->rss;
         part->speed = settings->speed;
+        part->engine = settings->engine;
         part->record = settings->store;
         part->flash = (uint8_t *)settings->store + record_length();
         part->flash_length = flash_length_of(family);
@@ -108,6 +109,7 @@ struct simulated_part *part_create(const struct part_settings *settings)
 static void drop_charge(struct simulated_part *part)
 {
         rss_abandon(part);
+        core_drop(part);
         free(part->ram);
         free(part->apb);
         free(part->ppb);
@@ -189,7 +191,8 @@ bool part_boots_system(const struct simulated_part *part)
 bool part_rom_is_running(const struct simulated_part *part)
 {
         return part->is_powered && !part->is_reset_held && part->boot_ns == NEVER &&
-               part_boots_system(part) && !part->is_halted && part->run.step == RSS_IDLE;
+               part_boots_system(part) && !part->is_halted && part->run.step == RSS_IDLE &&
+               !core_executes(part);
 }
 
 /* targets.md 1.2, 10.2: while the part boots, and while the RSS runs, nothing answers on SWD. Under
@@ -339,6 +342,7 @@ static void run_what_is_due(struct simulated_part *part, uint64_t due_ns, uint64
 
 void part_advance(struct simulated_part *part, uint64_t now_ns)
 {
+        core_advance(part, now_ns);
         if (now_ns > part->now_ns)
                 part->now_ns = now_ns;
         while (part->next_ns <= now_ns) {

@@ -57,6 +57,22 @@ static bool is_shut(const struct simulated_part *part, uint32_t address)
         return part->protection >= 1 && holds(BACKUP_ADDRESS, 4 << 10, address, 1);
 }
 
+unsigned part_ram_memories(struct simulated_part *part,
+                           struct core_memory ret_memories[CORE_MEMORIES_MAX])
+{
+        uint8_t *at = part->ram;
+        unsigned count = 0;
+
+        for (size_t i = 0; i < LENGTH_OF(rams); i++) {
+                if (!is_shut(part, rams[i].address))
+                        ret_memories[count++] = (struct core_memory){ .address = rams[i].address,
+                                                                      .length = rams[i].length,
+                                                                      .bytes = at };
+                at += rams[i].length;
+        }
+        return count;
+}
+
 /* --- read-only words ----------------------------------------------------------------------- */
 
 /* Marker of the RSS profile, unique id and flash size; the code of the boot loader is not modelled
@@ -196,6 +212,7 @@ enum part_answer part_bus_write(struct simulated_part *part, unsigned ap, uint32
 
                 if (ram && !is_shut(part, address)) {
                         memcpy(ram, data, width);
+                        core_memory_changed(part, address, width);
                         rss_mailbox_written(part, address, width);
                         return PART_OK;
                 }
@@ -245,6 +262,7 @@ size_t part_write_block(struct simulated_part *part, uint64_t now_ns, unsigned a
         if (!to || is_shut(part, address))
                 return 0;
         memcpy(to, data, length);
+        core_memory_changed(part, address, (uint32_t)length);
         rss_mailbox_written(part, address, (uint32_t)length);
         return length;
 }

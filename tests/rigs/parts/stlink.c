@@ -5,6 +5,7 @@
 #include "drivers/simulated/probe.h"
 #include "scheduler/bytes.h"
 #include "scheduler/chance.h"
+#include "tests/rigs/parts/core.h"
 #include "tests/rigs/parts/kinds.h"
 
 #include <errno.h>
@@ -61,7 +62,11 @@ static void create(struct device *device, unsigned index)
         struct chance chance = chance_fork(1, "rig board", index);
         struct probe_settings probe = { .product = PRODUCT, .jtag_version = 15, .speed = 1.0 };
         uint8_t seed[32];
-        struct part_settings part = { .family = &family, .rss = &rss, .seed = seed, .speed = 1.0 };
+        struct part_settings part = { .family = &family,
+                                      .rss = &rss,
+                                      .seed = seed,
+                                      .speed = 1.0,
+                                      .engine = &unicorn_engine };
 
         INSIST(board);
         device->model = board;
