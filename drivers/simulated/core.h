@@ -38,18 +38,22 @@ struct core_engine {
 
 /* --- what an engine asks of its part ------------------------------------------------------- */
 
-/* Memory the engine may reach without asking. Flash: only to fetch and to load from, after
- * part_core_may_load; stores to it go to part_core_store. The bytes live until destroy. */
+/* What lies where. RAM is the engine's to reach without asking; of flash it may fetch, and load after
+ * part_core_may_load, while stores to it go to part_core_store; behind a window every access is
+ * part_core_load or _store. All else is a fault. The bytes, NULL for windows, live until destroy. */
+enum core_memory_kind { CORE_RAM, CORE_FLASH, CORE_WINDOW };
 struct core_memory {
-        uint32_t address, length;
+        enum core_memory_kind kind;
+        uint32_t address, length; /* in whole KiB */
         uint8_t *bytes;
-        bool is_flash;
 };
-#define CORE_MEMORIES_MAX 16u
+#define CORE_MEMORIES_MAX 20u
 unsigned part_core_memories(struct simulated_part *part,
                             struct core_memory ret_memories[CORE_MEMORIES_MAX]);
 
-/* Everything else, by the rules of the bus, `cycles` after this run began. A busy flash holds the access up
+enum family_core part_core_model(const struct simulated_part *part);
+
+/* One access, by the rules of the bus, `cycles` after this run began. A busy flash holds the access up
  * until it is done. False: a bus fault. */
 bool part_core_load(struct simulated_part *part, unsigned cycles, uint32_t address, void *data,
                     unsigned width);

@@ -72,21 +72,40 @@ void core_memory_changed(struct simulated_part *part, uint32_t address, uint32_t
 
 /* --- the bus, as the core sees it ---------------------------------------------------------- */
 
+/* Peripherals and the core's own registers, as Armv7-M B3.1 divides the address space; and the place of
+ * unique id and flash size, which is not always in system memory but in the same 64 KiB. */
+static unsigned list_windows(const struct simulated_part *part, struct core_memory *ret_memories)
+{
+        uint32_t system = part->family->system_memory & ~0xFFFFu;
+        uint32_t length = (part->family->system_memory_length + 0xFFFFu) & ~0xFFFFu;
+
+        ret_memories[0] = (struct core_memory){ CORE_WINDOW, 0x40000000, 0x20000000, NULL };
+        ret_memories[1] = (struct core_memory){ CORE_WINDOW, 0xE0000000, 0x00100000, NULL };
+        ret_memories[2] = (struct core_memory){ CORE_WINDOW, system, length, NULL };
+        return 3;
+}
+
 unsigned part_core_memories(struct simulated_part *part,
                             struct core_memory ret_memories[CORE_MEMORIES_MAX])
 {
-        unsigned count = part_ram_memories(part, ret_memories);
+        const struct family *family = part->family;
+        unsigned count = list_windows(part, ret_memories);
 
-        for (unsigned i = 0; i < part->family->banks && part->protection == 0; i++) {
-                INSIST(count < CORE_MEMORIES_MAX);
+        count += part_ram_memories(part, ret_memories + count);
+        for (unsigned i = 0; i < family->banks && part->protection < LEVEL_1; i++)
                 ret_memories[count++] = (struct core_memory){
-                        .address = part->family->bank_address[i],
-                        .length = part->family->bank_length,
-                        .bytes = flash_at(part, part->family->bank_address[i]),
-                        .is_flash = true,
+                        .kind = CORE_FLASH,
+                        .address = family->bank_address[i],
+                        .length = family->bank_length,
+                        .bytes = flash_at(part, family->bank_address[i]),
                 };
-        }
+        INSIST(count <= CORE_MEMORIES_MAX);
         return count;
+}
+
+enum family_core part_core_model(const struct simulated_part *part)
+{
+        return part->family->core;
 }
 
 /* The part as it is at this moment of the core's. */
@@ -114,7 +133,8 @@ bool part_core_load(struct simulated_part *part, unsigned cycles, uint32_t addre
         enum part_answer answer;
 
         move_to(part, cycles);
-        while ((answer = part_bus_read(part, AP_CORE, address, data, width)) == PART_WAIT)
+        while ((answer = part_bus_read(part, part->family->access_port, address, data, width)) ==
+               PART_WAIT)
                 wait_for_flash(part);
         return answer == PART_OK;
 }
@@ -125,7 +145,8 @@ bool part_core_store(struct simulated_part *part, unsigned cycles, uint32_t addr
         enum part_answer answer;
 
         move_to(part, cycles);
-        while ((answer = part_bus_write(part, AP_CORE, address, data, width)) == PART_WAIT)
+        while ((answer = part_bus_write(part, part->family->access_port, address, data, width)) ==
+               PART_WAIT)
                 wait_for_flash(part);
         return answer == PART_OK;
 }

@@ -2,6 +2,7 @@
  * Certificate, license and areas: whole installs on a simulated part, good ones and every refusal.
  */
 #include "tests/drivers/bed.h"
+#include "tests/support/h75x.h"
 #include "tests/support/sealed.h"
 
 #include <stdio.h>
@@ -61,7 +62,7 @@ static void prepare(struct job *job)
         uint32_t values[OPTION_ROWS_MAX];
 
         assert_int_equal(target_read_options(target, values), 0);
-        values[0] |= TARGET_SECURITY | TARGET_ST_RAM_SIZE_3;
+        values[0] |= H75X_SECURITY | H75X_ST_RAM_SIZE_3;
         assert_int_equal(target_write_options(target, values), 0);
         assert_int_equal(target_reset(target, 2000), 0);
 }
@@ -191,7 +192,7 @@ FIBER_TEST(an_image_is_installed)
         assert_int_equal(job.progress.area_count, 3);
         assert_int_equal(target_read_options(&job.bed->target, values), 0);
         assert_int_equal(values[7], 0x24000800);
-        assert_true(target_is_secure(values));
+        assert_true(family_is_secure(&job.bed->family, values));
         job_end(&job);
         return 0;
 }

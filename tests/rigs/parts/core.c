@@ -22,17 +22,10 @@ enum { EXCP_BKPT = 7 };
 
 struct part_core;
 
-/* What is neither RAM nor flash, as Armv7-M B3.1 divides the address space. */
+/* unicorn tells how far into a window an access is, not where. */
 struct window {
         struct part_core *core;
         uint32_t address;
-};
-static const struct window_place {
-        uint32_t address, length;
-} places[] = {
-        { 0x1FF00000, 0x00100000 }, /* system memory: unique id, flash size */
-        { 0x40000000, 0x20000000 }, /* peripherals */
-        { 0xE0000000, 0x00100000 }, /* the core's own */
 };
 
 struct part_core {
@@ -40,7 +33,7 @@ struct part_core {
         uc_engine *engine;
         struct core_memory memories[CORE_MEMORIES_MAX];
         unsigned memory_count;
-        struct window windows[LENGTH_OF(places)];
+        struct window windows[CORE_MEMORIES_MAX];
         unsigned cycles, used; /* of the run in hand */
         enum core_stop stop;
 };
@@ -138,6 +131,15 @@ static void exception(uc_engine *engine, uint32_t number, void *subject)
 
 /* --- life ---------------------------------------------------------------------------------- */
 
+static void map_window(struct part_core *core, const struct core_memory *memory)
+{
+        struct window *window = &core->windows[memory - core->memories];
+
+        *window = (struct window){ core, memory->address };
+        CHECKED(uc_mmio_map(core->engine, memory->address, memory->length, load_window, window,
+                            store_window, window));
+}
+
 static void map_memory(struct part_core *core, const struct core_memory *memory)
 {
         uint32_t last = memory->address + memory->length - 1;
@@ -145,7 +147,7 @@ static void map_memory(struct part_core *core, const struct core_memory *memory)
 
         CHECKED(uc_mem_map_ptr(core->engine, memory->address, memory->length, UC_PROT_ALL,
                                memory->bytes));
-        if (!memory->is_flash)
+        if (memory->kind != CORE_FLASH)
                 return;
         /* mapping it so at once asks the hook, and then stores all the same (unicorn 2.0.1) */
         CHECKED(uc_mem_protect(core->engine, memory->address, memory->length,
@@ -158,20 +160,22 @@ static void map_memory(struct part_core *core, const struct core_memory *memory)
 
 static struct part_core *core_create(struct simulated_part *part)
 {
+        static const int models[] = { [FAMILY_M4] = UC_CPU_ARM_CORTEX_M4,
+                                      [FAMILY_M7] = UC_CPU_ARM_CORTEX_M7,
+                                      [FAMILY_M33] = UC_CPU_ARM_CORTEX_M33 };
         struct part_core *core = calloc(1, sizeof(*core));
         uc_hook hook;
 
         INSIST(core);
         core->part = part;
         CHECKED(uc_open(UC_ARCH_ARM, UC_MODE_THUMB | UC_MODE_MCLASS, &core->engine));
-        CHECKED(uc_ctl_set_cpu_model(core->engine, UC_CPU_ARM_CORTEX_M7));
+        CHECKED(uc_ctl_set_cpu_model(core->engine, models[part_core_model(part)]));
         core->memory_count = part_core_memories(part, core->memories);
-        for (unsigned i = 0; i < core->memory_count; i++)
-                map_memory(core, &core->memories[i]);
-        for (unsigned i = 0; i < LENGTH_OF(places); i++) {
-                core->windows[i] = (struct window){ core, places[i].address };
-                CHECKED(uc_mmio_map(core->engine, places[i].address, places[i].length, load_window,
-                                    &core->windows[i], store_window, &core->windows[i]));
+        for (unsigned i = 0; i < core->memory_count; i++) {
+                if (core->memories[i].kind == CORE_WINDOW)
+                        map_window(core, &core->memories[i]);
+                else
+                        map_memory(core, &core->memories[i]);
         }
         CHECKED(uc_hook_add(core->engine, &hook, UC_HOOK_BLOCK, (void *)block_begins, core, 1, 0));
         CHECKED(uc_hook_add(core->engine, &hook, UC_HOOK_INTR, (void *)exception, core, 1, 0));
@@ -195,7 +199,7 @@ static void core_forget(struct part_core *core, uint32_t first, uint32_t last)
                 uint32_t from = first > memory->address ? first : memory->address;
                 uint32_t to = last < end_of ? last : end_of;
 
-                if (from <= to)
+                if (memory->bytes && from <= to)
                         CHECKED(uc_ctl_remove_cache(core->engine, (uint64_t)from,
                                                     (uint64_t)to + 1));
         }
