@@ -89,6 +89,7 @@ static const struct form_field family_fields[] = {
         OPTIONAL_OWN("option_keys"),
         OPTIONAL_OWN("external"),
         OPTIONAL_OWN("backup_ram"),
+        OPTIONAL_OWN("clock_control"),
         OPTIONAL(bank_erase_ms, FORM_UNSIGNED, .low = 1, .high = 600000),
         OPTIONAL_OWN("registers"),
         OPTIONAL_OWN("fields"), /* drivers/option_fields.c */
@@ -228,20 +229,27 @@ static int read_rams(const struct form *form, struct family *family)
 {
         config_setting_t *list = config_lookup(&form->config, "rams");
         unsigned count = list ? (unsigned)config_setting_length(list) : 0;
+        int r;
 
         if (!list || !config_setting_is_list(list) || !count || count > FAMILY_RAMS_MAX)
                 return form_fault(form, list,
                                   "rams: expected ( [ address, length ], ... ), 1 to %u",
                                   FAMILY_RAMS_MAX);
         for (unsigned i = 0; i < count; i++) {
-                int r = read_one_range(form, config_setting_get_elem(list, i), "rams",
-                                       &family->rams[i]);
-
+                r = read_one_range(form, config_setting_get_elem(list, i), "rams",
+                                   &family->rams[i]);
                 if (r < 0)
                         return r;
         }
         family->ram_count = count;
-        return read_range(form, "backup_ram", &family->backup_ram);
+        r = read_range(form, "backup_ram", &family->backup_ram);
+        if (r == 0)
+                r = read_range(form, "clock_control", &family->clock_control);
+        if (r == 0 && family->clock_control.length > FAMILY_CLOCK_CONTROL_MAX)
+                return form_fault(form, config_lookup(&form->config, "clock_control"),
+                                  "clock_control is %u bytes, at most %u",
+                                  family->clock_control.length, FAMILY_CLOCK_CONTROL_MAX);
+        return r;
 }
 
 /* The L4 sequence needs them, the others must not have them: they know their own. */

@@ -178,6 +178,13 @@ static bool apb_offset(const struct family *family, unsigned ap, uint32_t addres
         return true;
 }
 
+static bool is_clock_control(const struct simulated_part *part, uint32_t address)
+{
+        const struct family_range *clocks = &part->family->clock_control;
+
+        return holds(clocks->address, clocks->length, address, 4);
+}
+
 static enum part_answer register_read(struct simulated_part *part, unsigned ap, bool is_secure,
                                       uint32_t address, uint32_t *ret_value)
 {
@@ -196,6 +203,10 @@ static enum part_answer register_read(struct simulated_part *part, unsigned ap, 
         if (holds(part->family->flash_registers, FLASH_REGISTERS, address, 4))
                 return part->sequence->read(part, is_secure,
                                             address - part->family->flash_registers, ret_value);
+        if (is_clock_control(part, address)) {
+                *ret_value = part->clocks[(address - part->family->clock_control.address) / 4];
+                return PART_OK;
+        }
         return PART_FAULT;
 }
 
@@ -217,6 +228,10 @@ static enum part_answer register_write(struct simulated_part *part, unsigned ap,
         if (holds(part->family->flash_registers, FLASH_REGISTERS, address, 4))
                 return part->sequence->write(part, is_secure,
                                              address - part->family->flash_registers, value);
+        if (is_clock_control(part, address)) {
+                part->clocks[(address - part->family->clock_control.address) / 4] = value;
+                return PART_OK;
+        }
         return PART_FAULT;
 }
 

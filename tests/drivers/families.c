@@ -353,6 +353,37 @@ static void trustzone_has_two_sides(void)
         assert_int_equal(target_check_unprotected(target(), values), 0);
 }
 
+/* TZEN of the H5 is a byte, and the watermark says which sectors are secure. */
+static void h5_trustzone_has_two_sides(void)
+{
+        const uint32_t ns = 0x08000000, s = 0x0C000000, sector = facts->sector;
+        uint32_t values[OPTION_ROWS_MAX], word;
+        uint8_t data[16] = { 0x12, 0x34, 0x56, 0x78, 0x9A };
+
+        read_options(values);
+        family_field_set(family_field(&bed->family, ROLE_TRUSTZONE), values, 0xB4);
+        values[7] = 0x00000000; /* SECWM1: sector 0 */
+        assert_int_equal(target_write_options(target(), values), 0);
+        assert_fault(target_check_unprotected(target(), values), PROTECTED, "secure flash");
+        assert_int_equal(target_program(target(), s, data, 16, NULL), 0);
+        assert_int_equal(target_program(target(), ns + sector, data, 16, NULL), 0);
+        assert_int_equal(target_read_word(target(), s, &word), 0);
+        assert_int_equal(word, 0x78563412);
+        assert_int_equal(target_read_word(target(), ns, &word), 0);
+        assert_int_equal(word, 0);
+        assert_int_equal(target_read_word(target(), ns + sector, &word), 0);
+        assert_int_equal(word, 0x78563412);
+        assert_int_equal(target_read_word(target(), s + sector, &word), 0);
+        assert_int_equal(word, 0);
+        assert_int_equal(target_erase(target(), ns, 2 * sector, NULL), 0);
+        assert_int_equal(*part_flash(bed->part, ns), 0xFF);
+        assert_int_equal(*part_flash(bed->part, ns + sector), 0xFF);
+        family_field_set(family_field(&bed->family, ROLE_TRUSTZONE), values, 0xC3);
+        values[7] = 0x00000001;
+        assert_int_equal(target_write_options(target(), values), 0);
+        assert_int_equal(target_check_unprotected(target(), values), 0);
+}
+
 /* Forward only, and a closed state ends with debug access gone. */
 static void product_states_go_forward(void)
 {
@@ -363,6 +394,11 @@ static void product_states_go_forward(void)
         read_options(values);
         assert_false(family_is_open(&bed->family, values));
         set_field(ROLE_STATE, 0xED, -FAULT_OPTION_BYTES, "OPTCHANGEERR");
+        if (bed->family.secure_alias) /* what was refused does not come along with the next */
+                set_field(ROLE_TRUSTZONE, 0xB4, -FAULT_OPTION_BYTES, "OPTCHANGEERR");
+        read_options(values);
+        values[0] ^= 1;
+        assert_int_equal(target_write_options(target(), values), 0);
         set_field(ROLE_STATE, 0x72, -FAULT_TARGET_LOST, "did not come back");
         bed_power(bed, false);
         bed_power(bed, true);
@@ -402,6 +438,8 @@ static void it_goes_its_way(void)
                 level_2_is_the_end();
                 break;
         case WAY_STATE:
+                if (bed->family.secure_alias)
+                        h5_trustzone_has_two_sides();
                 product_states_go_forward();
                 break;
         case WAY_RSSLIB:
