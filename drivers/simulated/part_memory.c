@@ -178,17 +178,22 @@ static bool apb_offset(const struct family *family, unsigned ap, uint32_t addres
         return true;
 }
 
-static bool is_clock_control(const struct simulated_part *part, uint32_t address)
+/* The register at `address`; NULL: it is none that only keeps its value. */
+static uint32_t *plain_register(struct simulated_part *part, uint32_t address)
 {
-        const struct family_range *clocks = &part->family->clock_control;
+        for (size_t i = 0; i < part->family->plain_count; i++) {
+                const struct family_range *plain = &part->family->plain[i];
 
-        return holds(clocks->address, clocks->length, address, 4);
+                if (holds(plain->address, plain->length, address, 4))
+                        return &part->plain[i][(address - plain->address) / 4];
+        }
+        return NULL;
 }
 
 static enum part_answer register_read(struct simulated_part *part, unsigned ap, bool is_secure,
                                       uint32_t address, uint32_t *ret_value)
 {
-        uint32_t offset;
+        uint32_t offset, *plain;
 
         if (apb_offset(part->family, ap, address, &offset)) {
                 *ret_value = apb_read(part, offset);
@@ -203,17 +208,15 @@ static enum part_answer register_read(struct simulated_part *part, unsigned ap, 
         if (holds(part->family->flash_registers, FLASH_REGISTERS, address, 4))
                 return part->sequence->read(part, is_secure,
                                             address - part->family->flash_registers, ret_value);
-        if (is_clock_control(part, address)) {
-                *ret_value = part->clocks[(address - part->family->clock_control.address) / 4];
-                return PART_OK;
-        }
-        return PART_FAULT;
+        plain = plain_register(part, address);
+        *ret_value = plain ? *plain : 0;
+        return plain ? PART_OK : PART_FAULT;
 }
 
 static enum part_answer register_write(struct simulated_part *part, unsigned ap, bool is_secure,
                                        uint32_t address, uint32_t value)
 {
-        uint32_t offset;
+        uint32_t offset, *plain;
 
         if (apb_offset(part->family, ap, address, &offset)) {
                 part->apb[offset / 4] = value;
@@ -228,11 +231,10 @@ static enum part_answer register_write(struct simulated_part *part, unsigned ap,
         if (holds(part->family->flash_registers, FLASH_REGISTERS, address, 4))
                 return part->sequence->write(part, is_secure,
                                              address - part->family->flash_registers, value);
-        if (is_clock_control(part, address)) {
-                part->clocks[(address - part->family->clock_control.address) / 4] = value;
-                return PART_OK;
-        }
-        return PART_FAULT;
+        plain = plain_register(part, address);
+        if (plain)
+                *plain = value;
+        return plain ? PART_OK : PART_FAULT;
 }
 
 static bool is_dead_under_reset(const struct simulated_part *part, unsigned ap, uint32_t address)

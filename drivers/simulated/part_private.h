@@ -165,7 +165,7 @@ struct simulated_part {
         uint8_t *ram; /* all SRAMs back to back, see part_memory.c */
         uint32_t *apb;
         uint32_t *ppb;
-        uint32_t clocks[FAMILY_CLOCK_CONTROL_MAX / 4]; /* of the RCC: they only keep their value */
+        uint32_t plain[FAMILY_PLAIN_MAX][FAMILY_PLAIN_LENGTH / 4];
 
         /* debug port and access ports */
         uint32_t dp_control, dp_select, dp_buffer;
