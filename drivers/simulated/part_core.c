@@ -15,8 +15,8 @@
 #include "scheduler/bytes.h"
 
 #define CYCLE_NS       16u /* the H7 leaves reset at 64 MHz (OpenOCD target/stm32h7x.cfg); for all */
-#define SLICE_CYCLES   100000u /* at most, a call: 1.6 ms */
-#define SLICE_LEAST    500u    /* less is left for the next call */
+#define SLICE_CYCLES   1000000u /* at most, a call: 16 ms, for st-flash looks every 10 ms */
+#define SLICE_LEAST    500u     /* less is left for the next call */
 #define THUMB          0x01000000u
 #define LOCKUP_ADDRESS 0xFFFFFFFEu /* Armv7-M B1.5.15 */
 
