@@ -249,18 +249,21 @@ static const char *find_again(const struct pcsc_reader *reader, const char *name
 
 static void settle_on(struct pcsc_reader *reader, const char *name)
 {
+        if (reader->is_found && strcmp(reader->found, name) == 0)
+                return;
         snprintf(reader->found, sizeof(reader->found), "%s", name);
         reader->is_found = true;
         reader->seen = SCARD_STATE_UNAWARE;
 }
 
+/* One that stands in for another is left as soon as that one is there. */
 static int look_for_reader(struct pcsc_reader *reader)
 {
         char names[NAMES_MAX], present[320];
         const char *name;
         int r;
 
-        if (reader->is_found)
+        if (reader->is_found && strcmp(reader->found, reader->wanted) == 0)
                 return 0;
         r = list_readers(reader, names);
         if (r < 0)
@@ -269,6 +272,8 @@ static int look_for_reader(struct pcsc_reader *reader)
         name = find_again(reader, names);
         if (name && strlen(name) < PCSC_NAME_MAX)
                 settle_on(reader, name);
+        else
+                reader->is_found = false;
         pthread_mutex_unlock(&readers.lock);
         if (reader->is_found)
                 return 0;

@@ -6,4 +6,4 @@ build=${GANGWAY_BUILD:-$PWD/build}
 . tests/rigs/tap.sh
 [ -x "$build/tests/rigs/card_bench" ] || skip "the rig is not built for $build"
 claims "$build/tests/rigs/card_bench"
-exit $code
+exit "$code"

@@ -483,6 +483,8 @@ static void a_restart_of_pcscd_is_survived(void **state)
 static const char one_name[] = "Gemalto PC Twin Reader 00 00\0";
 static const char renumbered[] = "Gemalto PC Twin Reader 00 00\0ACS ACR39U ICC Reader 01 00\0";
 
+static const char both[] = "ACS ACR39U ICC Reader 01 00\0ACS ACR39U ICC Reader 00 00\0";
+
 static int expecting(void *subject)
 {
         struct reader *reader;
@@ -547,6 +549,11 @@ static int renumbering(void *subject)
         assert_int_equal(reader_connect(reader, NS_PER_S, atr), 4);
         assert_string_equal(pcsc.connected, "ACS ACR39U ICC Reader 01 00");
         assert_string_equal(reader_name(reader), "ACS ACR39U ICC Reader 01 00");
+        reader_disconnect(reader);
+        pcsc_show(both, sizeof(both)); /* its own name is better */
+        assert_int_equal(reader_connect(reader, NS_PER_S, atr), 4);
+        assert_string_equal(reader_name(reader), "ACS ACR39U ICC Reader 00 00");
+        pcsc_show(renumbered, sizeof(renumbered));
         pcsc.context = pcsc.session = 0; /* pcscd restarts and counts from 0 again */
         pcsc_show(two_names, sizeof(two_names));
         assert_int_equal(reader_connect(reader, NS_PER_S, atr), 4);

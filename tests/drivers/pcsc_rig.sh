@@ -91,5 +91,5 @@ hsm info --slot 9
 [ $? = 2 ] && grep -q 'HSM 00 00 00' "$RIG/out"
 say $? "a slot that is not there: the readers are named"
 kill "$cards"
-[ $code = 0 ] || tail -5 "$RIG/pcscd.log" | sed 's/^/# /'
-exit $code
+[ "$code" = 0 ] || tail -5 "$RIG/pcscd.log" | sed 's/^/# /'
+exit "$code"

@@ -435,7 +435,7 @@ static void h5_words_sectors_banks(void **state)
         assert_int_equal(rd(FLASH + 4), 0x22222222);
         assert_int_equal(rd(FLASH + 8), 0xFFFFFFFF);
         part_fill_flash(part, 0x08040000 + 31 * 0x2000, "\x01", 1);
-        wr(H5_CR, 4 | 31u << 6 | 1u << 31 | 1u << 5); /* SER, sector 31 of bank 2 */
+        wr(H5_CR, 4 | 31u << 6 | 1u << 31 | 1u << 5); /* CR_SER, sector 31 of bank 2 */
         now += 2 * MS;
         assert_int_equal(flash_byte(0x08040000 + 31 * 0x2000), 0xFF);
         assert_int_equal(flash_byte(FLASH), 0x11);
@@ -502,7 +502,7 @@ static void h7ab_has_its_bits_elsewhere(void **state)
         make("h7a3");
         part_fill_flash(part, 0x08100000 + 100 * 0x2000, "\x01", 1);
         keys(H7_REG + 0x104, KEY_1, KEY_2);
-        wr(H7_REG + 0x10C, 4 | 100u << 6 | 1u << 5); /* SER, sector 100, START */
+        wr(H7_REG + 0x10C, 4 | 100u << 6 | 1u << 5); /* CR_SER, sector 100, START */
         assert_int_equal(rd(H7_REG + 0x110), 5);     /* BSY, QW */
         assert_int_equal(rd(H7_REG + 0x010), 0);     /* the other bank rests */
         now += 2 * MS;

@@ -153,7 +153,7 @@ static void assert_opens(const uint8_t license[static LICENSE_LENGTH])
 {
         uint8_t k[GCM_KEY_LENGTH], n[SFI_NONCE_LENGTH];
 
-        assert_int_equal(license_open(license, chip_secret, k, n), 0);
+        assert_int_equal(license_open(license, "SFI", chip_secret, k, n), 0);
         assert_memory_equal(k, key, sizeof(k));
         assert_memory_equal(n, nonce, sizeof(n));
 }

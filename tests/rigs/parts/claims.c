@@ -240,8 +240,6 @@ static void fall_silent(struct line *line)
         run = lot_start(line->desk, line->ledger, EACH);
         claim_lot(line, run, "the lot goes on without a dead card");
         claim_state(line, 2, "dead", line->rig->dead_words, "the dead card is set aside");
-        line->rig->tell(2, "out");
-        claim_state(line, 2, "absent", "", "and seen to be taken out");
 }
 
 static void open_line(struct line *line, const struct card_rig *rig)
