@@ -206,7 +206,7 @@ static int check_part(struct install *install)
         return check_blank(install);
 }
 
-/* --- certificate --------------------------------------------------------------- */
+/* --- certificate --------------------------------------------------------------------------- */
 
 /* Read twice: what its signature covers is not public, so nothing else shows a bit that was flipped on
  * the way there, and a license for it would be lost. */
