@@ -7,9 +7,9 @@
  * - flash, option bytes, keys - lies in the caller's store behind a magic word that is written
  * last, so a process killed while a part is being made leaves no half of one.
  *
- * The other files each hold one noun: part_memory the bus, part_core the core that runs, part_flash, part_options, part_debug,
- * part_rss, part_certificate; and the registers of each sequence of controllers: part_h7, part_l4,
- * part_h5, part_h7rs.
+ * The other files each hold one noun: part_memory the bus, part_flash, part_options, part_debug,
+ * part_core what executes if anything does, part_rss, part_certificate; and the registers of each
+ * sequence of controllers: part_h7, part_l4, part_h5, part_h7rs.
  */
 #include "drivers/simulated/part_private.h"
 

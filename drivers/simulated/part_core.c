@@ -116,11 +116,13 @@ static void move_to(struct simulated_part *part, unsigned cycles)
         part_advance(part, now_ns > part->now_ns ? now_ns : part->now_ns);
 }
 
-/* A busy bank holds the bus; the core's time passes meanwhile. */
+/* What works in the controller holds the bus, and the core's time passes meanwhile. */
 static void wait_for_flash(struct simulated_part *part)
 {
         uint64_t due_ns = flash_due(part);
 
+        if (part->option_due_ns < due_ns)
+                due_ns = part->option_due_ns;
         INSIST(due_ns != NEVER);
         if (due_ns > part->now_ns)
                 part->runner.time_ns += due_ns - part->now_ns;
@@ -130,11 +132,11 @@ static void wait_for_flash(struct simulated_part *part)
 bool part_core_load(struct simulated_part *part, unsigned cycles, uint32_t address, void *data,
                     unsigned width)
 {
+        unsigned ap = part->family->access_port;
         enum part_answer answer;
 
         move_to(part, cycles);
-        while ((answer = part_bus_read(part, part->family->access_port, address, data, width)) ==
-               PART_WAIT)
+        while ((answer = part_bus_read(part, ap, address, data, width)) == PART_WAIT)
                 wait_for_flash(part);
         return answer == PART_OK;
 }
@@ -142,11 +144,11 @@ bool part_core_load(struct simulated_part *part, unsigned cycles, uint32_t addre
 bool part_core_store(struct simulated_part *part, unsigned cycles, uint32_t address,
                      const void *data, unsigned width)
 {
+        unsigned ap = part->family->access_port;
         enum part_answer answer;
 
         move_to(part, cycles);
-        while ((answer = part_bus_write(part, part->family->access_port, address, data, width)) ==
-               PART_WAIT)
+        while ((answer = part_bus_write(part, ap, address, data, width)) == PART_WAIT)
                 wait_for_flash(part);
         return answer == PART_OK;
 }
