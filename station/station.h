@@ -12,6 +12,7 @@
 #include "drivers/wire.h"
 #include "scheduler/fiber.h"
 #include "scheduler/workers.h"
+#include "station/captures.h"
 #include "station/desk.h"
 #include "station/drop.h"
 #include "station/ledger.h"
@@ -38,6 +39,7 @@ struct station {
         struct store *store;
         struct ledger *ledger;
         struct records *records;
+        struct captures captures;
         struct bench *bench; /* NULL on real hardware */
         struct bus *bus;
         struct license_server *license_server; /* NULL: the station file names none */
