@@ -187,9 +187,11 @@ static void make_card(struct bench_card *card)
         memcpy(to.type, from->type, sizeof(to.type));
         memcpy(to.personalization.flow, from->type, sizeof(from->type));
         /* by itself for whatever the bench's parts are */
-        memcpy(to.personalization.product_id,
-               from->product_id[0] ? from->product_id : settings->family->product_id,
-               sizeof(to.personalization.product_id));
+        part_product_id(settings->family, settings->family->device_id,
+                        to.personalization.product_id);
+        if (from->product_id[0])
+                memcpy(to.personalization.product_id, from->product_id,
+                       sizeof(to.personalization.product_id));
         card->card = simulated_card_create(&to);
         wipe(&to, sizeof(to));
         card->chance = chance_fork(settings->seed, "licenses", card->number);
