@@ -128,7 +128,7 @@ static int list(const struct target_choice *choice, struct bus *bus)
         int count, r = 0;
 
         INSIST(found && lines);
-        count = bus_list(bus, found, TARGET_PROBES_MAX);
+        count = target_probes(bus, found);
         for (int i = 0; i < count; i++) {
                 lines[i].wire = found[i];
                 look_at_probe(bus, choice, &lines[i]);

@@ -187,6 +187,22 @@ static int choose_probe(const struct target_choice *choice, const struct wire_id
                      count == 1 ? "is" : "are", text);
 }
 
+static int by_path(const void *a, const void *b)
+{
+        const struct wire_identity *first = a, *second = b;
+
+        return strverscmp(first->path, second->path);
+}
+
+int target_probes(struct bus *bus, struct wire_identity *ret_found)
+{
+        int count = bus_list(bus, ret_found, TARGET_PROBES_MAX);
+
+        if (count > 1)
+                qsort(ret_found, (size_t)count, sizeof(*ret_found), by_path);
+        return count;
+}
+
 static int find_probe(const struct target_choice *choice, struct bus *bus,
                       struct wire_identity *ret_wire)
 {
@@ -194,7 +210,7 @@ static int find_probe(const struct target_choice *choice, struct bus *bus,
         int r;
 
         INSIST(found);
-        r = bus_list(bus, found, TARGET_PROBES_MAX);
+        r = target_probes(bus, found);
         if (r >= 0)
                 r = choose_probe(choice, found, (unsigned)r, ret_wire);
         free(found);

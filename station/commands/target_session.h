@@ -29,6 +29,10 @@ struct target_bus {
 int target_bus_open(const struct target_choice *choice, struct target_bus *ret_bus) MUST_USE;
 void target_bus_close(struct target_bus *bus); /* for CLEANUP (waits) */
 
+/* The probes there are, in the order of their ports (waits): what index= counts. At most
+ * TARGET_PROBES_MAX; returns how many. */
+int target_probes(struct bus *bus, struct wire_identity *ret_found) MUST_USE;
+
 /* Find out which family of configs/targets/ is there, by debug port and device id (waits). The probe
  * is left in debug mode.
  *      -FAULT_NO_TARGET, -FAULT_WRONG_PART (no family has what was read) */

@@ -26,6 +26,7 @@ struct board {
 
 static struct family family;
 static struct rss_profile rss;
+static double speed = 1.0;
 
 /* clang-format off */
 /* USB 2.0 tables 9-8, 9-10, 9-12, 9-13. */
@@ -39,10 +40,16 @@ static const uint8_t descriptors[] = {
 };
 /* clang-format on */
 
+/* RIG_FAMILY: stm32u575 and the like; RIG_SPEED: how long parts take, 1.0 as silicon does. */
 static int load(void)
 {
-        int r = family_load("configs/targets/stm32h75x.conf", &family);
+        const char *name = getenv("RIG_FAMILY"), *text = getenv("RIG_SPEED");
+        char path[128];
+        int r;
 
+        speed = text ? atof(text) : 1.0;
+        snprintf(path, sizeof(path), "configs/targets/%.64s.conf", name ? name : "stm32h75x");
+        r = family_load(path, &family);
         return r < 0 ? r : rss_profile_load("configs/rss/reference-h7.conf", &rss);
 }
 
@@ -59,9 +66,11 @@ static void create(struct device *device, unsigned index)
 {
         struct board *board = calloc(1, sizeof(*board));
         struct chance chance = chance_fork(1, "rig board", index);
-        struct probe_settings probe = { .product = PRODUCT, .jtag_version = 15, .speed = 1.0 };
+        struct probe_settings probe = { .product = PRODUCT, .jtag_version = 15, .speed = speed };
         uint8_t seed[32];
-        struct part_settings part = { .family = &family, .rss = &rss, .seed = seed, .speed = 1.0 };
+        struct part_settings part = {
+                .family = &family, .rss = &rss, .seed = seed, .speed = speed
+        };
 
         INSIST(board);
         device->model = board;
@@ -116,6 +125,35 @@ static uint64_t wake_ns(struct device *device, uint64_t now_ns)
         return board->busy_until_ns > now_ns ? board->busy_until_ns : UINT64_MAX;
 }
 
+/* What a test does to the board (control.h):
+ *      off, on         its power
+ *      boot 0, boot 1  BOOT0
+ *      remove, insert  the board, which is powered as it was
+ *      flash N         byte N of the flash, whatever the protection */
+static int tell(struct device *device, uint64_t now_ns, const char *words)
+{
+        struct board *board = device->model;
+        int number;
+
+        if (strcmp(words, "off") == 0 || strcmp(words, "on") == 0) {
+                part_power(board->part, now_ns, words[1] == 'n');
+        } else if (sscanf(words, "boot %d", &number) == 1) {
+                part_set_boot_pin(board->part, number != 0);
+                part_reset(board->part, now_ns);
+        } else if (strcmp(words, "remove") == 0) {
+                probe_set_part(board->probe, NULL);
+        } else if (strcmp(words, "insert") == 0) {
+                probe_set_part(board->probe, board->part);
+        } else if (sscanf(words, "flash %i", &number) == 1) {
+                return family_is_flash(&family, (uint32_t)number, 1)
+                               ? *part_flash(board->part, (uint32_t)number)
+                               : -1;
+        } else {
+                return -1;
+        }
+        return 0;
+}
+
 const struct device_kind stlink_kind = {
         .name = "stlink",
         .manufacturer = "STMicroelectronics",
@@ -130,4 +168,5 @@ const struct device_kind stlink_kind = {
         .out = out,
         .in = in,
         .wake_ns = wake_ns,
+        .tell = tell,
 };
