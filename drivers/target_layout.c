@@ -26,7 +26,7 @@ static void h7_layout(const struct family *family, unsigned bank, struct flash_l
                 .option_key = base + 0x08,
                 .option_control = base + 0x18,
                 .lock = BIT(0),
-                .erase = BIT(2) | (is_ab ? 0 : 3u << 4),   /* SER; PSIZE x64 */
+                .erase = BIT(2) | (is_ab ? 0 : 3u << 4),   /* CR_SER; PSIZE x64 */
                 .program = BIT(1) | (is_ab ? 0 : 3u << 4), /* PG */
                 .start = is_ab ? BIT(5) : BIT(7),
                 .number_low = is_ab ? 6 : 8,
@@ -85,7 +85,7 @@ static void h5_layout(const struct family *family, unsigned bank, bool is_secure
                 .option_key = base + 0x0C,
                 .option_control = base + 0x1C,
                 .lock = BIT(0),
-                .erase = BIT(2),   /* SER */
+                .erase = BIT(2),   /* CR_SER */
                 .program = BIT(1), /* PG */
                 .start = BIT(5),
                 .bank_bit = bank ? BIT(31) : 0, /* BKSEL */
@@ -111,7 +111,7 @@ static void h7rs_layout(const struct family *family, struct flash_layout *layout
                 .option_key = base + 0x100,
                 .option_control = base + 0x104,
                 .lock = BIT(0),
-                .erase = BIT(2),   /* SER */
+                .erase = BIT(2),   /* CR_SER */
                 .program = BIT(1), /* PG */
                 .start = BIT(5),
                 .number_low = 6, /* SSN */

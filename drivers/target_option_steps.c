@@ -86,30 +86,28 @@ static int lock_options(struct target *target)
 }
 
 /* Bits outside the mask keep what the register holds. */
-static int put_row(struct target *target, const struct family_option *row, uint32_t wanted)
+static int put_row(struct target *target, const struct family_option *row, uint32_t wanted,
+                   bool is_always)
 {
-        uint32_t kept;
+        uint32_t kept = 0, value;
         int r = target_read_word(target, row->program, &kept);
 
-        if (!r)
-                r = target_write_word(target, row->program,
-                                      (kept & ~row->mask) | (wanted & row->mask));
+        value = (kept & ~row->mask) | (wanted & row->mask);
+        if (!r && (is_always || value != kept))
+                r = target_write_word(target, row->program, value);
         return r < 0 ? fault_prefix(r, "option row %s", row->name) : 0;
 }
 
-static int put_rows(struct target *target, const uint32_t *found, const uint32_t *wanted)
+/* All rows: what a refused change left in a register would otherwise go along with the next. */
+static int put_rows(struct target *target, const uint32_t *wanted)
 {
         const struct family *family = target->family;
+        int r = 0;
 
-        for (size_t i = 0; i < family->option_count; i++) {
-                int r = option_row_differs(&family->options[i], found[i], wanted[i])
-                                ? put_row(target, &family->options[i], wanted[i])
-                                : 0;
-
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        for (size_t i = 0; i < family->option_count && !r; i++)
+                if (family->options[i].program)
+                        r = put_row(target, &family->options[i], wanted[i], false);
+        return r;
 }
 
 /* Until none of `busy` is up in the register at `status`; what it read last. */
@@ -144,8 +142,9 @@ static int program_h7(struct target *target, const uint32_t *found, const uint32
 {
         uint32_t registers = target->family->flash_registers, status;
         struct flash_layout at;
-        int r = put_rows(target, found, wanted);
+        int r = put_rows(target, wanted);
 
+        (void)found;
         flash_layout(target->family, 0, false, &at);
         if (!r)
                 r = target_write_word(target, registers + H7_OPTCCR, H7_OPTCHANGEERR);
@@ -190,10 +189,11 @@ static int program_l4(struct target *target, const uint32_t *found, const uint32
         uint32_t status;
         int r;
 
+        (void)found;
         flash_layout(target->family, 0, false, &at);
         r = target_write_word(target, at.clear, at.clearing);
         if (!r)
-                r = put_rows(target, found, wanted);
+                r = put_rows(target, wanted);
         if (!r)
                 r = target_write_word(target, at.control, L4_OPTSTRT);
         if (!r)
@@ -228,8 +228,9 @@ static int program_h5(struct target *target, const uint32_t *found, const uint32
 {
         struct flash_layout at;
         uint32_t status;
-        int r = put_rows(target, found, wanted);
+        int r = put_rows(target, wanted);
 
+        (void)found;
         flash_layout(target->family, 0, false, &at);
         if (!r)
                 r = target_write_word(target, at.clear, H5_OPTCHANGEERR);
@@ -255,7 +256,7 @@ static int program_word_h7rs(struct target *target, const struct family_option *
         int r = target_write_word(target, registers + H7RS_OPTICR, H7RS_OPTERRF | H7RS_KEY_ERRORS);
 
         if (!r)
-                r = put_row(target, row, wanted);
+                r = put_row(target, row, wanted, true);
         if (!r)
                 r = wait_while(target, registers + H7RS_SR, H7RS_BUSY, &flags);
         if (!r)

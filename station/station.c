@@ -136,6 +136,13 @@ static int open_bench(struct station *station)
         return r;
 }
 
+static int open_license_server(struct station *station)
+{
+        const struct settings_server *settings = &station->settings.license_server;
+
+        return settings->url[0] ? license_server_open(settings, &station->license_server) : 0;
+}
+
 static int open_desk(struct station *station)
 {
         struct reader *readers[SETTINGS_READERS_MAX];
@@ -147,6 +154,7 @@ static int open_desk(struct station *station)
                                                   .profile = &station->card_profile,
                                                   .readers = readers,
                                                   .reader_count = (unsigned)r,
+                                                  .server = station->license_server,
                                                   .changed = station_changed,
                                                   .context = station },
                          &station->desk);
@@ -158,6 +166,8 @@ static int open_hardware(struct station *station)
 
         r = station->settings.hardware == HARDWARE_SIMULATED ? open_bench(station)
                                                              : usb_bus_open(&station->bus);
+        if (r == 0)
+                r = open_license_server(station);
         if (r == 0)
                 r = open_desk(station);
         return r;
@@ -264,6 +274,7 @@ static void close_all(struct station *station)
         station->web = web_stop(station->web);
         station->drop = drop_close(station->drop);
         station->desk = desk_close(station->desk);
+        station->license_server = license_server_close(station->license_server);
         if (station->bench)
                 station->bench = bench_destroy(station->bench);
         else

@@ -32,6 +32,7 @@ void part_product_id(const struct family *family, uint32_t device_id,
 /* Defects a fresh part arrives with. The protection is an RDP byte, or a product state. */
 void part_set_boot_pin(struct simulated_part *part, bool high);
 void part_set_protection(struct simulated_part *part, uint8_t rdp);
+void part_set_option(struct simulated_part *part, size_t row, uint32_t value); /* any value */
 void part_set_device_id(struct simulated_part *part, uint16_t device_id);
 void part_set_weak_word(struct simulated_part *part, uint32_t address);
 void part_fill_flash(struct simulated_part *part, uint32_t address, const void *data,

@@ -312,7 +312,7 @@ void flash_start_erase(struct simulated_part *part, struct flash_set *set, uint3
 
                 if (!(banks & 1u << bank))
                         continue;
-                if (bank < family->banks &&
+                if (bank < family->banks && sector < family->bank_length / family->sector_length &&
                     may_erase(part, set, bank,
                               family->bank_address[bank] +
                                       (is_whole ? 0 : sector * family->sector_length),

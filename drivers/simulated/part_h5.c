@@ -22,7 +22,7 @@
 #define CR_START    (1u << 5)
 #define CR_MER      (1u << 15)
 #define CR_BKSEL    (1u << 31)
-#define CR_KEPT     0x80009FCEu /* PG, SER, BER, SNB, MER, BKSEL */
+#define CR_KEPT     0x80009FCEu /* PG, CR_SER, BER, SNB, MER, BKSEL */
 #define SR_BSY      (1u << 0)
 #define SR_WBNE     (1u << 1)
 #define OPTCR_LOCK  (1u << 0)

@@ -26,7 +26,7 @@
 #define CR_BER       (1u << 3)
 #define CR_FW        (1u << 4)
 #define CR_START     (1u << 5)
-#define CR_KEPT      0x010301CEu /* PG, SER, BER, SSN, PG_OTP, CRC_EN, ALL_BANKS */
+#define CR_KEPT      0x010301CEu /* PG, CR_SER, BER, SSN, PG_OTP, CRC_EN, ALL_BANKS */
 #define SR_BUSY      (1u << 0)
 #define SR_WBNE      (1u << 1)
 #define SR_QW        (1u << 2)

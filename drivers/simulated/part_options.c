@@ -113,6 +113,14 @@ void part_set_protection(struct simulated_part *part, uint8_t value)
                 part->protection = option_level(part, part->in_force);
 }
 
+void part_set_option(struct simulated_part *part, size_t row, uint32_t value)
+{
+        INSIST(row < part->family->option_count);
+        part->record->options[row] = value;
+        option_load(part);
+        memcpy(part->option_program, part->in_force, sizeof(part->option_program));
+}
+
 /* --- protected areas ----------------------------------------------------------------------- */
 
 static bool is_kind(const struct family_field *field, enum area_kind kind)

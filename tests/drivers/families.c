@@ -394,6 +394,11 @@ static void product_states_go_forward(void)
         read_options(values);
         assert_false(family_is_open(&bed->family, values));
         set_field(ROLE_STATE, 0xED, -FAULT_OPTION_BYTES, "OPTCHANGEERR");
+        if (bed->family.secure_alias) /* what was refused does not come along with the next */
+                set_field(ROLE_TRUSTZONE, 0xB4, -FAULT_OPTION_BYTES, "OPTCHANGEERR");
+        read_options(values);
+        values[0] ^= 1;
+        assert_int_equal(target_write_options(target(), values), 0);
         set_field(ROLE_STATE, 0x72, -FAULT_TARGET_LOST, "did not come back");
         bed_power(bed, false);
         bed_power(bed, true);
