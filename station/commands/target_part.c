@@ -4,7 +4,6 @@
 #include "station/commands/target_part.h"
 
 #include "drivers/family_fields.h"
-#include "drivers/preflight.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -82,25 +81,28 @@ unsigned target_part_off_factory(const struct family *family, const uint32_t *op
         return count;
 }
 
+/* Erased, and looked at again. */
+static int blank_sector(struct target_session *session, uint32_t address, unsigned *erased)
+{
+        uint32_t length = session->chosen.family.sector_length;
+        int r = target_check_blank(&session->target, address, length);
+
+        if (r != -FAULT_NOT_BLANK)
+                return r;
+        *erased += 1;
+        r = target_erase(&session->target, address, length, NULL);
+        return r < 0 ? r : target_check_blank(&session->target, address, length);
+}
+
 int target_part_blank(struct target_session *session, unsigned *ret_erased)
 {
         const struct family *family = &session->chosen.family;
         uint32_t bank_length = target_session_bank_length(session);
+        int r = 0;
 
         *ret_erased = 0;
-        for (unsigned bank = 0; bank < family->banks; bank++)
-                for (uint32_t at = 0; at < bank_length; at += family->sector_length) {
-                        uint32_t address = family->bank_address[bank] + at;
-                        int r = target_check_blank(&session->target, address,
-                                                   family->sector_length);
-
-                        if (r == -FAULT_NOT_BLANK) {
-                                r = target_erase(&session->target, address, family->sector_length,
-                                                 NULL);
-                                *ret_erased += 1;
-                        }
-                        if (r < 0)
-                                return r;
-                }
-        return preflight_check_blank(&session->target, &session->identity);
+        for (unsigned bank = 0; bank < family->banks && !r; bank++)
+                for (uint32_t at = 0; at < bank_length && !r; at += family->sector_length)
+                        r = blank_sector(session, family->bank_address[bank] + at, ret_erased);
+        return r;
 }

@@ -26,7 +26,7 @@ void target_part_factory(const struct family *family, uint32_t *ret_options);
 /* How many rows are not at their factory value. */
 unsigned target_part_off_factory(const struct family *family, const uint32_t *options);
 
-/* Erase whatever sectors are not blank, of the flash there is, and look again (waits). `ret_erased`
- * counts sectors.
+/* Erase whatever sectors are not blank, of the flash there is, and look at those again (waits).
+ * `ret_erased` counts them.
  *      -FAULT_PROTECTED, -FAULT_FLASH, -FAULT_NOT_BLANK */
 int target_part_blank(struct target_session *session, unsigned *ret_erased) MUST_USE;

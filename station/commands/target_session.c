@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SIMULATED_SPEED   0.05 /* a bank in a second */
+#define SIMULATED_SPEED   0.01 /* a bank in a moment: a rehearsal of words, not of time */
 #define FAMILY_NOTE       "family"
 #define SUPPLY_MINIMUM_MV 1500u /* below every part's 1.62 V; a free probe reads some 0.1 V */
 #define ID_TAIL           8u
