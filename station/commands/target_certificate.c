@@ -125,9 +125,8 @@ const struct command target_certificate_command = {
         .words = "target certificate",
         .summary = "read the chip's certificate into a file",
         .help = "usage: gangway target certificate -o FILE " TARGET_USAGE "\n"
-                "136 bytes, for gangway hsm license-from-cert or cert check. On silicon the way "
-                "to\n"
-                "it is not public and it is refused, with what does it meanwhile.\n"
+                "136 bytes, for gangway hsm license-from-cert. On silicon the way to it is not\n"
+                "public and it is refused, with what does it meanwhile.\n"
                 "ST's -gc is the same: gangway target -c port=SWD mode=HOTPLUG -gc FILE.\n"
                 "\n"
                 "  -o, --output FILE   where it goes\n" TARGET_HELP

@@ -35,12 +35,12 @@ enum {
                 "yes", "y", false, false, TARGET_KEY_YES                                           \
         }
 
-#define TARGET_USAGE "[-c port=SWD [sn=S|index=N] [freq=kHz] [ap=N]]\n"
+#define TARGET_USAGE "[-c port=SWD ...]\n"
 #define TARGET_HELP                                                                                \
         "  -c port=SWD ...     ST's words: mode=HOTPLUG sn=SERIAL index=N freq=KHZ ap=N\n"         \
         "  --port-path PATH    the probe at this USB port, as 1-4.2\n"                             \
         "  --family NAME       instead of the device id's: configs/targets/NAME.conf\n"            \
-        "  --simulated WHAT    a SIMULATED part: a family's name, or a folder to keep it in\n"
+        "  --simulated WHAT    a SIMULATED part: a family, or a folder to keep it in\n"
 
 #define TARGET_CLOCK_KHZ     4000u /* ST's default with an ST-LINK/V2 */
 #define TARGET_CLOCK_MAX_KHZ 24000u

@@ -276,9 +276,8 @@ const struct command target_default_command = {
         .words = "target default-ob",
         .summary = "option bytes of an open part back to the factory's",
         .help = "usage: gangway target default-ob " TARGET_USAGE "\n"
-                "Writes what configs/targets/NAME.conf has as factory values, some of them "
-                "estimates\n"
-                "as the file says, and reads back. For an open part; else gangway target regress.\n"
+                "Writes the factory values of configs/targets/NAME.conf, some of them estimates\n"
+                "as it says, and reads back. An open part only; else gangway target regress.\n"
                 "ST's -setdefaultob: gangway target -c port=SWD mode=HOTPLUG -setdefaultob.\n"
                 "\n" TARGET_HELP "  --allow             also what cannot be undone\n"
                 "  -y, --yes           do not ask\n" CODES

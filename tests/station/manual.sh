@@ -70,7 +70,7 @@ section() { awk -F'\t' -v name="$1" '$1 == name { print $2 }' "$dir/gangway.1"; 
 
 # --- commands and options -------------------------------------------------------------------------------------------------
 
-"$gangway" help all | sed -n 's/^  \([a-z][a-z-]*\( [a-z][a-z-]*\)\{0,1\}\)  .*/\1/p' >"$dir/commands"
+"$gangway" help all | sed -n 's/^  \([a-z][a-z-]*\( [a-z][a-z-]*\)\{0,2\}\)  .*/\1/p' >"$dir/commands"
 if [ "$(wc -l <"$dir/commands")" -ge 20 ] && grep -qx 'sfi create' "$dir/commands"; then
         ok "the program lists its commands"
 else
