@@ -99,6 +99,9 @@ say $? "STM32WL: disable-security and default-ob make it ready"
 run 2 disable-security --simulated stm32h75x && says "is for STM32WL"
 say $? "disable-security is for STM32WL only"
 
+run 1 certificate -o "$work/none.bin" --simulated stm32u575 && says "is not public" && says "STM32_Programmer_CLI" && [ ! -e "$work/none.bin" ]
+say $? "no certificate where its way is not public, and what does it meanwhile"
+
 # --- memory --------------------------------------------------------------------------------------------------------------
 run 0 write "$work/app.bin" 0x24000003 --simulated stm32h75x && says "read back"
 say $? "RAM takes any address, and ST's order of words"
@@ -117,6 +120,19 @@ run 0 write 0x08020000 "$work/app.bin" --simulated "$part/" && run 0 write 0x081
         run 0 erase 1 8 --yes --simulated "$part" && says "sector 8 at 0x08100000: erased" &&
         run 0 erase all --yes --simulated "$part" && says "2048 KiB read 0xFF; 0 sectors were not erased before"
 say $? "sectors count over both banks"
+
+# --- typed at a terminal -------------------------------------------------------------------------------------------------
+part=$work/typed
+run 0 write 0x08000000 "$work/app.bin" --simulated "$part/" && run 0 info --json --simulated "$part"
+tail=$(python3 -c "import json; print(json.load(open('$out'))['unique_id'][-8:])")
+type_at=$top/tests/station/type_at_terminal.py
+timeout 60 python3 "$type_at" 'Type its last 8 digits' 'yes' "$gangway" target regress --simulated "$part" >"$out" 2>&1
+[ $? = 1 ] && says "not confirmed, nothing was changed" && run 0 read 0x08000000 3001 -o "$work/read.bin" --simulated "$part" &&
+        cmp -s "$work/app.bin" "$work/read.bin"
+say $? "another word than the end of the unique id changes nothing"
+timeout 60 python3 "$type_at" 'Type its last 8 digits' "${tail,,}" "$gangway" target regress --simulated "$part" >"$out" 2>&1
+[ $? = 0 ] && says "every sector that is not blank is erased" && says "The part is virgin"
+say $? "the end of the unique id, in any case of letters, goes on"
 
 # --- words of ST's scripts -----------------------------------------------------------------------------------------------
 run 2 -c port=JTAG -gc "$work/c.bin" && says "SWD only" && run 2 -c port=SWD mode=UR -rst && says "AN5054 section 3.3.2" &&
@@ -182,6 +198,16 @@ t 0 $c index=1 -ob RDP=0xBB -y && rig_tell "1 off" >/dev/null && rig_tell "1 on"
 claim $? "RDP level 1 shuts the flash after a power cycle"
 t 0 $c index=1 -rdu -y && grep -q 'The part is virgin' out && [ "$(rig_tell "1 flash 0x08000000")" = 255 ]
 claim $? "-rdu opens it, the flash is empty"
+t 0 $c index=1 -w app.bin 0x08000000 && t 0 $c index=1 -ob RDP=0xBB -y || claim 1 "the part for the next claim is made"
+for after in 0.05 0.1 0.2 0.4; do # unplugged and without power on the way: whatever is left, the next run ends it
+        (sleep $after; rig_tell "1 unplug"; rig_tell "1 off"; rig_tell "1 on"; rig_tell "1 plug") >/dev/null &
+        "$GANGWAY" target $c index=1 -rdu -y >out 2>&1 </dev/null
+        case $? in 0 | 3) ;; *) claim 1 "an interrupted -rdu: unreachable or done" ;; esac
+        wait
+done
+sleep 0.5
+t 0 $c --port-path 1-2 -rdu -y && grep -q 'The part is virgin' out && [ "$(rig_tell "1 flash 0x08000000")" = 255 ]
+claim $? "-rdu interrupted four times by cable and power, the next one ends it"
 rig_tell "2 remove" >/dev/null
 t 3 info $c index=2 && grep -q 'wanted 1.50 V or more' out && t 0 -l && grep -q '1-3 .*none' out
 claim $? "a probe without a board: no supply, measured and wanted"
@@ -213,4 +239,10 @@ for name in stm32l462 stm32u575 stm32wl5x stm32h56x; do
                 grep -q 'The part is virgin' "$out"
         say $? "libusb: $name is found, programmed and brought back"
 done
+RIG_SILICON=1 RIG_SPEED=0.02 timeout 60 "$rig" 1 -- "$gangway" target -c port=SWD mode=HOTPLUG -gc silicon.bin >"$out" 2>&1
+[ $? = 1 ] && [ ! -e silicon.bin ] && grep -qi 'not public\|document' "$out"
+say $? "libusb: a part without the reference's marker keeps its certificate, and the gap is named"
+RIG_SILICON=1 RIG_SPEED=0.02 timeout 60 "$rig" 1 -- "$gangway" target info >"$out" 2>&1 && grep -q '^  no .*RSS protocol' "$out" &&
+        says "It cannot take an install as it is."
+say $? "libusb: and info says that it cannot take an install"
 exit $bad

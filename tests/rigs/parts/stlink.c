@@ -40,7 +40,8 @@ static const uint8_t descriptors[] = {
 };
 /* clang-format on */
 
-/* RIG_FAMILY: stm32u575 and the like; RIG_SPEED: how long parts take, 1.0 as silicon does. */
+/* RIG_FAMILY: stm32u575 and the like; RIG_SPEED: how long parts take, 1.0 as silicon does;
+ * RIG_SILICON: no marker of the reference RSS, as on what ST makes. */
 static int load(void)
 {
         const char *name = getenv("RIG_FAMILY"), *text = getenv("RIG_SPEED");
@@ -50,7 +51,11 @@ static int load(void)
         speed = text ? atof(text) : 1.0;
         snprintf(path, sizeof(path), "configs/targets/%.64s.conf", name ? name : "stm32h75x");
         r = family_load(path, &family);
-        return r < 0 ? r : rss_profile_load("configs/rss/reference-h7.conf", &rss);
+        if (r >= 0)
+                r = rss_profile_load("configs/rss/reference-h7.conf", &rss);
+        if (getenv("RIG_SILICON"))
+                rss.marker_address = 0;
+        return r;
 }
 
 static void power_up(struct device *device)
