@@ -5,6 +5,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 MANUAL ?= $(PREFIX)/share/man
 COMPLETIONS ?= $(PREFIX)/share/bash-completion/completions
+UNITS ?= $(PREFIX)/lib/systemd/system
 DATA ?= $(abspath ../shared/data)
 FUZZ_SECONDS ?= 60
 VERSION := 0.1
@@ -170,7 +171,7 @@ lint-packages: packages
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/gangway \
 		$(DESTDIR)$(MANUAL)/man1 $(DESTDIR)$(MANUAL)/man5 $(DESTDIR)$(MANUAL)/man8 \
-		$(DESTDIR)$(COMPLETIONS)
+		$(DESTDIR)$(COMPLETIONS) $(DESTDIR)$(UNITS)
 	install -m 755 $(BUILD)/gangway $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(BUILD)/gangwayd $(DESTDIR)$(PREFIX)/sbin/
 	install -m 644 station/manual/*.1 $(DESTDIR)$(MANUAL)/man1/
@@ -178,6 +179,9 @@ install: all
 	install -m 644 station/manual/*.8 $(DESTDIR)$(MANUAL)/man8/
 	install -m 644 station/manual/gangway.bash $(DESTDIR)$(COMPLETIONS)/gangway
 	cp -r configs/. $(DESTDIR)$(PREFIX)/share/gangway/
+	sed 's|/usr/local/sbin/|$(PREFIX)/sbin/|' configs/gangwayd.service >$(DESTDIR)$(UNITS)/gangwayd.service
+	chmod 644 $(DESTDIR)$(UNITS)/gangwayd.service
+	rm -f $(DESTDIR)$(PREFIX)/share/gangway/gangwayd.service
 
 clean:
 	rm -rf build

@@ -3,7 +3,7 @@
  *
  * drivers/pcsc.c implements it with PC/SC, one thread a reader; drivers/simulated/card.c with a
  * card made of memory. One reader belongs to one fiber. Calls marked (waits) suspend it.
- *      -FAULT_NO_CARD     the card was taken out, or the reader unplugged
+ *      -FAULT_NO_CARD     the card was taken out, the reader unplugged, or pcscd has gone
  *      -FAULT_CARD_DEAD   no answer, or a protocol error the reader reported
  */
 #pragma once

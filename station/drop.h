@@ -51,9 +51,17 @@ int drop_accept(struct drop *drop, const struct drop_order *order,
 int drop_reject(struct drop *drop, const struct drop_order *order,
                 const struct order_error *error) MUST_USE;
 
-/* Move the finished order and its answers to done/DATE/, adding result texts (borrowed). */
-int drop_finish(struct drop *drop, const struct drop_order *order, const char *result_json,
-                const char *units_csv) MUST_USE;
+/* What a finished order is answered with, each beside it under its name and a suffix; NULL leaves
+ * one out. */
+struct drop_result {
+        const char *json, *csv;          /* .result.json, .units.csv */
+        const void *receipt, *signature; /* .receipt, .receipt.sig */
+        size_t receipt_length, signature_length;
+};
+
+/* Move the finished order and its answers to done/DATE/, adding the results (borrowed). */
+int drop_finish(struct drop *drop, const struct drop_order *order,
+                const struct drop_result *result) MUST_USE;
 
 struct drop_order *drop_order_free(struct drop_order *order);
 

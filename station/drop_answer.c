@@ -242,31 +242,37 @@ static int done_today(const struct drop *drop, char ret_path[static DROP_PATH_MA
 }
 
 /* Write a result beside the order; without one there is nothing to place. */
-static int write_result(struct item *item, const char *text)
+static int write_result(struct item *item, const void *data, size_t length)
 {
-        if (text)
-                return file_write(item->path, text, strlen(text), 0644);
+        if (data)
+                return file_write(item->path, data, length, 0644);
         item->path[0] = '\0';
         return 0;
 }
 
-int drop_finish(struct drop *drop, const struct drop_order *order, const char *result_json,
-                const char *units_csv)
+int drop_finish(struct drop *drop, const struct drop_order *order, const struct drop_result *result)
 {
         struct item items[] = {
                 item_at(".result.json", false, drop->work, ".", order),
                 item_at(".units.csv", false, drop->work, ".", order),
+                item_at(".receipt", false, drop->work, ".", order),
+                item_at(".receipt.sig", false, drop->work, ".", order),
                 item_at(".ack", true, drop->work, "", order),
                 item_at("", false, drop->work, "", order),
         };
+        const char *json = result->json, *csv = result->csv;
         char directory[DROP_PATH_MAX];
         int r;
 
         r = done_today(drop, directory);
         if (r >= 0)
-                r = write_result(&items[0], result_json);
+                r = write_result(&items[0], json, json ? strlen(json) : 0);
         if (r >= 0)
-                r = write_result(&items[1], units_csv);
+                r = write_result(&items[1], csv, csv ? strlen(csv) : 0);
+        if (r >= 0)
+                r = write_result(&items[2], result->receipt, result->receipt_length);
+        if (r >= 0)
+                r = write_result(&items[3], result->signature, result->signature_length);
         if (r < 0)
                 return r;
         return place(directory, work_name(order), items, LENGTH_OF(items));

@@ -56,6 +56,12 @@ static const struct command *const commands[] = {
         &hsm_license_command,
         &hsm_license_from_cert_command,
         &hsm_blank_command,
+        &licenses_list_command,
+        &licenses_report_command,
+        &licenses_verify_command,
+        &licenses_key_command,
+        &licenses_import_command,
+        &licenses_ahead_command,
         &order_check_command,
         &status_command,
         &watch_command,
@@ -65,21 +71,23 @@ static const struct command *const commands[] = {
 static const struct family {
         const char *word;
         const char *subject;
+        const char *usual; /* its second word where only options follow; NULL: none */
 } families[] = {
-        { "sfi", "images" },
-        { "ob", "option bytes" },
-        { "key", "AES keys" },
-        { "nonce", "a key's nonces" },
-        { "nonces", "the ledger of nonces used" },
-        { "obk", "OB-keys of STM32H5 and H7RS" },
-        { "ssp", "secrets of an STM32MP1" },
-        { "smi", "modules" },
-        { "cert", "chip certificates" },
-        { "license", "licenses" },
-        { "secrets", "OTP words of an STM32MP2" },
-        { "backup", "backup memory of an STM32MP2" },
-        { "hsm", "cards" },
-        { "order", "orders" },
+        { "sfi", "images", NULL },
+        { "ob", "option bytes", NULL },
+        { "key", "AES keys", NULL },
+        { "nonce", "a key's nonces", NULL },
+        { "nonces", "the ledger of nonces used", NULL },
+        { "obk", "OB-keys of STM32H5 and H7RS", NULL },
+        { "ssp", "secrets of an STM32MP1", NULL },
+        { "smi", "modules", NULL },
+        { "cert", "chip certificates", NULL },
+        { "license", "licenses", NULL },
+        { "secrets", "OTP words of an STM32MP2", NULL },
+        { "backup", "backup memory of an STM32MP2", NULL },
+        { "hsm", "cards", NULL },
+        { "licenses", "of a station", "list" },
+        { "order", "orders", NULL },
 };
 
 /* Is `words` "sfi create" when `family` is "sfi"? Then what follows, else NULL. */
@@ -147,6 +155,25 @@ static int words_matched(const struct command *command, int argc, char **argv)
         return 0;
 }
 
+/* "licenses --lot L" is "licenses list --lot L". */
+static const struct command *find_usual(int argc, char **argv)
+{
+        for (size_t i = 0; i < LENGTH_OF(families); i++) {
+                const char *usual = families[i].usual;
+
+                if (!usual || strcmp(families[i].word, argv[1]) != 0 ||
+                    (argc > 2 && argv[2][0] != '-'))
+                        continue;
+                for (size_t k = 0; k < LENGTH_OF(commands); k++) {
+                        const char *second = second_word(commands[k]->words, argv[1]);
+
+                        if (second && strcmp(second, usual) == 0)
+                                return commands[k];
+                }
+        }
+        return NULL;
+}
+
 static const struct command *find_command(int argc, char **argv, int *ret_words)
 {
         for (size_t i = 0; i < LENGTH_OF(commands); i++) {
@@ -154,7 +181,8 @@ static const struct command *find_command(int argc, char **argv, int *ret_words)
                 if (*ret_words)
                         return commands[i];
         }
-        return NULL;
+        *ret_words = 1;
+        return find_usual(argc, argv);
 }
 
 static bool is_one_of(const char *word, const char *a, const char *b, const char *c)
@@ -280,7 +308,7 @@ int main(int argc, char **argv)
                 printf("gangway %s\n", GANGWAY_VERSION);
                 return EXIT_OK;
         }
-        if (is_family(argv[1]) && argc == 2) {
+        if (is_family(argv[1]) && argc == 2 && !find_usual(argc, argv)) {
                 print_sentences(stderr, argv[1]);
                 return EXIT_INPUT;
         }

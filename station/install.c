@@ -205,29 +205,7 @@ static int check_part(struct install *install)
         return check_blank(install);
 }
 
-/* --- certificate and license --------------------------------------------------------------- */
-
-/* Runs beside the preparation: a card needs 1-2 s. */
-static int ask_for_license(void *subject)
-{
-        struct install *install = subject;
-        struct ledger_request request = {
-                .certificate = &install->certificate,
-                .firmware_id = install->lot->order.firmware_id,
-                .type = "SFI",
-                .order = install->lot->order.id,
-                .site = install->site->settings->name,
-        };
-        int r = desk_license(install->station->desk, &request, LICENSE_FROM_CARD,
-                             &install->license);
-
-        if (r < 0)
-                snprintf(install->license_sentence, sizeof(install->license_sentence), "%s",
-                         fault_sentence(r));
-        install->is_license_there = true;
-        waitlist_wake(&install->license_there);
-        return r;
-}
+/* --- certificate --------------------------------------------------------------- */
 
 /* Read twice: what its signature covers is not public, so nothing else shows a bit that was flipped on
  * the way there, and a license for it would be lost. */
@@ -247,32 +225,7 @@ static int read_certificate(struct install *install)
                              install->certificate.fingerprint, again.fingerprint);
         memcpy(install->record.certificate, install->certificate.fingerprint,
                sizeof(install->record.certificate));
-        install->license_fiber = fiber_spawn("license", ask_for_license, install);
-        return 0;
-}
-
-static int join_license(struct install *install)
-{
-        int r = fiber_join(install->license_fiber);
-
-        install->license_fiber = NULL;
-        return r;
-}
-
-/* Not by joining alone: a stop must be able to end this wait. */
-static int obtain_license(struct install *install)
-{
-        int r;
-
-        while (!install->is_license_there) {
-                r = waitlist_wait(&install->license_there, WAIT_FOREVER);
-                if (r < 0)
-                        return r;
-        }
-        r = join_license(install);
-        if (r < 0)
-                return fault((enum fault) - r, "%s", install->license_sentence);
-        install->record.license_was_in_hand = install->license.was_in_hand;
+        licenses_ask(install);
         return 0;
 }
 
@@ -297,28 +250,38 @@ static int activate_security(struct install *install)
         return target_write_options(&install->target, options);
 }
 
-static int install_parts(struct install *install)
+static int install_each_part(struct install *install, const uint8_t *licenses)
 {
         struct lot *lot = install->lot;
-        int r = fiber_yield(); /* the last moment at which a stop is heard */
 
-        if (r < 0)
-                return r;
-        install->is_past_return = true;
-        r = ledger_offer(install->station->ledger, install->license.id);
-        if (r < 0)
-                return r;
-        install->was_offered = true;
         for (unsigned i = 0; i < lot->part_count; i++) {
-                r = rss_install_part(&install->target, &install->station->rss, lot->sfi,
-                                     &lot->parts[i], i + 1 == lot->part_count,
-                                     install->license.bytes, &install->progress);
+                int r = rss_install_part(&install->target, &install->station->rss, lot->sfi,
+                                         &lot->parts[i], i + 1 == lot->part_count, licenses,
+                                         install->license_count, &install->progress);
+
                 if (r < 0)
                         return lot->part_count == 1
                                        ? r
                                        : fault_prefix(r, "part %u of %u", i + 1, lot->part_count);
         }
         return 0;
+}
+
+static int install_parts(struct install *install)
+{
+        uint8_t licenses[INSTALL_LICENSES_MAX * LICENSE_LENGTH];
+        int r = fiber_yield(); /* the last moment at which a stop is heard */
+
+        if (r < 0)
+                return r;
+        install->is_past_return = true;
+        r = licenses_offer(install);
+        if (r < 0)
+                return r;
+        licenses_copy(install, licenses);
+        r = install_each_part(install, licenses);
+        wipe(licenses, sizeof(licenses));
+        return r;
 }
 
 /* --- evidence ------------------------------------------------------------------------------ */
@@ -341,7 +304,7 @@ static const struct step steps[] = {
         { "read the certificate", read_certificate },
         { "erase", erase_flash },
         { "activate security", activate_security },
-        { "obtain the license", obtain_license },
+        { "obtain the license", licenses_obtain },
         { "install", install_parts },
         { "prove the result", prove_result },
 };
@@ -377,31 +340,15 @@ static void restore_options(struct install *install)
                 snprintf(record->sentence + end, sizeof(record->sentence) - end, "%s", left);
 }
 
-static int settle_license(struct install *install, int outcome)
-{
-        struct ledger *ledger = install->station->ledger;
-
-        if (!install->was_offered)
-                return 0;
-        if (outcome == 0)
-                return ledger_settle(ledger, install->license.id, true, "installed");
-        if (outcome == -FAULT_BAD_LICENSE)
-                return ledger_settle(ledger, install->license.id, false, install->record.sentence);
-        return 0; /* it stays offered: in hand for the next attempt on this chip */
-}
-
 static int put_back(struct install *install, int outcome)
 {
         int r;
 
-        if (install->license_fiber) {
-                fiber_cancel(install->license_fiber);
-                (void)join_license(install); /* stored all the same if a card was at it */
-        }
+        licenses_end_asking(install);
         if (outcome < 0 && outcome != -FAULT_UNPLUGGED)
                 restore_options(install);
-        r = settle_license(install, outcome);
-        wipe(&install->license, sizeof(install->license));
+        r = licenses_settle(install, outcome);
+        licenses_wipe(install);
         return r;
 }
 

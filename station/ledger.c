@@ -25,7 +25,6 @@
 #include "station/ledger.h"
 
 #include "crypto/digest.h"
-#include "scheduler/file.h"
 #include "scheduler/loop.h"
 #include "station/ledger_parts.h"
 
@@ -35,7 +34,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 
 /* One transaction's arguments and answers; each function fills what it needs. */
 struct step {
@@ -344,7 +342,7 @@ int ledger_store(struct ledger *ledger, int64_t id, const uint8_t license[static
 /* In hand already: fine when it is the same, else a person must know. */
 static int import_again(struct sqlite3 *database, struct step *step)
 {
-        uint8_t in_hand[LICENSE_LENGTH];
+        uint8_t in_hand[LICENSE_LENGTH] = { 0 };
         struct step found = { .ledger = step->ledger,
                               .request = step->request,
                               .license = in_hand };
@@ -456,117 +454,17 @@ int ledger_settle(struct ledger *ledger, int64_t id, bool is_installed, const ch
         return step_run(&step, settle_work);
 }
 
-/* --- the station key ----------------------------------------------------------------------- */
-
-/* The database remembers a check value of the key, so that another station's key, or a new one in
- * place of a lost one, is noticed before a license is asked for and not when it is needed. */
-struct key_check {
-        char expected[2 * 8 + 1]; /* "" when the database has none */
-        char actual[2 * 8 + 1];
-};
-
-static int found_check(struct sqlite3_stmt *row, void *context)
-{
-        struct key_check *check = context;
-
-        snprintf(check->expected, sizeof(check->expected), "%s",
-                 (const char *)sqlite3_column_text(row, 0));
-        return 0;
-}
-
-static int read_check_work(struct sqlite3 *database, void *argument)
-{
-        return store_sql(database, found_check, argument,
-                         "SELECT value FROM meta WHERE key = 'station key check'", "");
-}
-
-static int write_check_work(struct sqlite3 *database, void *argument)
-{
-        const struct key_check *check = argument;
-
-        return store_sql(database, NULL, NULL,
-                         "INSERT OR IGNORE INTO meta (key, value) VALUES ('station key check', ?)",
-                         "t", check->actual);
-}
-
-static void check_value(const uint8_t key[static GCM_KEY_LENGTH], char text[static 17])
-{
-        static const char label[] = "gangway station key check";
-        const struct piece pieces[] = { { label, sizeof(label) - 1 }, { key, GCM_KEY_LENGTH } };
-        uint8_t digest[DIGEST_LENGTH];
-
-        digest_sha256_pieces(pieces, LENGTH_OF(pieces), digest);
-        hex_encode(digest, 8, text);
-}
-
-static int make_key(const char *path, uint8_t key[static GCM_KEY_LENGTH])
-{
-        int r = random_bytes(key, GCM_KEY_LENGTH);
-
-        return r < 0 ? r : file_write(path, key, GCM_KEY_LENGTH, 0600);
-}
-
-static int read_key(const char *path, uint8_t key[static GCM_KEY_LENGTH])
-{
-        CLEANUP(bytes_wipe_free) struct bytes bytes = { 0 };
-        struct stat status;
-        int r = file_read(path, GCM_KEY_LENGTH + 1, &bytes);
-
-        if (r < 0 && r != -FAULT_TOO_LARGE)
-                return r;
-        if (r < 0 || bytes.length != GCM_KEY_LENGTH)
-                return fault(FAULT_BAD_FILE, "%s must have exactly %d bytes; restore it", path,
-                             GCM_KEY_LENGTH);
-        if (stat(path, &status) < 0)
-                return fault_errno(errno, "%s", path);
-        if (status.st_mode & 077)
-                return fault(FAULT_BAD_FILE, "%s may be read by others (mode %04o); chmod 600 %s",
-                             path, status.st_mode & 07777, path);
-        memcpy(key, bytes.data, GCM_KEY_LENGTH);
-        return 0;
-}
-
-/* The key of this database: read, or made when neither key nor check value exists. */
-static int load_key(struct ledger *ledger, const char *path, uint8_t key[static GCM_KEY_LENGTH])
-{
-        struct key_check check = { 0 };
-        int r = store_transact(ledger->store, read_check_work, &check);
-
-        if (r < 0)
-                return r;
-        r = read_key(path, key);
-        if (r == -FAULT_NOT_FOUND && !check.expected[0])
-                r = make_key(path, key);
-        else if (r == -FAULT_NOT_FOUND)
-                return fault(FAULT_NOT_FOUND,
-                             "%s is missing, and the licenses in hand are sealed under it; restore "
-                             "it from a copy",
-                             path);
-        if (r < 0)
-                return r;
-        check_value(key, check.actual);
-        if (!check.expected[0])
-                return store_transact(ledger->store, write_check_work, &check);
-        if (strcmp(check.expected, check.actual) == 0)
-                return 0;
-        return fault(FAULT_BAD_FILE, "%s is not the key of this database; restore the right one",
-                     path);
-}
+/* --- opening ------------------------------------------------------------------------------- */
 
 int ledger_open(struct store *store, const char *directory, struct ledger **ret_ledger)
 {
         struct ledger *ledger = calloc(1, sizeof(*ledger));
         uint8_t key[GCM_KEY_LENGTH];
-        char path[512];
         int r;
 
         INSIST(ledger);
         ledger->store = store;
-        r = snprintf(path, sizeof(path), "%s/station.key", directory);
-        if (r >= (int)sizeof(path))
-                r = fault(FAULT_BAD_VALUE, "the name of the data directory is too long");
-        else
-                r = load_key(ledger, path, key);
+        r = station_key_load(store, directory, key, &ledger->key_home);
         if (r >= 0)
                 ledger->key = gcm_key_create(key);
         wipe(key, sizeof(key));
@@ -576,6 +474,15 @@ int ledger_open(struct store *store, const char *directory, struct ledger **ret_
         }
         *ret_ledger = ledger;
         return 0;
+}
+
+struct ledger *ledger_open_look(struct store *store)
+{
+        struct ledger *ledger = calloc(1, sizeof(*ledger));
+
+        INSIST(ledger);
+        ledger->store = store;
+        return ledger;
 }
 
 struct ledger *ledger_close(struct ledger *ledger)

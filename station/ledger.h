@@ -10,7 +10,7 @@
  * be offered again to the same chip without a card.
  *
  * Licenses are keyed by certificate, firmware identifier and type, and sealed at rest with
- * AES-128-GCM under the station key (DIRECTORY/station.key, 0600, made at first use).
+ * AES-128-GCM under the station key (station_key.h).
  *
  * Every function waits for the store unless it says not.
  */
@@ -25,6 +25,19 @@ struct ledger;
 
 int ledger_open(struct store *store, const char *directory, struct ledger **ret_ledger) MUST_USE;
 struct ledger *ledger_close(struct ledger *ledger);
+
+/* To look only, without the station key: of the functions below ledger_balance, ledger_lost_text,
+ * ledger_walk and ledger_walk_cards may be called. Never waits. */
+struct ledger *ledger_open_look(struct store *store);
+
+/* Hear what is out of order, one whole sentence a license with chip, card, time, order and site. At
+ * once: each intent that is open now, for the station stopped while a card or server was asked, and
+ * a key file that a credential has made superfluous. Then
+ * whatever a reconciliation finds. `told` runs on the fiber that called (this or ledger_reconcile),
+ * after it is on disk, and must not wait; `is_loss`: a license is gone. */
+int ledger_listen(struct ledger *ledger,
+                  void (*told)(const char *sentence, bool is_loss, void *context),
+                  void *context) MUST_USE;
 
 /* Where a license is from. Global ones are bound to no chip and counted by nobody (AN5054 section
  * 9.3.3): they are never in the ledger, the word is for orders and records. */
@@ -76,7 +89,10 @@ int ledger_settle(struct ledger *ledger, int64_t id, bool is_installed,
 /* A card is in (at start, at insertion, after an error): compare its counter with the ledger. Open
  * intents of that card are closed as cancelled or, where the counter has gone down for them, lost.
  * A difference no intent explains is counted as lost outside (spent by another program).
- * `ret_sentence` (may be empty) names what was found. */
+ * `ret_sentence` (may be empty) names what was found: the first lost one in full, of more their
+ * number; each has an event of its own (ledger_listen).
+ *      -FAULT_CARD_STATE  not the card that was first seen with this serial: it holds another
+ *                         firmware identifier or type, or its counter went up; nothing is changed */
 int ledger_reconcile(struct ledger *ledger, const struct hsm_info *card,
                      char ret_sentence[static 256]) MUST_USE;
 

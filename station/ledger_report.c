@@ -1,5 +1,5 @@
 /*
- * ledger_report.c - counter against ledger, and the balance an auditor reads.
+ * ledger_report.c - the balance an auditor reads, and the lost ones by name.
  *
  * How `issued` is computed, and why the balance holds at every commit:
  *
@@ -25,214 +25,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *text(struct sqlite3_stmt *row, int column)
-{
-        const char *value = (const char *)sqlite3_column_text(row, column);
-
-        return value ? value : "";
-}
-
-/* --- reconciling --------------------------------------------------------------------------- */
-
-struct reconcile {
-        const struct hsm_info *card;
-        int64_t now_us;
-        char *sentence; /* 256 characters */
-
-        /* the card as the ledger knows it */
-        bool is_known;
-        char firmware_id[33];
-        int64_t last_counter;
-        uint64_t first_seen_us;
-
-        /* its open intents */
-        int64_t missing; /* licenses the counter says were spent and the ledger has not */
-        int64_t lost, cancelled;
-};
-
-/* Append to the sentence; what does not fit is cut. */
-static void PRINTF_LIKE(2, 3) say(struct reconcile *reconcile, const char *format, ...)
-{
-        size_t length = strlen(reconcile->sentence);
-        va_list arguments;
-
-        va_start(arguments, format);
-        vsnprintf(reconcile->sentence + length, 256 - length, format, arguments);
-        va_end(arguments);
-}
-
-static int known_row(struct sqlite3_stmt *row, void *context)
-{
-        struct reconcile *reconcile = context;
-
-        reconcile->is_known = true;
-        snprintf(reconcile->firmware_id, sizeof(reconcile->firmware_id), "%s", text(row, 0));
-        reconcile->last_counter = sqlite3_column_int64(row, 1);
-        reconcile->first_seen_us = (uint64_t)sqlite3_column_int64(row, 2);
-        return 0;
-}
-
-static int meet_card(struct sqlite3 *database, const struct reconcile *reconcile)
-{
-        const struct hsm_info *card = reconcile->card;
-
-        return store_sql(database, NULL, NULL,
-                         "INSERT INTO cards (serial, firmware_id, type, maximum, first_counter, "
-                         "last_counter, first_seen_us, last_seen_us) "
-                         "VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?6)",
-                         "tttiii", card->serial, card->firmware_id, card->type,
-                         (int64_t)card->maximum, (int64_t)card->counter, reconcile->now_us);
-}
-
-/* A card's identifier and counter are written once, when it locks (spec/secure-install.md 12), and
- * the counter only goes down. Anything else is not the card we met. */
-static int check_same_card(const struct reconcile *reconcile)
-{
-        const struct hsm_info *card = reconcile->card;
-        char since[25];
-
-        clock_iso8601(reconcile->first_seen_us, since);
-        if (strcmp(reconcile->firmware_id, card->firmware_id) != 0)
-                return fault(FAULT_CARD_STATE,
-                             "card %s holds %s, and held %s when first seen at %s: another card "
-                             "with the same serial, or tampering; put it aside",
-                             card->serial, card->firmware_id, reconcile->firmware_id, since);
-        if (reconcile->missing < 0)
-                return fault(FAULT_CARD_STATE,
-                             "the counter of card %s went up from %lld to %u (first seen at %s): "
-                             "another card with the same serial, or tampering; put it aside",
-                             card->serial, (long long)reconcile->last_counter, card->counter,
-                             since);
-        return 0;
-}
-
-struct intent {
-        int64_t id;
-        char chip[17], order[64], site[16];
-        uint64_t intended_us;
-};
-
-static int intent_row(struct sqlite3_stmt *row, void *context)
-{
-        struct intent *intent = context;
-
-        intent->id = sqlite3_column_int64(row, 0);
-        snprintf(intent->chip, sizeof(intent->chip), "%s", text(row, 1));
-        snprintf(intent->order, sizeof(intent->order), "%s", text(row, 2));
-        snprintf(intent->site, sizeof(intent->site), "%s", text(row, 3));
-        intent->intended_us = (uint64_t)sqlite3_column_int64(row, 4);
-        return 0;
-}
-
-static int close_intent(struct sqlite3 *database, struct reconcile *reconcile,
-                        const struct intent *intent)
-{
-        bool is_lost = reconcile->lost < reconcile->missing;
-        char when[25];
-
-        if (!is_lost) {
-                reconcile->cancelled++;
-        } else {
-                reconcile->lost++;
-                say(reconcile, "; license %lld for chip %s, order %s, site %s, asked at %s: lost",
-                    (long long)intent->id, ledger_chip(intent->chip), intent->order, intent->site,
-                    clock_iso8601(intent->intended_us, when));
-        }
-        return store_sql(database, NULL, NULL,
-                         "UPDATE licenses SET state = ?, reason = ?, settled_us = ? WHERE id = ?",
-                         "ttii", is_lost ? "lost" : "cancelled",
-                         is_lost ? "the card counted down and its answer never arrived"
-                                 : "the card's counter had not moved",
-                         reconcile->now_us, intent->id);
-}
-
-/* A card is asked one thing at a time, and reconciled after every failure, so there is one open
- * intent at most. Should there be more than the counter explains, the oldest are taken for lost:
- * they reached the card first. */
-static int close_intents(struct sqlite3 *database, struct reconcile *reconcile)
-{
-        for (;;) {
-                struct intent intent = { 0 };
-                int r = store_sql(database, intent_row, &intent,
-                                  "SELECT id, certificate, order_id, site, intended_us "
-                                  "FROM licenses WHERE card = ? AND state = 'intended' "
-                                  "ORDER BY id LIMIT 1",
-                                  "t", reconcile->card->serial);
-
-                if (r < 0 || !intent.id)
-                        return r;
-                r = close_intent(database, reconcile, &intent);
-                if (r < 0)
-                        return r;
-        }
-}
-
-static int book_outside(struct sqlite3 *database, struct reconcile *reconcile)
-{
-        const struct hsm_info *card = reconcile->card;
-        int64_t outside = reconcile->missing - reconcile->lost;
-
-        if (outside == 0)
-                return 0;
-        say(reconcile, "; %lld lost outside the station: spent by another program",
-            (long long)outside);
-        return store_sql(database, NULL, NULL,
-                         "INSERT INTO licenses (state, count, certificate, firmware_id, type, "
-                         "order_id, site, card, counter, reason, intended_us, settled_us) "
-                         "VALUES ('lost', ?1, '', ?2, ?3, '', '', ?4, ?5, "
-                         "'spent outside the station', ?6, ?6)",
-                         "itttii", outside, card->firmware_id, card->type, card->serial,
-                         reconcile->last_counter, reconcile->now_us);
-}
-
-static int reconcile_work(struct sqlite3 *database, void *argument)
-{
-        struct reconcile *reconcile = argument;
-        const struct hsm_info *card = reconcile->card;
-        int r = store_sql(database, known_row, reconcile,
-                          "SELECT firmware_id, last_counter, first_seen_us FROM cards "
-                          "WHERE serial = ?",
-                          "t", card->serial);
-
-        if (r < 0)
-                return r;
-        if (!reconcile->is_known)
-                return meet_card(database, reconcile);
-        reconcile->missing = reconcile->last_counter - (int64_t)card->counter;
-        r = check_same_card(reconcile);
-        if (r < 0)
-                return r;
-        if (reconcile->missing > 0)
-                say(reconcile, "card %s counts %u where the ledger has %lld", card->serial,
-                    card->counter, (long long)reconcile->last_counter);
-        r = close_intents(database, reconcile);
-        if (r >= 0)
-                r = book_outside(database, reconcile);
-        if (r < 0)
-                return r;
-        if (reconcile->missing == 0 && reconcile->cancelled > 0)
-                say(reconcile, "card %s: %lld open intent(s) closed, nothing was spent",
-                    card->serial, (long long)reconcile->cancelled);
-        return store_sql(database, NULL, NULL,
-                         "UPDATE cards SET last_counter = ?, last_seen_us = ? WHERE serial = ?",
-                         "iit", (int64_t)card->counter, reconcile->now_us, card->serial);
-}
-
-int ledger_reconcile(struct ledger *ledger, const struct hsm_info *card,
-                     char ret_sentence[static 256])
-{
-        char sentence[256] = "";
-        struct reconcile reconcile = { .card = card,
-                                       .now_us = (int64_t)clock_calendar_us(),
-                                       .sentence = sentence };
-        int r = store_transact(ledger->store, reconcile_work, &reconcile);
-
-        if (r < 0)
-                return r;
-        memcpy(ret_sentence, sentence, sizeof(sentence));
-        return 0;
-}
 
 /* --- the balance --------------------------------------------------------------------------- */
 
@@ -328,13 +120,14 @@ struct lost {
 static int lost_row(struct sqlite3_stmt *row, void *context)
 {
         const struct lost *lost = context;
-        const char *order = text(row, 3), *site = text(row, 4);
+        const char *order = ledger_text(row, 3), *site = ledger_text(row, 4);
         int64_t count = sqlite3_column_int64(row, 0);
         char when[25];
 
-        fprintf(lost->out, "%s, card %s, order %s, site %s, %s: %s", ledger_chip(text(row, 1)),
-                text(row, 2), order[0] ? order : "none", site[0] ? site : "none",
-                clock_iso8601((uint64_t)sqlite3_column_int64(row, 5), when), text(row, 6));
+        fprintf(lost->out, "%s, card %s, order %s, site %s, %s: %s",
+                ledger_chip(ledger_text(row, 1)), ledger_text(row, 2), order[0] ? order : "none",
+                site[0] ? site : "none",
+                clock_iso8601((uint64_t)sqlite3_column_int64(row, 5), when), ledger_text(row, 6));
         if (count > 1)
                 fprintf(lost->out, " (%lld licenses)", (long long)count);
         fputc('\n', lost->out);

@@ -9,6 +9,8 @@
 
 #include "scheduler/loop.h"
 #include "station/log.h"
+#include "station/lot_plan.h"
+#include "station/receipt.h"
 #include "station/result.h"
 #include "station/station.h"
 
@@ -22,6 +24,7 @@ static struct lot *lot_free(struct lot *lot)
                 return NULL;
         sfi_free(lot->sfi);
         drop_order_free(lot->file);
+        wipe(lot->global_license, sizeof(lot->global_license));
         free(lot);
         return NULL;
 }
@@ -60,6 +63,7 @@ static int check_order(struct station *station, struct lot *lot, bool *ret_done,
                        struct order_error *error)
 {
         struct drop_order *file = lot->file;
+        char digest[65];
         int r;
 
         r = order_parse(file->text->data, file->text->length, station->drop_directory, &lot->order,
@@ -75,6 +79,12 @@ static int check_order(struct station *station, struct lot *lot, bool *ret_done,
                              &lot->sfi, error);
         if (r < 0)
                 return r;
+        r = order_load_license(&lot->order, &station->rss, station->license_server != NULL,
+                               lot->global_license, digest, error);
+        if (r < 0)
+                return r;
+        if (digest[0])
+                log_line(about(lot), "global license, SHA-256 %s", digest);
         r = sfi_parts(lot->sfi, lot->parts, LOT_PARTS_MAX);
         if (r < 0) {
                 error_from_fault(error, r, "make the image again");
@@ -163,17 +173,36 @@ static int work_through(struct station *station, struct lot *lot)
         struct lots *lots = &station->lots;
 
         while (lot->in_work || (lot->state == LOT_RUNNING && !is_full(lot))) {
-                int r = waitlist_wait(&lots->changed, WAIT_FOREVER);
+                int r = waitlist_wait(&lots->changed, lot_plan(station, lot));
 
-                if (r < 0)
+                if (r < 0 && r != -FAULT_TIMEOUT)
                         return r;
         }
         return 0;
 }
 
+/* A lot is done without its receipt too: it can be made later (gangway licenses report). */
+static void add_receipt(struct station *station, const struct lot *lot, struct bytes *text,
+                        uint8_t signature[static SIGNATURE_LENGTH], struct drop_result *result)
+{
+        int r = receipt_of_lot(station, lot, text, signature);
+
+        if (r < 0) {
+                station_alarm(station, "lot %s has no receipt: %s", lot->order.id,
+                              fault_sentence(r));
+                return;
+        }
+        result->receipt = text->data;
+        result->receipt_length = text->length;
+        result->signature = signature;
+        result->signature_length = SIGNATURE_LENGTH;
+}
+
 /* Result files, then the order leaves work/: from here on it is done for good. */
 static int finish_lot(struct station *station, struct lot *lot)
 {
+        struct bytes receipt CLEANUP(bytes_free) = { 0 };
+        uint8_t signature[SIGNATURE_LENGTH];
         char *json = NULL, *csv = NULL;
         int r;
 
@@ -186,8 +215,12 @@ static int finish_lot(struct station *station, struct lot *lot)
         if (r < 0)
                 return r;
         r = result_texts(station, lot, &json, &csv);
-        if (r == 0)
-                r = drop_finish(station->drop, lot->file, json, csv);
+        if (r == 0) {
+                struct drop_result result = { .json = json, .csv = csv };
+
+                add_receipt(station, lot, &receipt, signature, &result);
+                r = drop_finish(station->drop, lot->file, &result);
+        }
         free(json);
         free(csv);
         return r;
@@ -305,7 +338,7 @@ unsigned lot_licenses_at_sites(const struct station *station, const struct lot *
                 const struct site *site = &station->sites[i];
 
                 if (site->state == SITE_BUSY && site->install.lot == lot &&
-                    site->install.license.id)
+                    licenses_are_there(&site->install))
                         count++;
         }
         return count;
@@ -330,14 +363,18 @@ void lot_hold(struct station *station, const char *sentence)
         struct lot *lot = station->lots.running;
 
         station_alarm(station, "line stopped: %s", sentence);
-        if (lot)
-                snprintf(lot->held, sizeof(lot->held), "%s", sentence);
+        if (!lot)
+                return;
+        snprintf(lot->held, sizeof(lot->held), "%s", sentence);
+        lot->is_held_for_cards = false;
 }
 
 void lot_release(struct station *station)
 {
-        if (station->lots.running)
-                station->lots.running->held[0] = '\0';
+        struct lot *lot = station->lots.running;
+
+        if (lot && !lot->is_held_for_cards)
+                lot->held[0] = '\0';
         waitlist_wake(&station->lots.changed);
 }
 

@@ -122,7 +122,7 @@ static int check_firmware(const struct check *check, const struct sfi_area *area
                                    "its destination is not on a flash word of this family");
         /* overlap of any two segments is an error: AN5054 section 2.2 */
         for (const struct sfi_area *other = sfi->areas; other < area; other++)
-                if (other->type == SFI_FIRMWARE &&
+                if ((other->type == SFI_FIRMWARE || other->type == SFI_MODULE) &&
                     area->address < (uint64_t)other->address + other->length &&
                     other->address < (uint64_t)area->address + area->length)
                         return refuse_area(check, area, "seal the image again without overlaps",
@@ -151,15 +151,13 @@ static int check_area(const struct check *check, const struct sfi_area *area)
 {
         switch (area->type) {
         case SFI_FIRMWARE:
+        case SFI_MODULE: /* destination and payload are the module's: secure-install.md section 5 */
                 return check_firmware(check, area);
         case SFI_CONFIGURATION:
                 return check_configuration(check, area);
         case SFI_PAUSE:
         case SFI_RESUME:
                 return 0;
-        case SFI_MODULE:
-                return refuse_area(check, area, "seal the image without modules",
-                                   "a module is not installed by this station");
         case SFI_EXTERNAL:
                 return refuse_area(check, area, "seal an image for internal flash",
                                    "external flash is not installed by this station");
@@ -167,9 +165,26 @@ static int check_area(const struct check *check, const struct sfi_area *area)
                 return refuse_area(check, area, "seal an image without a key area",
                                    "random keys are not installed by this station");
         default: /* letters from outside: any byte */
-                return refuse_area(check, area, "seal the image with areas F, C, P and R",
+                return refuse_area(check, area, "seal the image with areas F, C, M, P and R",
                                    "its type is unknown, so it is not installed");
         }
+}
+
+/* Each module takes a license of its own, in the order of the areas. */
+static int check_modules(const struct check *check)
+{
+        const struct order *order = check->order;
+        unsigned count = 0;
+
+        for (unsigned i = 0; i < check->sfi->count; i++)
+                count += check->sfi->areas[i].type == SFI_MODULE;
+        if (count == order->module_count)
+                return 0;
+        return order_refuse(check->error, FAULT_BAD_VALUE,
+                            order->module_count ? order->modules[0].line : order->file_line,
+                            "name each module of the image below modules, in its order",
+                            "%.100s holds %u modules and the order names %u", file_name(order),
+                            count, order->module_count);
 }
 
 static void free_parts(struct sfi_part **parts)
@@ -212,6 +227,8 @@ static int check_image(const struct check *check)
                                     file_name(check->order));
         for (unsigned i = 0; i < check->sfi->count && r >= 0; i++)
                 r = check_area(check, &check->sfi->areas[i]);
+        if (r >= 0)
+                r = check_modules(check);
         return r < 0 ? r : check_parts(check);
 }
 

@@ -248,11 +248,13 @@ static int close_record(struct sqlite3 *database, struct records *records, struc
                 r = store_sql(database, NULL, NULL,
                               "UPDATE attempts SET unit = ?, certificate = ?, attempt = ?, "
                               "probe = ?, ended_us = ?, result = ?, fault = ?, step = ?, "
-                              "sentence = ?, license_was_in_hand = ? WHERE id = ? AND result = ''",
-                              "ttitittttii", record->unit, record->certificate,
+                              "sentence = ?, license_was_in_hand = ?, license_source = ? "
+                              "WHERE id = ? AND result = ''",
+                              "ttitittttiti", record->unit, record->certificate,
                               (int64_t)record->attempt, record->probe, (int64_t)record->ended_us,
                               result_name(record->result), record->fault, record->step,
-                              record->sentence, (int64_t)record->license_was_in_hand, record->id);
+                              record->sentence, (int64_t)record->license_was_in_hand,
+                              record->license_source, record->id);
         if (r >= 0 && sqlite3_changes(database) != 1)
                 r = fault(FAULT_STORE, "attempt %lld is not open", (long long)record->id);
         if (r >= 0)

@@ -57,6 +57,47 @@ static int simulated_sites_read(struct tree *tree, const config_setting_t *setti
         return tree_read(tree, &key, setting, &ignored);
 }
 
+static int card_type_read(struct tree *tree, const config_setting_t *setting, void *group)
+{
+        static const char *const types[] = { "SFI", "SFIA", "SMU" };
+        struct settings_module_card *card = group;
+        const char *text;
+        int r = tree_text(tree, setting, &text);
+
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < LENGTH_OF(types); i++)
+                if (!strcmp(text, types[i])) {
+                        strcpy(card->type, types[i]);
+                        return 0;
+                }
+        return tree_refuse(tree, tree_line(setting),
+                           "type is \"%.60s\", wanted \"SMU\", \"SFI\" or \"SFIA\"", text);
+}
+
+static int module_cards_read(struct tree *tree, const config_setting_t *setting, void *group)
+{
+        static const struct key keys[] = {
+                { "firmware_id", KIND_ASCII, offsetof(struct settings_module_card, firmware_id), 1,
+                  33, "the card's firmware identifier, printable ASCII", NULL, true },
+                { "type", KIND_OTHER, 0, 0, 0, "\"SMU\", \"SFI\" or \"SFIA\"", card_type_read,
+                  true },
+        };
+        struct settings_bench *bench = group;
+        int length = tree_elements(tree, setting, 1, SETTINGS_MODULE_CARDS_MAX), r;
+
+        if (length < 0)
+                return length;
+        for (int i = 0; i < length; i++) {
+                r = tree_read_group(tree, config_setting_get_elem(setting, (unsigned)i), keys,
+                                    LENGTH_OF(keys), &bench->module_cards[i]);
+                if (r < 0)
+                        return r;
+        }
+        bench->module_card_count = (unsigned)length;
+        return 0;
+}
+
 static int simulated_read(struct tree *tree, const config_setting_t *setting, void *group)
 {
 #define PLACE(member) offsetof(struct settings_bench, member)
@@ -77,6 +118,7 @@ static int simulated_read(struct tree *tree, const config_setting_t *setting, vo
                   "the file with the 12 bytes of the cards' nonce", NULL, true },
                 { "firmware_id", KIND_ASCII, PLACE(firmware_id), 1, 33,
                   "the cards' firmware identifier, printable ASCII", NULL, true },
+                { "module_cards", KIND_OTHER, 0, 0, 0, "", module_cards_read, false },
                 { "license_ms_low", KIND_UNSIGNED, PLACE(license_ms_low), 0, 60000, "milliseconds",
                   NULL, false },
                 { "license_ms_high", KIND_UNSIGNED, PLACE(license_ms_high), 0, 60000,
@@ -549,6 +591,11 @@ static int check_simulated(const struct tree *tree, struct settings *settings)
                 return tree_refuse(tree, root_line(tree, "readers"), "%s",
                                    "readers are for real cards; simulated ones are counted in "
                                    "simulated.cards");
+        if (bench->cards + bench->module_card_count > SETTINGS_READERS_MAX)
+                return tree_refuse(
+                        tree, root_line(tree, "simulated"),
+                        "cards and module_cards are %u, at most %u are served; take fewer",
+                        bench->cards + bench->module_card_count, SETTINGS_READERS_MAX);
         if (bench->license_ms_low > bench->license_ms_high)
                 return tree_refuse(tree, root_line(tree, "simulated"),
                                    "license_ms_low is %u, above license_ms_high, %u; swap them",

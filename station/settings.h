@@ -20,6 +20,14 @@ struct settings_site {
         char serial[64]; /* cross-check of the probe's serial, "" for any */
 };
 
+#define SETTINGS_MODULE_CARDS_MAX 8u
+
+/* A simulated card beside the image's: of a module an order names. */
+struct settings_module_card {
+        char firmware_id[33];
+        char type[5];
+};
+
 /* The simulated bench, where `hardware = "simulated"`. Files hold key and nonce of the cards. */
 struct settings_bench {
         unsigned boards, handling_ms;
@@ -29,6 +37,9 @@ struct settings_bench {
         uint32_t card_counter;
         char key_file[256], nonce_file[256];
         char firmware_id[33];
+        struct settings_module_card
+                module_cards[SETTINGS_MODULE_CARDS_MAX]; /* after `cards` others */
+        unsigned module_card_count;
         unsigned license_ms_low, license_ms_high;
         char directory[256]; /* "" nothing survives */
 };

@@ -3,20 +3,16 @@
  */
 #include "station/station.h"
 
-#include "drivers/pcsc.h"
 #include "drivers/usb.h"
-#include "scheduler/file.h"
 #include "scheduler/loop.h"
+#include "station/data_lock.h"
 #include "station/log.h"
+#include "station/readers.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 void station_changed(void *subject)
@@ -29,19 +25,20 @@ void station_changed(void *subject)
 
 void station_alarm(struct station *station, const char *format, ...)
 {
-        char text[160];
+        char text[512];
         va_list arguments;
 
         va_start(arguments, format);
         vsnprintf(text, sizeof(text), format, arguments);
         va_end(arguments);
-        log_line("alarm", "%s", text);
+        log_line("alarm", "%s", text); /* in full; the page has less room */
         if (station->alarm_count == STATION_ALARMS_MAX) {
                 memmove(station->alarms[0], station->alarms[1],
                         sizeof(station->alarms) - sizeof(station->alarms[0]));
                 station->alarm_count--;
         }
-        memcpy(station->alarms[station->alarm_count++], text, sizeof(text));
+        snprintf(station->alarms[station->alarm_count++], sizeof(station->alarms[0]), "%.159s",
+                 text);
         station_changed(station);
 }
 
@@ -96,23 +93,13 @@ static int load_profiles(struct station *station)
         return r;
 }
 
-/* One daemon a data directory: two would both believe the books are theirs. */
-static int lock_directory(struct station *station, const char *directory)
+/* A lost license is money, an open or unspent one is news. */
+static void ledger_told(const char *sentence, bool is_loss, void *context)
 {
-        char path[300];
-
-        if (mkdir(directory, 0700) < 0 && errno != EEXIST)
-                return fault_errno(errno, "%s", directory);
-        snprintf(path, sizeof(path), "%s/station.lock", directory);
-        station->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (station->lock < 0)
-                return fault_errno(errno, "%s", path);
-        if (flock(station->lock, LOCK_EX | LOCK_NB) < 0)
-                return fault(FAULT_STORE,
-                             "another gangwayd uses %s; stop it, or give this one its "
-                             "own data_directory",
-                             directory);
-        return 0;
+        if (is_loss)
+                station_alarm(context, "%s", sentence);
+        else
+                log_line("ledger", "%s", sentence);
 }
 
 static int open_records(struct station *station)
@@ -120,12 +107,14 @@ static int open_records(struct station *station)
         const char *directory = station->settings.data_directory;
         int r, recovered;
 
-        r = lock_directory(station, directory);
+        r = data_lock(directory, &station->lock);
         if (r < 0)
                 return r;
         r = store_open(directory, &station->store);
         if (r == 0)
                 r = ledger_open(station->store, directory, &station->ledger);
+        if (r == 0)
+                r = ledger_listen(station->ledger, ledger_told, station);
         if (r == 0)
                 r = records_open(station->store, station->settings.station, &station->records);
         if (r < 0)
@@ -136,95 +125,39 @@ static int open_records(struct station *station)
         return recovered < 0 ? recovered : 0;
 }
 
-static int read_secret(const char *path, uint8_t *secret, size_t length)
-{
-        CLEANUP(bytes_wipe_free) struct bytes bytes = { 0 };
-        int r = file_read(path, 4096, &bytes);
-
-        if (r < 0)
-                return r;
-        if (bytes.length != length)
-                return fault(FAULT_BAD_VALUE, "%s holds %zu bytes, wanted %zu", path, bytes.length,
-                             length);
-        memcpy(secret, bytes.data, length);
-        return 0;
-}
-
-static int fill_cards(const struct settings_bench *from, struct bench_card_settings *cards)
-{
-        struct bench_card_settings card = {
-                .counter = from->card_counter,
-                .state = HSM_STATE_OPERATIONAL,
-                .license_ms_low = from->license_ms_low,
-                .license_ms_high = from->license_ms_high,
-        };
-        int r;
-
-        r = read_secret(from->key_file, card.key, sizeof(card.key));
-        if (r == 0)
-                r = read_secret(from->nonce_file, card.nonce, sizeof(card.nonce));
-        memcpy(card.firmware_id, from->firmware_id, sizeof(card.firmware_id));
-        for (unsigned i = 0; i < from->cards && r == 0; i++)
-                cards[i] = card;
-        wipe(&card, sizeof(card));
-        return r;
-}
-
 static int open_bench(struct station *station)
 {
-        const struct settings *settings = &station->settings;
-        const struct settings_bench *from = &settings->bench;
-        struct bench_card_settings cards[SETTINGS_READERS_MAX] = { 0 };
-        struct bench_settings bench = {
-                .seed = loop_seed(),
-                .family = &station->family,
-                .rss = &station->rss,
-                .card_profile = &station->card_profile,
-                .sites = settings->site_count,
-                .cards = cards,
-                .card_count = from->cards,
-                .boards = from->boards,
-                .handling_ms = from->handling_ms,
-                .has_handler = true,
-                .speed = from->speed,
-                .misfortune = from->misfortune,
-                .directory = from->directory[0] ? from->directory : NULL,
-        };
-        int r = fill_cards(from, cards);
+        int r = readers_open_bench(&station->settings, &station->family, &station->rss,
+                                   &station->card_profile, station->settings.site_count,
+                                   &station->bench);
 
-        if (r == 0)
-                r = bench_create(&bench, &station->bench);
-        wipe(cards, sizeof(cards));
         if (r == 0)
                 station->bus = bench_bus(station->bench);
         return r;
 }
 
-/* The desk takes the readers; on failure those opened are closed here. */
+static int open_license_server(struct station *station)
+{
+        const struct settings_server *settings = &station->settings.license_server;
+
+        return settings->url[0] ? license_server_open(settings, &station->license_server) : 0;
+}
+
 static int open_desk(struct station *station)
 {
-        const struct settings *settings = &station->settings;
         struct reader *readers[SETTINGS_READERS_MAX];
-        unsigned count = 0,
-                 wanted = station->bench ? settings->bench.cards : settings->reader_count;
-        int r = 0;
+        int r = readers_open(&station->settings, station->bench, readers);
 
-        for (; count < wanted && r == 0; count++)
-                if (station->bench)
-                        readers[count] = bench_reader(station->bench, count);
-                else if ((r = pcsc_reader_open(settings->readers[count], &readers[count])) < 0)
-                        break;
-        if (r == 0)
-                return desk_open(&(struct desk_settings){ .ledger = station->ledger,
-                                                          .profile = &station->card_profile,
-                                                          .readers = readers,
-                                                          .reader_count = count,
-                                                          .changed = station_changed,
-                                                          .context = station },
-                                 &station->desk);
-        while (count)
-                reader_close(readers[--count]);
-        return r;
+        if (r < 0)
+                return r;
+        return desk_open(&(struct desk_settings){ .ledger = station->ledger,
+                                                  .profile = &station->card_profile,
+                                                  .readers = readers,
+                                                  .reader_count = (unsigned)r,
+                                                  .server = station->license_server,
+                                                  .changed = station_changed,
+                                                  .context = station },
+                         &station->desk);
 }
 
 static int open_hardware(struct station *station)
@@ -233,6 +166,8 @@ static int open_hardware(struct station *station)
 
         r = station->settings.hardware == HARDWARE_SIMULATED ? open_bench(station)
                                                              : usb_bus_open(&station->bus);
+        if (r == 0)
+                r = open_license_server(station);
         if (r == 0)
                 r = open_desk(station);
         return r;
@@ -339,6 +274,7 @@ static void close_all(struct station *station)
         station->web = web_stop(station->web);
         station->drop = drop_close(station->drop);
         station->desk = desk_close(station->desk);
+        station->license_server = license_server_close(station->license_server);
         if (station->bench)
                 station->bench = bench_destroy(station->bench);
         else

@@ -15,6 +15,7 @@
 #include "station/drop.h"
 #include "station/ledger.h"
 #include "station/license_alarms.h"
+#include "station/license_server.h"
 #include "station/lot.h"
 #include "station/record.h"
 #include "station/settings.h"
@@ -37,6 +38,7 @@ struct station {
         struct records *records;
         struct bench *bench; /* NULL on real hardware */
         struct bus *bus;
+        struct license_server *license_server; /* NULL: the station file names none */
         struct desk *desk;
         struct drop *drop;
         char drop_directory[300]; /* where orders and the files they name are put: orders/in */

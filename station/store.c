@@ -50,12 +50,16 @@ struct store {
         struct workers *workers;
         char path[512];
 
+        bool is_look;      /* read only, one snapshot: a transaction that never ends */
+        bool is_immutable; /* a look at a database that nobody has open */
+
         struct member *pending, **pending_end;
         bool is_led; /* somebody leads: is about to run a batch, or runs it */
         uint64_t commits, transactions;
 };
 
 struct batch {
+        const struct store *store;
         sqlite3 *database;
         struct member *members;
 };
@@ -156,13 +160,31 @@ static int member_run(sqlite3 *database, struct member *member)
         return execute(database, "ROLLBACK TO member; RELEASE member");
 }
 
+/* A look taken without locks is good only while nobody writes: a log beside the file says that
+ * somebody came. */
+static int check_look(const struct store *store)
+{
+        char path[sizeof(store->path) + 8];
+
+        if (!store->is_immutable)
+                return 0;
+        snprintf(path, sizeof(path), "%s-wal", store->path);
+        if (access(path, F_OK) < 0)
+                return 0;
+        return fault(FAULT_STORE, "%s was opened by another program meanwhile; ask again",
+                     store->path);
+}
+
 static int members_run(const struct batch *batch)
 {
-        int r = execute(batch->database, "BEGIN IMMEDIATE");
+        bool is_look = batch->store->is_look;
+        int r = is_look ? 0 : execute(batch->database, "BEGIN IMMEDIATE");
 
         for (struct member *m = batch->members; m && r >= 0; m = m->next)
                 r = member_run(batch->database, m);
-        return r < 0 ? r : execute(batch->database, "COMMIT");
+        if (r < 0)
+                return r;
+        return is_look ? check_look(batch->store) : execute(batch->database, "COMMIT");
 }
 
 /* The job. Where the batch as a whole fails, so has every member that believed in success. */
@@ -175,7 +197,7 @@ static int batch_run(void *argument)
         if (r >= 0)
                 return 0;
         snprintf(sentence, sizeof(sentence), "%s", fault_sentence(r));
-        if (!sqlite3_get_autocommit(batch->database))
+        if (!batch->store->is_look && !sqlite3_get_autocommit(batch->database))
                 (void)execute(batch->database, "ROLLBACK"); /* nothing is left to be said */
         for (struct member *m = batch->members; m; m = m->next) {
                 if (m->result >= 0)
@@ -202,7 +224,7 @@ static bool member_wait(struct member *member)
 static bool store_lead(struct store *store)
 {
         bool was_cancelled = fiber_yield() < 0;
-        struct batch batch = { store->database, store->pending };
+        struct batch batch = { store, store->database, store->pending };
         struct member *next;
 
         store->pending = NULL;
@@ -331,7 +353,7 @@ static int check_version(struct store *store)
                               "SELECT count(*) FROM sqlite_schema", "");
         if (r < 0)
                 return r;
-        if (application == 0 && version == 0 && tables == 0)
+        if (application == 0 && version == 0 && tables == 0 && !store->is_look)
                 return make_tables(store->database);
         if (application != SCHEMA_APPLICATION)
                 return fault(FAULT_STORE, "%s is not a Gangway database; move it away",
@@ -341,7 +363,14 @@ static int check_version(struct store *store)
                              "%s has schema version %lld, this program knows 1 to %d; use the "
                              "Gangway that wrote it, or a later one",
                              store->path, (long long)version, SCHEMA_VERSION);
-        return version < SCHEMA_VERSION ? migrate(store->database, version) : 0;
+        if (version == SCHEMA_VERSION)
+                return 0;
+        if (store->is_look)
+                return fault(FAULT_STORE,
+                             "%s has schema version %lld, wanted %d; start gangwayd once, which "
+                             "brings it up to date",
+                             store->path, (long long)version, SCHEMA_VERSION);
+        return migrate(store->database, version);
 }
 
 static int set_up(struct store *store)
@@ -388,29 +417,91 @@ static int close_job(void *argument)
         return 0;
 }
 
-int store_open(const char *directory, struct store **ret_store)
+/* --- looking ------------------------------------------------------------------------------- */
+
+/* The path as a URI: '%', '?' and '#' mean something there (sqlite.org/uri.html section 3). */
+static void make_uri(const struct store *store, char *uri, size_t capacity)
+{
+        size_t at = (size_t)snprintf(uri, capacity, "file:");
+
+        for (const char *c = store->path; *c && at + 40 < capacity; c++)
+                at += (size_t)snprintf(uri + at, capacity - at, strchr("%?#", *c) ? "%%%02X" : "%c",
+                                       *c);
+        snprintf(uri + at, capacity - at, "?mode=ro%s", store->is_immutable ? "&immutable=1" : "");
+}
+
+/* A database with a log beside it is open somewhere, or was left by a crash: it is read together
+ * with the log, under SQLite's locks, which lie in a file that is there already. Without a log
+ * SQLite would make one even to read (sqlite.org/wal.html, "Read-Only Databases"), so then the file
+ * is taken for immutable, and check_look() sees to it that it was. */
+static int look_job(void *argument)
+{
+        struct store *store = argument;
+        char uri[3 * sizeof(store->path) + 64], log[sizeof(store->path) + 8];
+        int r;
+
+        if (access(store->path, R_OK) < 0)
+                return fault_errno(errno, "%s", store->path);
+        snprintf(log, sizeof(log), "%s-wal", store->path);
+        store->is_immutable = access(log, F_OK) < 0;
+        make_uri(store, uri, sizeof(uri));
+        if (sqlite3_open_v2(uri, &store->database,
+                            SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX |
+                                    SQLITE_OPEN_EXRESCODE,
+                            NULL) != SQLITE_OK)
+                return fault(FAULT_STORE, "%s cannot be opened: %s", store->path,
+                             store->database ? sqlite3_errmsg(store->database) : "no memory");
+        (void)sqlite3_busy_timeout(store->database, BUSY_TIMEOUT_MS);
+        r = execute(store->database, "PRAGMA trusted_schema = OFF; BEGIN");
+        if (r >= 0)
+                r = check_version(store); /* the first read: from here on it is one snapshot */
+        return r < 0 ? r : check_look(store);
+}
+
+/* --- the store ----------------------------------------------------------------------------- */
+
+static int make_directory(const char *directory)
+{
+        if (mkdir(directory, 0700) < 0 && errno != EEXIST)
+                return fault(FAULT_STORE, "%s cannot be made: %s", directory, strerror(errno));
+        return 0;
+}
+
+static int open_with(const char *directory, int (*job)(void *), bool is_look,
+                     struct store **ret_store)
 {
         struct store *store = calloc(1, sizeof(*store));
         int r;
 
         INSIST(store);
         store->pending_end = &store->pending;
+        store->is_look = is_look;
         r = snprintf(store->path, sizeof(store->path), "%s/station.db", directory);
         if (r >= (int)sizeof(store->path))
                 r = fault(FAULT_STORE, "the name of the data directory is too long: %.100s...",
                           directory);
-        else if (mkdir(directory, 0700) < 0 && errno != EEXIST)
-                r = fault(FAULT_STORE, "%s cannot be made: %s", directory, strerror(errno));
         else
+                r = is_look ? 0 : make_directory(directory);
+        if (r >= 0)
                 r = workers_create("store", 1, NULL, &store->workers);
         if (r >= 0)
-                r = workers_run(store->workers, open_job, store);
+                r = workers_run(store->workers, job, store);
         if (r < 0) {
                 store_close(store);
                 return r;
         }
         *ret_store = store;
         return 0;
+}
+
+int store_open(const char *directory, struct store **ret_store)
+{
+        return open_with(directory, open_job, false, ret_store);
+}
+
+int store_look(const char *directory, struct store **ret_store)
+{
+        return open_with(directory, look_job, true, ret_store);
 }
 
 struct store *store_close(struct store *store)

@@ -18,6 +18,13 @@ struct store;
 int store_open(const char *directory, struct store **ret_store) MUST_USE;
 struct store *store_close(struct store *store);
 
+/* Open DIRECTORY/station.db to look at it only, from any process, while gangwayd runs or not
+ * (waits). It shows the database as it stands at this call; what is written later is not seen.
+ * Creates nothing, changes nothing: `work` that writes fails. store_close ends it.
+ *      -FAULT_NOT_FOUND  no database there
+ *      -FAULT_STORE      not ours, of another version, or gangwayd was started meanwhile: ask again */
+int store_look(const char *directory, struct store **ret_store) MUST_USE;
+
 /* Run `work` inside a transaction and return when it is on disk (waits). `work` runs on the store's
  * thread: it touches `argument` and the database only, never waits, and returns 0 or a fault. */
 int store_transact(struct store *store, int (*work)(struct sqlite3 *database, void *argument),

@@ -37,6 +37,7 @@ struct install_context {
         uint32_t next_index;
         uint32_t range_count;
         uint32_t kept; /* ranges of whole parts */
+        uint32_t modules, modules_kept;
         struct install_range {
                 uint32_t start, end;
         } ranges[INSTALL_RANGES_MAX];
@@ -76,8 +77,9 @@ struct rss_run {
         uint8_t key[GCM_KEY_LENGTH], nonce[SFI_NONCE_LENGTH];
         uint32_t list_length, count, total;
         bool is_last;
-        uint32_t offset;   /* of the next area header in the list */
-        uint32_t position; /* areas of this part done */
+        uint32_t license_count; /* of modules */
+        uint32_t offset;        /* of the next area header in the list */
+        uint32_t position;      /* areas of this part done */
         uint32_t first_index;
         uint8_t *plain; /* payload of the area in hand, decrypted */
         uint32_t plain_length, plain_address, programmed;

@@ -43,3 +43,6 @@ extern const struct command ob_create_command, ob_show_command;
 extern const struct command hsm_info_command, hsm_counter_command, hsm_state_command;
 extern const struct command hsm_fwid_command, hsm_program_command, hsm_blank_command;
 extern const struct command hsm_license_command, hsm_license_from_cert_command;
+extern const struct command licenses_list_command, licenses_report_command;
+extern const struct command licenses_verify_command, licenses_key_command;
+extern const struct command licenses_import_command, licenses_ahead_command;

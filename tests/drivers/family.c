@@ -64,6 +64,7 @@ static int shipped(void *unused)
         assert_int_equal(profile.source, SOURCE_REFERENCE);
         assert_int_equal(profile.license, 0x24030800);
         assert_int_equal(profile.iv_policy, SFI_IV_BIG_ENDIAN);
+        assert_false(profile.takes_global);
         assert_string_equal(profile.marker, "GANGWAY REFERENCE PART");
         assert_non_null(strstr(profile.gap, "AN5511"));
         /* What the family sends in one part must fit what the profile has room for. */
@@ -180,7 +181,7 @@ static int bad_profiles(void *unused)
                   "allowed is one of" },
                 { "marker_address = 0x1FF1F000", "marker_address = 0", "needs a marker" },
                 { "command_install     = 2", "command_install     = 1", "both commands" },
-                { "license = 0x24030800", "license = 0x24030040", "license (0x88 bytes" },
+                { "license = 0x24030800", "license = 0x24030040", "license (0x4C8 bytes" },
                 { "areas          = 0x24031020", "areas          = 0x24031018", "overlaps header" },
                 { "areas_capacity = 0x0004EFE0", "areas_capacity = 0xFFFFFFFC", "areas_capacity" },
                 { "mailbox = 0x24030000", "mailbox = 0x24030001", "multiple of 4" },

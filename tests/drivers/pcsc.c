@@ -3,6 +3,7 @@
 #include "tests/support/test.h"
 
 #include "drivers/pcsc.h"
+#include "drivers/pcsc_name.h"
 #include "drivers/t0.h"
 #include "scheduler/bytes.h"
 #include "scheduler/fiber.h"
@@ -19,14 +20,15 @@
 /* Looked at from the reader's thread while the test changes it. */
 static struct {
         _Atomic LONG establish, list, connect, transmit; /* what each answers */
-        atomic_bool is_present, is_mute, is_unplugged;
+        atomic_bool is_present, is_mute, is_unplugged, pulls_at_transmit, is_speechless;
         atomic_ulong context, session; /* handles in force; 0 none */
         atomic_uint contexts, sessions;
         atomic_uint left_powered, unpowered;
         DWORD protocol, share;
-        const char *names;
-        size_t names_length;
-        pthread_t thread; /* that called us first */
+        const char *_Atomic names;
+        atomic_size_t names_length;
+        char connected[PCSC_NAME_MAX]; /* to whom last */
+        pthread_t thread;              /* that called us first */
         atomic_bool has_thread, is_foreign;
         const uint8_t (*script)[4]; /* for T=0: answers in turn */
         uint8_t sent[8][APDU_MAX];
@@ -36,13 +38,18 @@ static struct {
 
 static const char two_names[] = "ACS ACR39U ICC Reader 00 00\0Gemalto PC Twin Reader 01 00\0";
 
+static void pcsc_show(const char *names, size_t length)
+{
+        pcsc.names_length = length;
+        pcsc.names = names;
+}
+
 static void pcsc_fresh(void)
 {
         memset(&pcsc, 0, sizeof(pcsc));
         pcsc.is_present = true;
         pcsc.protocol = SCARD_PROTOCOL_T1;
-        pcsc.names = two_names;
-        pcsc.names_length = sizeof(two_names);
+        pcsc_show(two_names, sizeof(two_names));
 }
 
 /* Every call must come from one and the same thread, and not from the loop's. */
@@ -110,7 +117,7 @@ LONG SCardGetStatusChange(SCARDCONTEXT context, DWORD timeout_ms, SCARD_READERST
                         return SCARD_E_INVALID_HANDLE;
                 if (pcsc.establish)
                         return pcsc.establish;
-                if (pcsc.is_unplugged)
+                if (pcsc.is_unplugged || pcsc_name_match(pcsc.names, states->szReader) == NULL)
                         return SCARD_E_UNKNOWN_READER;
                 if (states->dwCurrentState != state_now()) {
                         states->dwEventState = state_now() | SCARD_STATE_CHANGED;
@@ -127,7 +134,7 @@ LONG SCardConnect(SCARDCONTEXT context, LPCSTR name, DWORD share, DWORD protocol
 {
         note_thread();
         assert_int_equal(context, pcsc.context);
-        assert_string_equal(name, two_names);
+        snprintf(pcsc.connected, sizeof(pcsc.connected), "%s", name);
         assert_int_equal(protocols, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1);
         pcsc.share = share;
         if (pcsc.connect)
@@ -173,7 +180,11 @@ LONG SCardTransmit(SCARDHANDLE card, const SCARD_IO_REQUEST *protocol, LPCBYTE a
         (void)received;
         note_thread();
         assert_int_equal(protocol->dwProtocol, pcsc.protocol);
-        if (pcsc.transmit)
+        if (pcsc.pulls_at_transmit)
+                pcsc.is_present = false;
+        if (pcsc.is_speechless)
+                *answer_length = 0;
+        if (pcsc.transmit || pcsc.is_speechless)
                 return pcsc.transmit;
         if ((unsigned long)card != pcsc.session)
                 return SCARD_E_INVALID_HANDLE;
@@ -244,8 +255,7 @@ static int names(void *subject)
                              "present: \"ACS ACR39U ICC Reader 00 00\", \"Gemalto PC Twin");
                 pcsc.has_thread = false;
         }
-        pcsc.names = "Twin 00\0Twin 01\0";
-        pcsc.names_length = 17;
+        pcsc_show("Twin 00\0Twin 01\0", 17);
         assert_fault(pcsc_reader_open("Twin", &reader), NOT_FOUND, "\"Twin 00\", \"Twin 01\"");
         pcsc.has_thread = false;
         pcsc.list = SCARD_E_NO_READERS_AVAILABLE;
@@ -318,7 +328,7 @@ static const struct {
         const char *words;
 } failures[] = {
         { SCARD_W_REMOVED_CARD, FAULT_NO_CARD, "the card was taken out" },
-        { SCARD_E_NO_SMARTCARD, FAULT_NO_CARD, "no card" },
+        { SCARD_E_NO_SMARTCARD, FAULT_NO_CARD, "the card was taken out" },
         { SCARD_E_READER_UNAVAILABLE, FAULT_NO_CARD, "unplugged" },
         { SCARD_W_UNRESPONSIVE_CARD, FAULT_CARD_DEAD, "right way up" },
         { SCARD_W_UNPOWERED_CARD, FAULT_CARD_DEAD, "no power" },
@@ -326,9 +336,9 @@ static const struct {
         { SCARD_E_NOT_TRANSACTED, FAULT_CARD_DEAD, "exchange with the card failed" },
         { SCARD_E_COMM_DATA_LOST, FAULT_CARD_DEAD, "lost" },
         { SCARD_E_INSUFFICIENT_BUFFER, FAULT_CARD_DEAD, "longer" },
-        { SCARD_F_COMM_ERROR, FAULT_CARD_DEAD, "connection to pcscd broke" },
-        { SCARD_E_NO_SERVICE, FAULT_CARD_DEAD, "pcscd does not run" },
-        { SCARD_E_INVALID_HANDLE, FAULT_CARD_DEAD, "pcscd was restarted" },
+        { SCARD_F_COMM_ERROR, FAULT_NO_CARD, "connection to pcscd broke" },
+        { SCARD_E_NO_SERVICE, FAULT_NO_CARD, "pcscd does not run" },
+        { SCARD_E_INVALID_HANDLE, FAULT_NO_CARD, "pcscd was restarted" },
         { SCARD_E_DIR_NOT_FOUND, FAULT_CARD_DEAD, "80100023 (its own words)" },
 };
 
@@ -448,7 +458,7 @@ static int restarting(void *subject)
         assert_int_equal(reader_connect(reader, NS_PER_S, atr), 4);
         pcsc.context = pcsc.session = 0; /* pcscd dies ... */
         pcsc.establish = SCARD_E_NO_SERVICE;
-        assert_fault(reader_transmit(reader, "\x80\x10\x00\x00\x00", 5, answer), CARD_DEAD,
+        assert_fault(reader_transmit(reader, "\x80\x10\x00\x00\x00", 5, answer), NO_CARD,
                      "pcscd was restarted");
         reader_disconnect(reader);
         assert_fault(reader_connect(reader, 10 * NS_PER_MS, atr), SYSTEM, "pcscd does not run");
@@ -466,6 +476,151 @@ static void a_restart_of_pcscd_is_survived(void **state)
 {
         (void)state;
         assert_int_equal(on_real_time(restarting), 0);
+}
+
+/* --- readers that come and go --------------------------------------------------------------- */
+
+static const char one_name[] = "Gemalto PC Twin Reader 00 00\0";
+static const char renumbered[] = "Gemalto PC Twin Reader 00 00\0ACS ACR39U ICC Reader 01 00\0";
+
+static const char both[] = "ACS ACR39U ICC Reader 01 00\0ACS ACR39U ICC Reader 00 00\0";
+
+static int expecting(void *subject)
+{
+        struct reader *reader;
+        struct fiber *fiber;
+        uint8_t atr[ATR_MAX];
+
+        (void)subject;
+        pcsc.establish = SCARD_E_NO_SERVICE;
+        assert_int_equal(pcsc_reader_expect("ACS ACR39U", &reader), 0);
+        assert_string_equal(reader_name(reader), "ACS ACR39U");
+        assert_fault(reader_connect(reader, 10 * NS_PER_MS, atr), SYSTEM, "pcscd does not run");
+        pcsc_show(one_name, sizeof(one_name));
+        pcsc.establish = SCARD_S_SUCCESS;
+        assert_fault(reader_connect(reader, 10 * NS_PER_MS, atr), NO_CARD,
+                     "reader ACS ACR39U: it is not plugged in; present: \"Gemalto");
+        pcsc_show("\0", 1);
+        assert_fault(reader_connect(reader, 10 * NS_PER_MS, atr), NO_CARD, "present: none");
+        fiber = fiber_spawn("connect", connect_forever, reader);
+        IGNORE(fiber_sleep_ns(100 * NS_PER_MS));
+        assert_false(fiber_has_ended(fiber));
+        pcsc_show(two_names, sizeof(two_names));
+        assert_int_equal(fiber_join(fiber), 4);
+        assert_string_equal(pcsc.connected, "ACS ACR39U ICC Reader 00 00");
+        assert_string_equal(reader_name(reader), "ACS ACR39U ICC Reader 00 00");
+        reader_close(reader);
+        return 0;
+}
+
+static void an_expected_reader_may_come_later_than_pcscd_and_the_station(void **state)
+{
+        (void)state;
+        assert_int_equal(on_real_time(expecting), 0);
+}
+
+static int slot_expected(void *subject)
+{
+        struct reader *reader;
+
+        (void)subject;
+        assert_fault(pcsc_reader_expect("3", &reader), NOT_FOUND, "present: \"ACS");
+        return 0;
+}
+
+static void a_slot_number_needs_its_reader(void **state)
+{
+        (void)state;
+        assert_int_equal(on_real_time(slot_expected), 0);
+}
+
+static int renumbering(void *subject)
+{
+        struct reader *reader;
+        uint8_t atr[ATR_MAX];
+
+        (void)subject;
+        assert_int_equal(pcsc_reader_expect("ACS ACR39U ICC Reader 00 00", &reader), 0);
+        assert_int_equal(reader_connect(reader, NS_PER_S, atr), 4);
+        pcsc_show(one_name, sizeof(one_name)); /* pulled out with its session ... */
+        pcsc.session = 0;
+        assert_fault(reader_connect(reader, 10 * NS_PER_MS, atr), NO_CARD, "not plugged in");
+        pcsc_show(renumbered, sizeof(renumbered)); /* ... and counted anew */
+        assert_int_equal(reader_connect(reader, NS_PER_S, atr), 4);
+        assert_string_equal(pcsc.connected, "ACS ACR39U ICC Reader 01 00");
+        assert_string_equal(reader_name(reader), "ACS ACR39U ICC Reader 01 00");
+        reader_disconnect(reader);
+        pcsc_show(both, sizeof(both)); /* its own name is better */
+        assert_int_equal(reader_connect(reader, NS_PER_S, atr), 4);
+        assert_string_equal(reader_name(reader), "ACS ACR39U ICC Reader 00 00");
+        pcsc_show(renumbered, sizeof(renumbered));
+        pcsc.context = pcsc.session = 0; /* pcscd restarts and counts from 0 again */
+        pcsc_show(two_names, sizeof(two_names));
+        assert_int_equal(reader_connect(reader, NS_PER_S, atr), 4);
+        assert_string_equal(reader_name(reader), "ACS ACR39U ICC Reader 00 00");
+        reader_close(reader);
+        return 0;
+}
+
+static void a_reader_is_found_again_under_another_number(void **state)
+{
+        (void)state;
+        assert_int_equal(on_real_time(renumbering), 0);
+}
+
+static int wanted_by_two(void *subject)
+{
+        struct reader *here, *other;
+        uint8_t atr[ATR_MAX];
+
+        (void)subject;
+        assert_int_equal(pcsc_reader_expect("ACS ACR39U ICC Reader 00 00", &here), 0);
+        assert_int_equal(pcsc_reader_expect("ACS ACR39U ICC Reader 01 00", &other), 0);
+        pcsc_show(renumbered, sizeof(renumbered));
+        assert_fault(reader_connect(here, 10 * NS_PER_MS, atr), NO_CARD, "not plugged in");
+        reader_close(other);
+        assert_int_equal(reader_connect(here, NS_PER_S, atr), 4); /* nobody else wants it now */
+        reader_close(here);
+        return 0;
+}
+
+static void no_reader_takes_one_that_another_wants_by_name(void **state)
+{
+        (void)state;
+        pcsc_fresh();
+        assert_int_equal(test_on_fiber(LOOP_TIME_REAL, 0, wanted_by_two, NULL), 0);
+}
+
+static int pulling(void *subject)
+{
+        struct reader *reader = opened();
+        uint8_t atr[ATR_MAX], answer[APDU_ANSWER_MAX];
+
+        (void)subject;
+        assert_int_equal(reader_connect(reader, NS_PER_S, atr), 4);
+        pcsc.transmit = SCARD_E_NOT_TRANSACTED;
+        assert_fault(reader_transmit(reader, "\x80\x10\x00\x00\x00", 5, answer), CARD_DEAD,
+                     "exchange with the card failed");
+        pcsc.pulls_at_transmit = true;
+        assert_fault(reader_transmit(reader, "\x80\x10\x00\x00\x00", 5, answer), NO_CARD,
+                     "the card was taken out");
+        pcsc.is_present = true;
+        pcsc.transmit = SCARD_S_SUCCESS; /* as vpcd: success, and not a byte */
+        pcsc.is_speechless = true;
+        assert_fault(reader_transmit(reader, "\x80\x10\x00\x00\x00", 5, answer), NO_CARD,
+                     "the card was taken out");
+        pcsc.pulls_at_transmit = false;
+        pcsc.is_present = true;
+        assert_fault(reader_transmit(reader, "\x80\x10\x00\x00\x00", 5, answer), CARD_DEAD,
+                     "an answer of 0 byte(s)");
+        reader_close(reader);
+        return 0;
+}
+
+static void a_pulled_card_is_told_from_one_that_fell_silent(void **state)
+{
+        (void)state;
+        assert_int_equal(on_real_time(pulling), 0);
 }
 
 /* --- T=0 ----------------------------------------------------------------------------------- */
@@ -556,6 +711,11 @@ int main(void)
                 cmocka_unit_test(connecting_waits_no_longer_than_told),
                 cmocka_unit_test(an_insertion_ends_the_wait_and_so_does_a_cancel),
                 cmocka_unit_test(a_restart_of_pcscd_is_survived),
+                cmocka_unit_test(an_expected_reader_may_come_later_than_pcscd_and_the_station),
+                cmocka_unit_test(a_slot_number_needs_its_reader),
+                cmocka_unit_test(a_reader_is_found_again_under_another_number),
+                cmocka_unit_test(no_reader_takes_one_that_another_wants_by_name),
+                cmocka_unit_test(a_pulled_card_is_told_from_one_that_fell_silent),
                 cmocka_unit_test(over_t0_the_answer_is_fetched),
                 cmocka_unit_test(a_card_that_never_ends_over_t0_is_dead),
         };

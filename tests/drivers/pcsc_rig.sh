@@ -6,19 +6,7 @@ cd "$(dirname "$0")/../.." || exit 1
 build=${GANGWAY_BUILD:-$PWD/build}
 driver=/usr/lib/pcsc/drivers/serial/libifdvpcd.so
 drivers=4 # of two slots each
-skip() { echo "1..0 # SKIP $1"; echo "ok 1 # SKIP $1"; exit 0; }
-
-if [ "${1:-}" = restart ]; then
-        kill "$(cat "$RIG/pcscd.pid")" 2>/dev/null
-        while kill -0 "$(cat "$RIG/pcscd.pid")" 2>/dev/null; do sleep 0.05; done
-        rm -f /run/pcscd/*
-fi
-if [ "${1:-}" = restart ] || [ "${1:-}" = start ]; then
-        pcscd -f -c "$RIG/conf" >>"$RIG/pcscd.log" 2>&1 </dev/null &
-        echo $! >"$RIG/pcscd.pid"
-        for _ in $(seq 200); do [ -S /run/pcscd/pcscd.comm ] && exit 0; sleep 0.05; done
-        echo "# pcscd does not start"; exit 1
-fi
+. tests/rigs/tap.sh
 
 if [ -z "${RIG:-}" ]; then
         command -v pcscd >/dev/null || skip "pcscd is not installed"
@@ -51,25 +39,27 @@ for i in $(seq 0 $((drivers - 1))); do
                 "$i" $port "$RIG" "$i" $port
 done >"$RIG/conf/vpcd"
 
-code=0
-"$build/tests/rigs/pcsc_station" || code=1 # before pcscd runs
-"$0" start || exit 1
-set -m # the cards are a process group of their own, to be pulled and put in together
-# shellcheck disable=SC2086
-"$build/tests/rigs/vpcd_card" 0.1 100 $ports &
-cards=$!
-RIG_PULL="kill -USR1 -$cards" RIG_INSERT="kill -USR2 -$cards" RIG_RESTART="$0 restart" \
-        READERS=$((2 * drivers)) "$build/tests/rigs/pcsc_station" || code=1
+station() { claims "$build/tests/rigs/pcsc_station" "$1"; }
+cards() { # how many licenses each: other cards in the slots
+        [ -z "${cards:-}" ] || { kill "$cards"; wait "$cards" 2>/dev/null; }
+        rm -f "$RIG_CONTROL"
+        # shellcheck disable=SC2086
+        "$build/tests/rigs/vpcd_card" 0.1 "$1" $ports &
+        cards=$!
+        for _ in $(seq 500); do [ -S "$RIG_CONTROL" ] && break; sleep 0.02; done
+}
+export RIG_CONTROL=$RIG/control RIG_RESTART="tests/rigs/start_pcscd.sh restart" READERS=$((2 * drivers))
+station alone # before pcscd runs
+tests/rigs/start_pcscd.sh start || exit 1
+cards 100
+station first
+cards 100
+station vpcd
+cards 100
+station many
 
 # gangway hsm on the same readers: blank cards, one of them programmed through pcscd
-kill -- -$cards; wait $cards 2>/dev/null
-# shellcheck disable=SC2086
-"$build/tests/rigs/vpcd_card" 0.1 0 $ports &
-n=16
-say() { # result name
-        n=$((n + 1))
-        if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; code=1; sed 's/^/# /' "$RIG/out"; fi
-}
+cards 0
 hsm() { "$build/gangway" hsm "$@" >"$RIG/out" 2>&1; }
 umask 077
 head -c 16 /dev/urandom >"$RIG/key.bin"
@@ -100,5 +90,6 @@ say $? "the card in the first reader, by name, is still blank"
 hsm info --slot 9
 [ $? = 2 ] && grep -q 'HSM 00 00 00' "$RIG/out"
 say $? "a slot that is not there: the readers are named"
-[ $code = 0 ] || tail -5 "$RIG/pcscd.log" | sed 's/^/# /'
-exit $code
+kill "$cards"
+[ "$code" = 0 ] || tail -5 "$RIG/pcscd.log" | sed 's/^/# /'
+exit "$code"

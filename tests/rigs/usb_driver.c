@@ -122,8 +122,8 @@ static int install_unit(struct bus *bus)
         assert_int_equal(target_write_options(&target, options), 0);
         assert_int_equal(license_issue(&certificate, "SFI", key, nonce, entropy, license), 0);
         assert_int_equal(sfi_parts(sfi, parts, LENGTH_OF(parts)), 1);
-        assert_int_equal(rss_install_part(&target, &rss, sfi, &parts[0], true, license, &progress),
-                         0);
+        assert_int_equal(
+                rss_install_part(&target, &rss, sfi, &parts[0], true, license, 1, &progress), 0);
         assert_int_equal(target_read_options(&target, options), 0);
         assert_true(target_is_secure(options));
         stlink_close(&probe);

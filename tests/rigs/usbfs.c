@@ -1,26 +1,26 @@
 /*
- * usbfs.c - simulated ST-LINKs as USB devices for real programs: usbfs served by FUSE.
+ * usbfs.c - simulated devices as USB devices for real programs: usbfs served by FUSE.
  *
- *      usbfs PROBES -- command [arguments]
+ *      usbfs [KIND=]COUNT [...] -- command [arguments]
  *
  * In private mount and network namespaces stand a FUSE file system on /dev/bus/usb, a made-up /sys and
- * real netlink uevents (parts/tree.c); behind the device nodes are the simulator's probes and parts
- * (parts/device.c). The command meets real descriptors: libusb, libudev, poll and io_uring are the real
- * ones. The ioctl handler takes URB memory from the caller with process_vm_readv, as the kernel would.
- * RIG_PID is set for the command: SIGUSR1 to it unplugs the first probe, SIGUSR2 plugs it in again.
+ * real netlink uevents (parts/tree.c); behind the device nodes are devices of the kinds in parts/device.c:
+ * "4" is four ST-LINKs, "ccid=4" four card readers. The command meets real descriptors: libusb, libudev, poll
+ * and io_uring are the real ones. The ioctl handler takes URB memory from the caller with process_vm_readv, as
+ * the kernel would (parts/urb.c). RIG_PID is set for the command: SIGUSR1 to it unplugs the first device,
+ * SIGUSR2 plugs it in again; at the socket RIG_CONTROL, where that is given, any device can be told to do what
+ * it can do (parts/control.h).
  *
  * It proves protocol and life cycle, not kernel limits, packets on the wire or permissions. Needs root
  * and /dev/fuse. Exit code: the command's, or 125 when the rig itself cannot be set up.
  */
-#define FUSE_USE_VERSION 314
-
 #include "scheduler/loop.h"
-#include "tests/rigs/parts/device.h"
+#include "tests/rigs/parts/control.h"
 #include "tests/rigs/parts/tree.h"
+#include "tests/rigs/parts/urb.h"
 
 #include <errno.h>
-#include <fuse3/fuse_lowlevel.h>
-#include <linux/usbdevice_fs.h>
+#include <linux/usb/ch9.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -29,64 +29,17 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { DEVICES_MAX = 240, RIG_FAILED = 125, URB_MAX = 16 << 20 };
-
-/* A transfer handed to the "kernel": where it lies in the caller, and our copy of its data. */
-struct urb {
-        struct urb *next;
-        struct usbdevfs_urb image;
-        uint64_t address;
-        pid_t owner;
-        uint8_t *data;
-        int status, actual;
-};
-
-/* One open of a device node. */
-struct opened {
-        struct opened *next;
-        struct device *device;
-        struct urb *pending, *completed;
-        struct fuse_pollhandle *poller;
-        uint32_t claimed;
-};
+enum { DEVICES_MAX = 240, ORDERS_MAX = 4, RIG_FAILED = 125 };
 
 static struct device *devices[DEVICES_MAX];
 static unsigned device_count;
 static struct opened *all_opened;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all of the above */
 static pthread_cond_t work = PTHREAD_COND_INITIALIZER;   /* something was submitted */
-
-static uint64_t now_ns(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-static int copy_in(pid_t pid, uint64_t address, void *to, size_t length)
-{
-        struct iovec ours = { to, length }, theirs = { (void *)(uintptr_t)address, length };
-
-        return !length || process_vm_readv(pid, &ours, 1, &theirs, 1, 0) == (ssize_t)length
-                       ? 0
-                       : -EFAULT;
-}
-
-static int copy_out(pid_t pid, uint64_t address, const void *from, size_t length)
-{
-        struct iovec ours = { (void *)(uintptr_t)from, length },
-                     theirs = { (void *)(uintptr_t)address, length };
-
-        return !length || process_vm_writev(pid, &ours, 1, &theirs, 1, 0) == (ssize_t)length
-                       ? 0
-                       : -EFAULT;
-}
 
 /* --- the file system ----------------------------------------------------------------------- */
 
@@ -208,15 +161,6 @@ static void do_open(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info 
         fuse_reply_open(request, info);
 }
 
-static struct urb *urb_free(struct urb *urb)
-{
-        struct urb *next = urb->next;
-
-        free(urb->data);
-        free(urb);
-        return next;
-}
-
 static void do_release(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info)
 {
         struct opened *opened = (struct opened *)(uintptr_t)info->fh, **at = &all_opened;
@@ -228,10 +172,7 @@ static void do_release(fuse_req_t request, fuse_ino_t inode, struct fuse_file_in
         *at = opened->next;
         if (opened->poller)
                 fuse_pollhandle_destroy(opened->poller);
-        while (opened->pending)
-                opened->pending = urb_free(opened->pending);
-        while (opened->completed)
-                opened->completed = urb_free(opened->completed);
+        urb_forget(opened);
         pthread_mutex_unlock(&lock);
         free(opened);
         fuse_reply_err(request, 0);
@@ -241,7 +182,7 @@ static void do_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t off
                     struct fuse_file_info *info)
 {
         const struct device *device = devices[inode - INODE_DEVICE];
-        size_t start = (size_t)offset, length = device->descriptors_length;
+        size_t start = (size_t)offset, length = device->kind->descriptors_length;
 
         (void)info;
         if (device->is_gone) {
@@ -250,7 +191,7 @@ static void do_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t off
         }
         if (start > length)
                 start = length;
-        fuse_reply_buf(request, (const char *)device->descriptors + start,
+        fuse_reply_buf(request, (const char *)device->kind->descriptors + start,
                        size < length - start ? size : length - start);
 }
 
@@ -275,164 +216,56 @@ static void do_poll(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info 
         fuse_reply_poll(request, events);
 }
 
-/* --- transfers (the lock is held) ---------------------------------------------------------- */
+/* --- time passes --------------------------------------------------------------------------- */
 
-static void notify(struct opened *opened)
+static void unplug(struct device *device);
+
+/* A device whose model has pulled its own plug; NULL: none. */
+static struct device *falling_device(void)
 {
-        if (!opened->poller)
-                return;
-        fuse_lowlevel_notify_poll(opened->poller);
-        fuse_pollhandle_destroy(opened->poller);
-        opened->poller = NULL;
+        for (unsigned i = 0; i < device_count; i++)
+                if (devices[i]->is_falling && !devices[i]->is_gone)
+                        return devices[i];
+        return NULL;
 }
 
-static void complete(struct opened *opened, struct urb *urb, int result)
+/* Move what can move everywhere; when to look again. */
+static uint64_t pump_all(void)
 {
-        struct urb **at = &opened->completed;
+        uint64_t wake_ns = now_ns() + NS_PER_S;
 
-        urb->status = result < 0 ? result : 0;
-        urb->actual = result < 0 ? 0 : result;
-        urb->next = NULL;
-        while (*at)
-                at = &(*at)->next;
-        *at = urb;
-        notify(opened);
-}
+        for (struct opened *o = all_opened; o; o = o->next) {
+                uint64_t ready_ns;
 
-static int try_transfer(struct device *device, const struct urb *urb)
-{
-        size_t length = (size_t)urb->image.buffer_length;
-
-        if (urb->image.type == USBDEVFS_URB_TYPE_CONTROL)
-                return device_control(device, urb->data, urb->data + 8, load_le16(urb->data + 6));
-        if (urb->image.endpoint & 0x80)
-                return device_in(device, now_ns(), urb->image.endpoint, urb->data, length);
-        return device_out(device, now_ns(), urb->data, length);
-}
-
-/* Move what can move; a NAKed transfer holds up those behind it on its own endpoint only. */
-static void pump(struct opened *opened)
-{
-        uint32_t stuck = 0;
-
-        for (struct urb **at = &opened->pending; *at;) {
-                struct urb *urb = *at;
-                unsigned endpoint = urb->image.endpoint;
-                uint32_t bit = 1u << ((endpoint & 15) + (endpoint & 0x80 ? 16 : 0));
-                int result = stuck & bit ? -EAGAIN : try_transfer(opened->device, urb);
-
-                if (result == -EAGAIN) {
-                        stuck |= bit;
-                        at = &urb->next;
+                if (o->device->is_gone || !o->pending)
                         continue;
-                }
-                *at = urb->next;
-                complete(opened, urb, result);
+                urb_pump(o);
+                ready_ns = device_wake_ns(o->device, now_ns());
+                if (o->pending && ready_ns < wake_ns)
+                        wake_ns = ready_ns;
         }
+        return wake_ns;
 }
 
-/* Wakes up when a probe has finished thinking. */
+/* Wakes up when a device has finished thinking. */
 static void *run_pump(void *unused)
 {
         (void)unused;
         pthread_mutex_lock(&lock);
         for (;;) {
-                uint64_t wake_ns = now_ns() + NS_PER_S;
-                struct timespec when;
+                uint64_t wake_ns = pump_all();
+                struct timespec when = { (time_t)(wake_ns / NS_PER_S), (long)(wake_ns % NS_PER_S) };
+                struct device *falling = falling_device();
 
-                for (struct opened *o = all_opened; o; o = o->next) {
-                        uint64_t ready_ns;
-
-                        if (o->device->is_gone || !o->pending)
-                                continue;
-                        pump(o);
-                        ready_ns = device_wake_ns(o->device, now_ns());
-                        if (o->pending && ready_ns < wake_ns)
-                                wake_ns = ready_ns;
+                if (falling) {
+                        pthread_mutex_unlock(&lock);
+                        unplug(falling);
+                        pthread_mutex_lock(&lock);
+                        continue;
                 }
-                when = (struct timespec){ (time_t)(wake_ns / NS_PER_S),
-                                          (long)(wake_ns % NS_PER_S) };
                 pthread_cond_timedwait(&work, &lock, &when);
         }
         return NULL;
-}
-
-static int submit(struct opened *opened, pid_t pid, uint64_t address)
-{
-        struct urb *urb = calloc(1, sizeof(*urb)), **at = &opened->pending;
-        bool is_control, is_in;
-        int r = copy_in(pid, address, &urb->image, sizeof(urb->image));
-
-        urb->address = address;
-        urb->owner = pid;
-        is_control = urb->image.type == USBDEVFS_URB_TYPE_CONTROL;
-        is_in = urb->image.endpoint & 0x80;
-        if (r == 0 && urb->image.buffer_length < 0)
-                r = -EINVAL;
-        if (r == 0 && urb->image.buffer_length > URB_MAX)
-                r = -ENOMEM; /* usbfs_memory_mb */
-        if (r == 0 && !is_control && !device_has_endpoint(opened->device, urb->image.endpoint))
-                r = -ENOENT;
-        if (r == 0) {
-                urb->data = malloc((size_t)urb->image.buffer_length + 8);
-                if (is_control || !is_in)
-                        r = copy_in(pid, (uintptr_t)urb->image.buffer, urb->data,
-                                    (size_t)urb->image.buffer_length);
-        }
-        if (r < 0) {
-                urb_free(urb);
-                return r;
-        }
-        opened->claimed |= is_control ? 0 : 1; /* usbfs claims by itself */
-        while (*at)
-                at = &(*at)->next;
-        *at = urb;
-        pump(opened);
-        pthread_cond_signal(&work);
-        return 0;
-}
-
-static int discard(struct opened *opened, uint64_t address)
-{
-        struct urb **at = &opened->pending, *urb;
-
-        while (*at && (*at)->address != address)
-                at = &(*at)->next;
-        if (!*at)
-                return -EINVAL;
-        urb = *at;
-        *at = urb->next;
-        complete(opened, urb, -ENOENT);
-        return 0;
-}
-
-static int reap(struct opened *opened, uint64_t pointer)
-{
-        struct urb *urb = opened->completed;
-        bool is_control, is_in;
-        size_t skip;
-        int r = 0;
-
-        if (!urb)
-                return opened->device->is_gone ? -ENODEV : -EAGAIN;
-        opened->completed = urb->next;
-        is_control = urb->image.type == USBDEVFS_URB_TYPE_CONTROL;
-        is_in = is_control ? urb->data[0] & 0x80 : urb->image.endpoint & 0x80;
-        skip = is_control ? 8 : 0;
-        if (is_in)
-                r = copy_out(urb->owner, (uintptr_t)urb->image.buffer + skip, urb->data + skip,
-                             (size_t)urb->actual);
-        if (r == 0)
-                r = copy_out(urb->owner, urb->address + offsetof(struct usbdevfs_urb, status),
-                             &urb->status, sizeof(urb->status));
-        if (r == 0)
-                r = copy_out(urb->owner,
-                             urb->address + offsetof(struct usbdevfs_urb, actual_length),
-                             &urb->actual, sizeof(urb->actual));
-        if (r == 0)
-                r = copy_out(urb->owner, pointer, &urb->address, sizeof(urb->address));
-        urb_free(urb);
-        return r;
 }
 
 /* --- ioctls (the lock is held) ------------------------------------------------------------- */
@@ -515,7 +348,7 @@ static int perform_ioctl(struct opened *opened, unsigned command, pid_t pid, uin
                 return -ENODEV;
         switch (command) {
         case (unsigned)USBDEVFS_GET_SPEED:
-                return 3; /* high */
+                return device->kind->mbit == 480 ? USB_SPEED_HIGH : USB_SPEED_FULL;
         case (unsigned)USBDEVFS_CLAIMINTERFACE:
                 return claim(opened, pid, address, false);
         case (unsigned)USBDEVFS_RELEASEINTERFACE:
@@ -527,8 +360,7 @@ static int perform_ioctl(struct opened *opened, unsigned command, pid_t pid, uin
         case (unsigned)USBDEVFS_CLEAR_HALT:
                 return clear_halt(opened, pid, address);
         case (unsigned)USBDEVFS_RESET:
-                probe_power_up(device->probe);
-                device->answer_length = device->answer_taken = 0;
+                device->kind->power_up(device);
                 return 0;
         case (unsigned)USBDEVFS_GETDRIVER:
         case (unsigned)USBDEVFS_IOCTL:
@@ -536,12 +368,13 @@ static int perform_ioctl(struct opened *opened, unsigned command, pid_t pid, uin
         case (unsigned)USBDEVFS_CONTROL:
                 return control(opened, pid, in);
         case (unsigned)USBDEVFS_SUBMITURB:
-                return submit(opened, pid, address);
+                pthread_cond_signal(&work);
+                return urb_submit(opened, pid, address);
         case (unsigned)USBDEVFS_DISCARDURB:
-                return discard(opened, address);
+                return urb_discard(opened, address);
         case (unsigned)USBDEVFS_REAPURB:
         case (unsigned)USBDEVFS_REAPURBNDELAY:
-                return reap(opened, address);
+                return urb_reap(opened, address);
         default:
                 return -ENOTTY;
         }
@@ -591,16 +424,10 @@ static void unplug(struct device *device)
 {
         pthread_mutex_lock(&lock);
         device->is_gone = true;
+        device->is_falling = false;
         for (struct opened *o = all_opened; o; o = o->next) {
-                if (o->device != device)
-                        continue;
-                while (o->pending) {
-                        struct urb *urb = o->pending;
-
-                        o->pending = urb->next;
-                        complete(o, urb, -ESHUTDOWN);
-                }
-                notify(o);
+                if (o->device == device)
+                        urb_shut_down(o);
         }
         pthread_mutex_unlock(&lock);
         tree_remove(device);
@@ -611,34 +438,46 @@ static void plug(struct device *device)
 {
         pthread_mutex_lock(&lock);
         device->is_gone = false;
+        device->arrived = 0;
+        device->arrived_on = 0;
         device->address += 100;
-        device->busy_until_ns = 0;
-        device->answer_length = device->answer_taken = 0;
-        probe_power_up(device->probe);
+        if (device->address > 247) /* 127 on a real bus; numbers that nothing else here has */
+                device->address -= 240;
+        device->kind->power_up(device);
         pthread_mutex_unlock(&lock);
         tree_add(device);
 }
 
 /* --- the rig ------------------------------------------------------------------------------- */
 
-struct profiles {
-        struct family family;
-        struct rss_profile rss;
+/* What stands on the bus: "4" is four ST-LINKs, "ccid=4" four readers. */
+struct order {
+        const struct device_kind *kind;
+        unsigned count;
 };
 
-static int load_profiles(void *subject)
+static bool parse_order(const char *word, struct order *ret_order)
 {
-        struct profiles *profiles = subject;
-        int r = family_load("configs/targets/stm32h75x.conf", &profiles->family);
+        char name[16] = "stlink";
+        unsigned count = 0;
 
-        if (r == 0)
-                r = rss_profile_load("configs/rss/reference-h7.conf", &profiles->rss);
+        if (sscanf(word, "%15[a-z]=%u", name, &count) != 2 && sscanf(word, "%u", &count) != 1)
+                return false;
+        *ret_order = (struct order){ device_kind_find(name), count };
+        return ret_order->kind && count > 0 && count <= DEVICES_MAX;
+}
+
+static int load_kind(void *subject)
+{
+        const struct device_kind *kind = subject;
+        int r = kind->load();
+
         if (r < 0)
                 fprintf(stderr, "usbfs rig: %s\n", fault_sentence(r));
         return r;
 }
 
-static int load_on_loop(struct profiles *profiles)
+static int load_on_loop(const struct device_kind *kind)
 {
         struct loop_settings settings = { .time = LOOP_TIME_REAL };
         struct loop *loop;
@@ -646,7 +485,7 @@ static int load_on_loop(struct profiles *profiles)
 
         if (r < 0)
                 return r;
-        r = loop_run(loop, "profiles", load_profiles, profiles);
+        r = loop_run(loop, "profiles", load_kind, (void *)(uintptr_t)kind);
         loop_destroy(loop);
         return r;
 }
@@ -690,6 +529,31 @@ static pid_t start_command(char **command)
         _exit(127);
 }
 
+/* What a test says (control.h): plugging is done here, the rest is the device's. */
+static int tell(unsigned index, const char *words)
+{
+        struct device *device = index < device_count ? devices[index] : NULL;
+        int r = -1;
+
+        if (!device)
+                return -1;
+        if (strcmp(words, "unplug") == 0 || strcmp(words, "plug") == 0) {
+                bool is_wanted = words[0] == 'p';
+
+                if (is_wanted && device->is_gone)
+                        plug(device);
+                else if (!is_wanted && !device->is_gone)
+                        unplug(device);
+                return 0;
+        }
+        pthread_mutex_lock(&lock);
+        if (device->kind->tell)
+                r = device->kind->tell(device, now_ns(), words);
+        pthread_cond_signal(&work); /* it may have something to tell */
+        pthread_mutex_unlock(&lock);
+        return r;
+}
+
 /* Until the command ends: plug and unplug on demand. */
 static int attend(pid_t child, const sigset_t *signals)
 {
@@ -697,9 +561,13 @@ static int attend(pid_t child, const sigset_t *signals)
 
         for (;;) {
                 struct timespec second = { 1, 0 };
+                pid_t ended;
 
-                if (waitpid(child, &status, WNOHANG) == child)
-                        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+                /* in a namespace of its own the rig is everybody's last parent */
+                while ((ended = waitpid(-1, &status, WNOHANG)) > 0)
+                        if (ended == child)
+                                return WIFEXITED(status) ? WEXITSTATUS(status)
+                                                         : 128 + WTERMSIG(status);
                 number = sigtimedwait(signals, NULL, &second);
                 if (number == SIGUSR1 && !devices[0]->is_gone)
                         unplug(devices[0]);
@@ -708,40 +576,78 @@ static int attend(pid_t child, const sigset_t *signals)
         }
 }
 
-int main(int argc, char **argv)
+/* The words before "--"; returns where the command begins, 0 on a mistake. */
+static int parse_orders(int argc, char **argv, struct order *orders, unsigned *ret_count)
 {
-        static struct profiles profiles;
-        unsigned wanted = argc > 3 ? (unsigned)atoi(argv[1]) : 0;
-        struct fuse_session *session;
+        unsigned total = 0;
+        int at = 1;
+
+        for (*ret_count = 0; at < argc && strcmp(argv[at], "--") != 0; at++) {
+                if (*ret_count == ORDERS_MAX || !parse_order(argv[at], &orders[*ret_count]))
+                        return 0;
+                total += orders[(*ret_count)++].count;
+        }
+        return at + 1 < argc && total > 0 && total <= DEVICES_MAX ? at + 1 : 0;
+}
+
+static void block_signals(sigset_t *signals)
+{
+        sigemptyset(signals);
+        sigaddset(signals, SIGUSR1);
+        sigaddset(signals, SIGUSR2);
+        sigaddset(signals, SIGCHLD);
+        sigprocmask(SIG_BLOCK, signals, NULL);
+}
+
+static void start_threads(struct fuse_session *session)
+{
         pthread_condattr_t monotonic;
         pthread_t server, pumper;
-        sigset_t signals;
-        int code;
 
-        if (!wanted || wanted > DEVICES_MAX || strcmp(argv[2], "--") != 0) {
-                fprintf(stderr, "usage: usbfs PROBES -- command\n");
-                return 2;
-        }
-        if (load_on_loop(&profiles) < 0 || tree_enter() < 0 || !(session = mount_usbfs()))
-                return RIG_FAILED;
-        sigemptyset(&signals);
-        sigaddset(&signals, SIGUSR1);
-        sigaddset(&signals, SIGUSR2);
-        sigaddset(&signals, SIGCHLD);
-        sigprocmask(SIG_BLOCK, &signals, NULL);
         pthread_condattr_init(&monotonic);
         pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
         pthread_cond_init(&work, &monotonic);
         pthread_create(&server, NULL, serve, session);
         pthread_create(&pumper, NULL, run_pump, NULL);
-        for (unsigned i = 0; i < wanted; i++) {
-                devices[i] = device_create(i, &profiles.family, &profiles.rss);
+}
+
+static void plug_in(const struct order *order)
+{
+        for (unsigned i = 0; i < order->count; i++) {
+                struct device *device = device_create(order->kind, device_count);
+
                 pthread_mutex_lock(&lock);
-                device_count++;
+                devices[device_count++] = device;
                 pthread_mutex_unlock(&lock);
-                tree_add(devices[i]);
+                tree_add(device);
         }
-        code = attend(start_command(argv + 3), &signals);
+}
+
+int main(int argc, char **argv)
+{
+        struct order orders[ORDERS_MAX];
+        const char *control = getenv("RIG_CONTROL");
+        unsigned count;
+        int command = parse_orders(argc, argv, orders, &count), code;
+        struct fuse_session *session;
+        sigset_t signals;
+
+        if (!command) {
+                fprintf(stderr, "usage: usbfs [KIND=]COUNT [...] -- command\n");
+                return 2;
+        }
+        for (unsigned i = 0; i < count; i++)
+                if (load_on_loop(orders[i].kind) < 0)
+                        return RIG_FAILED;
+        if (tree_enter() < 0 || !(session = mount_usbfs()))
+                return RIG_FAILED;
+        block_signals(&signals);
+        if (control && control_serve(control, tell) < 0)
+                return RIG_FAILED;
+        start_threads(session);
+        for (unsigned i = 0; i < count; i++)
+                plug_in(&orders[i]);
+        code = attend(start_command(argv + command), &signals);
         fuse_session_unmount(session);
         _exit(code);
 }

@@ -754,7 +754,14 @@ static void make_and_finish(struct drop *drop, const char *json)
         put("in/a.yaml", TEXT);
         order = next(drop);
         assert_int_equal(drop_accept(drop, order, &accepted), 0);
-        assert_int_equal(drop_finish(drop, order, json, "unit\n"), 0);
+        assert_int_equal(drop_finish(drop, order,
+                                     &(struct drop_result){ .json = json,
+                                                            .csv = "unit\n",
+                                                            .receipt = "receipt",
+                                                            .receipt_length = 7,
+                                                            .signature = "sign",
+                                                            .signature_length = 4 }),
+                         0);
         drop_order_free(order);
 }
 
@@ -779,6 +786,8 @@ TEST(a_finished_order_is_archived_by_day_and_nothing_is_overwritten)
         assert_file(done("a.yaml"), TEXT);
         assert_file(done("a.yaml.result.json"), "first");
         assert_file(done("a.yaml.units.csv"), "unit\n");
+        assert_file(done("a.yaml.receipt"), "receipt");
+        assert_file(done("a.yaml.receipt.sig"), "sign");
         assert_true(is_there(done("a.yaml.ack")));
         make_and_finish(drop, "second");
         assert_file(done("a.yaml.result.json"), "first");
@@ -805,7 +814,7 @@ TEST(results_may_be_left_out)
         note_today();
         put("in/a.yaml", TEXT);
         order = next(drop);
-        assert_int_equal(drop_finish(drop, order, NULL, NULL), 0);
+        assert_int_equal(drop_finish(drop, order, &(struct drop_result){ 0 }), 0);
         assert_true(is_there(done("a.yaml")));
         assert_false(is_there(done("a.yaml.result.json")));
         assert_false(is_there(done("a.yaml.ack")));
@@ -889,7 +898,7 @@ static int work_without_renameat2(void *subject)
         assert_file("work/a.yaml", "order: 1\n");
         assert_int_equal(drop_reject(drop, first, &error), 0);
         assert_answer("err/a.yaml.err", "BAD_VALUE", 3, "wrong");
-        assert_int_equal(drop_finish(drop, second, "{}", NULL), 0);
+        assert_int_equal(drop_finish(drop, second, &(struct drop_result){ .json = "{}" }), 0);
         assert_file(done("a-2.yaml"), "order: 2\n");
         drop_order_free(first);
         drop_order_free(second);

@@ -133,9 +133,9 @@ if [ "$(wc -l <"$dir/keys")" -lt 12 ]; then echo "only $(wc -l <"$dir/keys") fie
 silent "gangway-order.5 has every field of an order, and no other"
 : >"$dir/out"
 for variable in $(grep -rhoE 'getenv\("[A-Z_]+"\)' station | grep -oE '[A-Z_]{3,}' | sort -u); do
-        grep -q "^\.It Ev $variable" station/manual/gangway.1 || echo "$variable"
+        grep -q "^\.It Ev $variable" station/manual/gangway.1 station/manual/gangwayd.8 || echo "$variable"
 done >"$dir/out"
-silent "every variable the program reads stands in gangway.1"
+silent "every variable the programs read stands in gangway.1 or gangwayd.8"
 
 # --- examples -------------------------------------------------------------------------------------------------------------
 
@@ -225,6 +225,19 @@ elif make --no-print-directory BUILD="$GANGWAY_BUILD" PREFIX=/usr DESTDIR="$root
                 [ -r "$root/usr/$file" ] || echo "$file is missing"
         done >"$dir/out"
         silent "programs, pages, completion and configs are there"
+        unit=$root/usr/lib/systemd/system/gangwayd.service
+        if grep -qx 'ExecStart=/usr/sbin/gangwayd --config /etc/gangway/gangway.conf' "$unit"; then
+                ok "and a unit that starts this gangwayd"
+        else
+                not_ok "and a unit that starts this gangwayd"
+        fi
+        if have systemd-analyze; then
+                sed -i "s|=/usr/sbin/gangwayd|=$root/usr/sbin/gangwayd|" "$unit"
+                systemd-analyze verify --man=no "$unit" >"$dir/out" 2>&1
+                silent "systemd finds nothing wrong with it"
+        else
+                skip "systemd finds nothing wrong with it" "no systemd-analyze"
+        fi
         mkdir "$dir/elsewhere"
         if (cd "$dir/elsewhere" && "$root/usr/bin/gangway" ob create --family stm32u575 -o ob.csv) >"$dir/out" 2>&1 &&
                 [ -s "$dir/elsewhere/ob.csv" ]; then

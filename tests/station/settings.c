@@ -78,6 +78,7 @@ static void every_key_reaches_its_place(void **state)
                       "0xFFFFFFFFFFFFFFFEL;\n"
                       "simulated: { sites = 2; boards = 64; handling_ms = 1; speed = 0.25;\n"
                       "  cards = 4; card_counter = 9; " CARDS
+                      "  module_cards = ( { firmware_id = \"STACK_1\"; type = \"SMU\"; } );\n"
                       "  license_ms_low = 3; license_ms_high = 4; directory = \"bench\";\n"
                       "  misfortune = { unplug = 1; late_answer = 2; short_answer = 3;\n"
                       "    bit_flip = 4; weak_word = 5; wrong_license = 6; dead_card = 7;\n"
@@ -109,6 +110,9 @@ static void every_key_reaches_its_place(void **state)
         assert_true(settings.bench.speed == 0.25);
         assert_int_equal(settings.bench.cards, 4);
         assert_int_equal(settings.bench.card_counter, 9);
+        assert_int_equal(settings.bench.module_card_count, 1);
+        assert_string_equal(settings.bench.module_cards[0].firmware_id, "STACK_1");
+        assert_string_equal(settings.bench.module_cards[0].type, "SMU");
         assert_string_equal(settings.bench.key_file, "/etc/gangway/k");
         assert_string_equal(settings.bench.nonce_file, "/etc/gangway/n");
         assert_string_equal(settings.bench.firmware_id, "F");
@@ -294,6 +298,15 @@ static const struct {
           "0.001 to 100", 0 },
         { SIMULATED "simulated = { sites = 1; cards = 0; " CARDS " };", 4, "cards is 0", "1 to 32",
           0 },
+        { SIMULATED "simulated = { sites = 1; " CARDS
+                    " module_cards = ( { firmware_id = \"A\"; type = \"SSP\"; } ); };",
+          4, "type is \"SSP\"", "\"SMU\"", 0 },
+        { SIMULATED "simulated = { sites = 1; " CARDS
+                    " module_cards = ( { firmware_id = \"A\"; } ); };",
+          4, "type", "\"SMU\"", 0 },
+        { SIMULATED "simulated = { sites = 1; cards = 32; " CARDS
+                    " module_cards = ( { firmware_id = \"A\"; type = \"SMU\"; } ); };",
+          4, "cards and module_cards are 33", "take fewer", 0 },
         { SIMULATED "simulated = { sites = 1; license_ms_low = 3000; " CARDS " };", 4,
           "license_ms_low is 3000", "swap them", 0 },
         /* numbers libconfig would cut short */

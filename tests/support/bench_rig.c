@@ -66,7 +66,7 @@ static int install_parts(struct target *target, const struct sfi *sfi, const uin
                 return count;
         for (int i = 0; i < count; i++) {
                 int r = rss_install_part(target, simulated_rss(), sfi, &parts[i], i + 1 == count,
-                                         license, &progress);
+                                         license, 1, &progress);
 
                 if (r < 0)
                         return r;

@@ -34,11 +34,11 @@ const char *test_data(const char *name)
         return path;
 }
 
-static char directory_made[64];
+static char directory_made[128];
 
 static void remove_directory(void)
 {
-        char command[128];
+        char command[sizeof(directory_made) + 16];
 
         snprintf(command, sizeof(command), "rm -rf '%s'", directory_made);
         if (system(command) != 0)
@@ -47,11 +47,14 @@ static void remove_directory(void)
 
 const char *test_directory(void)
 {
+        const char *parent = getenv("TMPDIR");
+
         if (directory_made[0])
                 remove_directory();
         else
                 atexit(remove_directory);
-        snprintf(directory_made, sizeof(directory_made), "/tmp/gangway-test-XXXXXX");
+        snprintf(directory_made, sizeof(directory_made), "%.96s/gangway-test-XXXXXX",
+                 parent && parent[0] ? parent : "/tmp");
         assert_non_null(mkdtemp(directory_made));
         return directory_made;
 }

@@ -21,7 +21,7 @@ int test_on_fiber(enum loop_time time, uint64_t seed, int (*procedure)(void *sub
 /* "/path/of/shared/data/NAME", or skip the running test when the file is not there. */
 const char *test_data(const char *name);
 
-/* A fresh empty directory, removed at exit. */
+/* A fresh empty directory below TMPDIR (/tmp), removed at exit. */
 const char *test_directory(void);
 
 /* The result is the fault, and its sentence contains `text` (NULL: any). */

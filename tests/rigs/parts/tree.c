@@ -196,7 +196,8 @@ static void tell(const struct device *device, const char *action, bool is_interf
         add_property(&properties, "SEQNUM=%u", sequence++);
         add_property(&properties, "MAJOR=189");
         add_property(&properties, "MINOR=%d", minor_number(device));
-        add_property(&properties, "PRODUCT=483/374f/100");
+        add_property(&properties, "PRODUCT=%x/%x/100", device_vendor(device),
+                     device_product(device));
         send_message(&properties, type);
 }
 
@@ -217,22 +218,51 @@ static void link_to(const char *target, const char *format, ...)
 
 static void add_interface(const struct device *device)
 {
+        const uint8_t *interface = device_interface(device);
         char directory[192], target[256];
 
         snprintf(directory, sizeof(directory), "%s/%s:1.0", device->sys, device->name);
         make_path(directory);
-        put_text(directory, "bInterfaceNumber", "00\n");
-        put_text(directory, "bAlternateSetting", " 0\n");
-        put_text(directory, "bNumEndpoints", "03\n");
-        put_text(directory, "bInterfaceClass", "ff\n");
-        put_text(directory, "bInterfaceSubClass", "ff\n");
-        put_text(directory, "bInterfaceProtocol", "ff\n");
+        put_text(directory, "bInterfaceNumber", "%02x\n", interface[2]);
+        put_text(directory, "bAlternateSetting", " %u\n", interface[3]);
+        put_text(directory, "bNumEndpoints", "%02x\n", interface[4]);
+        put_text(directory, "bInterfaceClass", "%02x\n", interface[5]);
+        put_text(directory, "bInterfaceSubClass", "%02x\n", interface[6]);
+        put_text(directory, "bInterfaceProtocol", "%02x\n", interface[7]);
         put_text(directory, "uevent",
-                 "DEVTYPE=usb_interface\nPRODUCT=483/374f/100\nTYPE=239/2/1\n"
-                 "INTERFACE=255/255/255\n");
+                 "DEVTYPE=usb_interface\nPRODUCT=%x/%x/100\nINTERFACE=%u/%u/%u\n",
+                 device_vendor(device), device_product(device), interface[5], interface[6],
+                 interface[7]);
         link_to("../../../../../bus/usb", "%s/subsystem", directory);
         snprintf(target, sizeof(target), "../../..%s", directory + strlen("/sys"));
         link_to(target, "/sys/bus/usb/devices/%s:1.0", device->name);
+}
+
+static void put_attributes(const struct device *device)
+{
+        const struct device_kind *kind = device->kind;
+        const char *sys = device->sys;
+
+        put_text(sys, "busnum", "%d\n", device->bus);
+        put_text(sys, "devnum", "%d\n", device->address);
+        put_text(sys, "idVendor", "%04x\n", device_vendor(device));
+        put_text(sys, "idProduct", "%04x\n", device_product(device));
+        put_text(sys, "speed", "%u\n", kind->mbit);
+        put_text(sys, "bConfigurationValue", "1\n");
+        put_text(sys, "bNumInterfaces", " 1\n");
+        put_text(sys, "bDeviceClass", "%02x\n", kind->descriptors[4]);
+        put_text(sys, "maxchild", "0\n");
+        if (device->serial[0])
+                put_text(sys, "serial", "%s\n", device->serial);
+        put_text(sys, "product", "%s\n", kind->product);
+        put_text(sys, "manufacturer", "%s\n", kind->manufacturer);
+        put(sys, "descriptors", kind->descriptors, kind->descriptors_length);
+        put_text(sys, "dev", "189:%d\n", minor_number(device));
+        put_text(sys, "uevent",
+                 "MAJOR=189\nMINOR=%d\nDEVNAME=bus/usb/%03d/%03d\nDEVTYPE=usb_device\nDRIVER=usb\n"
+                 "PRODUCT=%x/%x/100\nBUSNUM=%03d\nDEVNUM=%03d\n",
+                 minor_number(device), device->bus, device->address, device_vendor(device),
+                 device_product(device), device->bus, device->address);
 }
 
 void tree_add(struct device *device)
@@ -243,24 +273,7 @@ void tree_add(struct device *device)
         snprintf(device->sys, sizeof(device->sys), "/sys/devices/pci0000:00/usb%d/%s", device->bus,
                  device->name);
         make_path(sys);
-        put_text(sys, "busnum", "%d\n", device->bus);
-        put_text(sys, "devnum", "%d\n", device->address);
-        put_text(sys, "idVendor", "0483\n");
-        put_text(sys, "idProduct", "374f\n");
-        put_text(sys, "speed", "480\n");
-        put_text(sys, "bConfigurationValue", "1\n");
-        put_text(sys, "bNumInterfaces", " 1\n");
-        put_text(sys, "bDeviceClass", "ef\n");
-        put_text(sys, "maxchild", "0\n");
-        put_text(sys, "serial", "%s\n", probe_serial(device->probe));
-        put_text(sys, "product", "STLINK-V3\n");
-        put_text(sys, "manufacturer", "STMicroelectronics\n");
-        put(sys, "descriptors", device->descriptors, device->descriptors_length);
-        put_text(sys, "dev", "189:%d\n", minor_number(device));
-        put_text(sys, "uevent",
-                 "MAJOR=189\nMINOR=%d\nDEVNAME=bus/usb/%03d/%03d\nDEVTYPE=usb_device\nDRIVER=usb\n"
-                 "PRODUCT=483/374f/100\nTYPE=239/2/1\nBUSNUM=%03d\nDEVNUM=%03d\n",
-                 minor_number(device), device->bus, device->address, device->bus, device->address);
+        put_attributes(device);
         link_to("../../../../bus/usb", "%s/subsystem", sys);
         snprintf(target, sizeof(target), "../../..%s", sys + strlen("/sys"));
         link_to(target, "/sys/bus/usb/devices/%s", device->name);
