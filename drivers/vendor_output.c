@@ -493,10 +493,9 @@ const char *vendor_phase_name(enum vendor_phase phase)
                 return "load the RSSe";
         case VENDOR_WRITING:
         case VENDOR_AT_WORK:
-                return "install";
         case VENDOR_CHECKING:
         case VENDOR_FINISHED:
-                return "prove the result";
+                return "install";
         }
         return "";
 }
