@@ -158,7 +158,7 @@ static void take_line(void *subject, const char *text, size_t length)
 
         vendor_output_take(run->output, text, length);
         if (run->cli->heard)
-                run->cli->heard(run->cli->context, run->output, text);
+                run->cli->heard(run->cli->context, run->output);
 }
 
 /* The tool keeps settings and logs in its home. LC_ALL: numbers and messages as they are known. */

@@ -24,8 +24,8 @@ struct vendor_cli {
         uint64_t limit_ns; /* of one run */
         unsigned parts;    /* of the image, for the progress; 0 not known */
 
-        /* After each line that changed something; must not wait; or NULL. */
-        void (*heard)(void *context, const struct vendor_output *output, const char *line);
+        /* After each line (output->last); must not wait; or NULL. */
+        void (*heard)(void *context, const struct vendor_output *output);
         void *context;
 };
 

@@ -93,9 +93,13 @@ static bool says(const char *line, const char *words)
         return strcasestr(line, words) != NULL;
 }
 
+/* As much of it as there is room for. */
 static void keep(char *text, size_t capacity, const char *value)
 {
-        snprintf(text, capacity, "%s", value);
+        size_t length = strnlen(value, capacity - 1);
+
+        memcpy(text, value, length);
+        text[length] = '\0';
 }
 
 /* --- progress bars ------------------------------------------------------------------------- */
@@ -397,6 +401,7 @@ void vendor_output_take(struct vendor_output *output, const char *text, size_t l
         if (!*line)
                 return;
         output->lines++;
+        keep(output->last, sizeof(output->last), line);
         if (!take_bar(output, line) && !take_complaint(output, line) && !take_banner(output, line))
                 take_sentence(output, line);
 }

@@ -59,6 +59,7 @@ struct vendor_output {
         enum fault fault;
         unsigned weight; /* how much it says, against the others */
         char line[VENDOR_LINE_MAX + 1];
+        char last[VENDOR_LINE_MAX + 1]; /* line, plain */
         unsigned lines, errors, warnings;
 };
 

@@ -128,15 +128,16 @@ static int watch_tool(struct tool_run *run, const char *path)
 }
 
 /* Phases of an install become steps; the log keeps what is not merely progress. */
-static void hear(void *context, const struct vendor_output *output, const char *line)
+static void hear(void *context, const struct vendor_output *output)
 {
         struct install *install = context;
         const char *step = vendor_phase_name(output->phase);
 
         if (install->vendor.is_installing && strcmp(step, install->step) != 0)
                 install_begin_step(install, step);
-        if (strcasestr(line, "error"))
-                log_line(install_about(install), "the vendor's tool: %.200s", line);
+        if (output->errors > install->vendor.errors_told)
+                log_line(install_about(install), "the vendor's tool: %s", output->last);
+        install->vendor.errors_told = output->errors;
         station_changed(install->station);
 }
 

@@ -18,6 +18,7 @@ struct install_vendor {
         char directory[VENDOR_PATH_MAX]; /* "" none */
         struct vendor_output output;     /* of the last run */
         char sentence[400];              /* of its fault */
+        unsigned errors_told;            /* of it, to the log */
         bool is_installing;              /* the run that installs has been started */
 };
 

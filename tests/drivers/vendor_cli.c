@@ -39,11 +39,10 @@ static void write_text(const char *path, const char *text)
         assert_int_equal(close(descriptor), 0);
 }
 
-static void hear(void *context, const struct vendor_output *output, const char *line)
+static void hear(void *context, const struct vendor_output *output)
 {
         struct run *run = context;
 
-        (void)line;
         assert_true(output->progress >= run->last_progress && output->progress <= 1000);
         run->last_progress = output->progress;
         run->is_in_install = output->phase >= VENDOR_WRITING;

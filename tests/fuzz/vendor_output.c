@@ -19,6 +19,7 @@ static void check_sentence(int r)
 static void check_texts(const struct vendor_output *output)
 {
         INSIST(memchr(output->line, 0, sizeof(output->line)));
+        INSIST(memchr(output->last, 0, sizeof(output->last)));
         INSIST(memchr(output->serial, 0, sizeof(output->serial)));
         INSIST(memchr(output->device_name, 0, sizeof(output->device_name)));
         INSIST(output->progress <= 1000 && output->percent <= 100);

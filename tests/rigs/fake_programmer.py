@@ -351,8 +351,9 @@ def main():
         return 0
     if "-sfi" in options:
         code = install(scenario, serial, options)
-        with open(os.path.join(HOME, "board." + serial), "w") as file:
-            file.write(str(time.monotonic_ns()) if code == 0 else read("board." + serial, "0"))
+        if code == 0:  # the handler puts the next board in
+            with open(os.path.join(HOME, "board." + serial), "w") as file:
+                file.write(str(time.monotonic_ns()))
         return code
     return 0
 
