@@ -379,17 +379,11 @@ static int check_file(const char *what, const char *file, int mode)
         return fault_errno(errno, "vendor.%s of the station file: %s", what, file);
 }
 
-int vendor_check_station(const struct station *station)
+int vendor_check_tool(const struct settings *settings, const struct family *family)
 {
-        const struct settings *settings = &station->settings;
         const struct settings_vendor *vendor = &settings->vendor;
-        unsigned left;
         int r;
 
-        left = vendor_files_sweep(settings->data_directory);
-        if (left)
-                log_line("station", "removed the files of %u interrupted runs of the vendor's tool",
-                         left);
         if (settings->installer != INSTALLER_VENDOR)
                 return 0;
         r = check_file("program", vendor->program, X_OK);
@@ -400,12 +394,22 @@ int vendor_check_station(const struct station *station)
         if (r < 0)
                 return r;
         /* the tool itself goes on without one, and leaves the part damaged: spec 13.7, log U599 */
-        if (station->family.needs_rsse && !vendor->rsse_file[0])
+        if (family->needs_rsse && !vendor->rsse_file[0])
                 return fault(FAULT_BAD_VALUE,
                              "%s is installed through an RSSe; set vendor.rsse_file in the station "
                              "file to the one for its die, from the tool's bin/RSSe",
-                             station->family.name);
+                             family->name);
         return 0;
+}
+
+int vendor_check_station(const struct station *station)
+{
+        unsigned left = vendor_files_sweep(station->settings.data_directory);
+
+        if (left)
+                log_line("station", "removed the files of %u interrupted runs of the vendor's tool",
+                         left);
+        return vendor_check_tool(&station->settings, &station->family);
 }
 
 int vendor_check_order(const struct station *station, const struct lot *lot,

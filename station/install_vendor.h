@@ -22,10 +22,16 @@ struct install_vendor {
         bool is_installing;              /* the run that installs has been started */
 };
 
-/* Before any unit: is the tool there, can it be run, does it have what the family needs? Removes what a
- * crash left, whoever installs now; the rest is not for the native installer.
+/* Is the tool there, can it be run, does it have what the family needs? Nothing to check for the native
+ * installer. Never waits.
  *      -FAULT_NOT_FOUND, -FAULT_SYSTEM  the program, the RSSe or the loader cannot be used
  *      -FAULT_BAD_VALUE                 the family needs an RSSe and the station file names none */
+struct settings;
+struct family;
+int vendor_check_tool(const struct settings *settings, const struct family *family) MUST_USE;
+
+/* The same before any unit, with the data directory locked: first removes what a crash left, whoever
+ * installs now. */
 int vendor_check_station(const struct station *station) MUST_USE;
 
 /* Can the tool make this order? Nothing to check for the native installer; `error` is filled.
