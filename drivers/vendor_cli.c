@@ -128,19 +128,22 @@ int vendor_arguments(const struct vendor_cli *cli, enum vendor_action action, co
 {
         int r = check_serial(cli->serial);
 
-        if (r == 0 && action == VENDOR_GET_CERTIFICATE)
+        INSIST((file != NULL) == (action == VENDOR_GET_CERTIFICATE));
+        INSIST((install != NULL) == (action == VENDOR_INSTALL));
+        if (r == 0)
                 r = check_file("certificate", file);
-        if (r == 0 && action == VENDOR_INSTALL)
+        if (r == 0 && install)
                 r = check_files(install);
         if (r < 0)
                 return r;
         *ret_arguments = (struct vendor_arguments){ 0 };
         add(ret_arguments, cli->program);
         add_connection(ret_arguments, cli);
-        if (action == VENDOR_GET_CERTIFICATE) {
+        if (file) {
                 add(ret_arguments, "-gc");
                 add(ret_arguments, file);
-        } else if (action == VENDOR_INSTALL)
+        }
+        if (install)
                 add_install(ret_arguments, install);
         return 0;
 }

@@ -65,8 +65,8 @@ struct vendor_arguments {
         size_t used;
 };
 
-/* What the tool is called with. Never waits. `file` of VENDOR_GET_CERTIFICATE; `install` of
- * VENDOR_INSTALL. */
+/* What the tool is called with. Never waits. `file` for VENDOR_GET_CERTIFICATE and `install` for
+ * VENDOR_INSTALL, both NULL otherwise. */
 int vendor_arguments(const struct vendor_cli *cli, enum vendor_action action, const char *file,
                      const struct vendor_install *install,
                      struct vendor_arguments *ret_arguments) MUST_USE;
