@@ -314,6 +314,7 @@ static enum card_state state_after(int result)
         switch (result) {
         case -FAULT_TIMEOUT:
         case -FAULT_NO_CARD:
+        case -FAULT_SYSTEM: /* no pcscd, or another program holds it */
                 return CARD_ABSENT;
         case -FAULT_REFERENCE_ONLY:
         case -FAULT_CARD_REFUSED:
@@ -346,7 +347,8 @@ static void card_forgive(struct card *card, int result)
 }
 
 /* How long until the reader is looked at again. An empty one at once, for connecting waits for the
- * card; so is one whose card was just pulled: another may follow by the same hand. */
+ * card; so is one whose card was just pulled: another may follow by the same hand. Where reader or
+ * pcscd are away, connecting has waited for them: soon. Else longer each time. */
 static uint64_t pause_after(int result, bool has_served, bool *was_pulled, uint64_t *next_ns)
 {
         bool is_first_pull = result == -FAULT_NO_CARD && (has_served || !*was_pulled);
@@ -357,6 +359,8 @@ static uint64_t pause_after(int result, bool has_served, bool *was_pulled, uint6
         *was_pulled = result == -FAULT_NO_CARD;
         if (result == -FAULT_TIMEOUT || is_first_pull)
                 return 0;
+        if (state_after(result) == CARD_ABSENT)
+                return PAUSE_FIRST_NS;
         pause_ns = *next_ns;
         *next_ns = pause_ns < PAUSE_LAST_NS / 2 ? 2 * pause_ns : PAUSE_LAST_NS;
         return pause_ns;

@@ -8,6 +8,7 @@
  */
 #include "station/install_parts.h"
 
+#include "drivers/family_fields.h"
 #include "scheduler/fiber.h"
 #include "scheduler/loop.h"
 #include "station/log.h"
@@ -33,6 +34,7 @@ void install_begin_step(struct install *install, const char *name)
         install->work_done = install->work_total = 0;
         install->progress = (struct rss_progress){ 0 };
         log_line(install_about(install), "%s", name);
+        recorder_say(install->site->recorder, "step: %s", name);
         station_changed(install->station);
 }
 
@@ -53,13 +55,16 @@ static bool area_is_in_flash(const struct sfi_area *area)
         return area->type == SFI_FIRMWARE || area->type == SFI_MODULE;
 }
 
-static bool image_touches(const struct sfi *sfi, uint32_t address, uint32_t length)
+/* An image may name flash by its secure alias; sectors are named by the plain one. */
+static bool image_touches(const struct install *install, uint32_t address, uint32_t length)
 {
+        const struct sfi *sfi = install->lot->sfi;
+
         for (unsigned i = 0; i < sfi->count; i++) {
                 const struct sfi_area *area = &sfi->areas[i];
+                uint32_t at = family_plain_address(install->target.family, area->address);
 
-                if (area_is_in_flash(area) && area->address < address + length &&
-                    address < area->address + area->length)
+                if (area_is_in_flash(area) && at < address + length && address < at + area->length)
                         return true;
         }
         return false;
@@ -76,7 +81,7 @@ static int each_touched_sector(struct install *install,
                 for (uint32_t at = 0; at < family->bank_length; at += family->sector_length) {
                         uint32_t address = family->bank_address[bank] + at;
 
-                        if (!image_touches(install->lot->sfi, address, family->sector_length))
+                        if (!image_touches(install, address, family->sector_length))
                                 continue;
                         r = act(install, address);
                         if (r < 0)
@@ -115,9 +120,9 @@ static int erase_sector(struct install *install, uint32_t address)
 /* A part that is closed already was either never ours, or closed by an install whose end we missed. */
 static int check_open(struct install *install)
 {
-        uint8_t level = target_protection_level(install->options);
+        uint8_t level = family_protection(install->target.family, install->options);
 
-        if (level == 0xAA)
+        if (family_is_open(install->target.family, install->options))
                 return 0;
         if (install->history.was_interrupted)
                 return fault(FAULT_NOT_PROVABLE,
@@ -138,15 +143,16 @@ static int check_size(struct install *install)
                 bank = (install->identity.flash_kib << 10) / family->banks;
         for (unsigned i = 0; i < sfi->count; i++) {
                 const struct sfi_area *area = &sfi->areas[i];
+                uint32_t at = family_plain_address(family, area->address);
                 bool fits = !area_is_in_flash(area);
 
                 for (unsigned b = 0; b < family->banks && !fits; b++)
-                        fits = area->address >= family->bank_address[b] &&
-                               area->address - family->bank_address[b] + area->length <= bank;
+                        fits = at >= family->bank_address[b] &&
+                               at - family->bank_address[b] + area->length <= bank;
                 /* An area may run from the end of a full bank into the next one. */
                 if (!fits && bank == family->bank_length)
-                        fits = area->address >= family->bank_address[0] &&
-                               area->address - family->bank_address[0] + area->length <=
+                        fits = at >= family->bank_address[0] &&
+                               at - family->bank_address[0] + area->length <=
                                        family->banks * family->bank_length;
                 if (!fits)
                         return fault(FAULT_WRONG_PART,
@@ -192,7 +198,8 @@ static int check_state(struct install *install)
         r = check_size(install);
         if (r < 0)
                 return r;
-        return target_check_boot(target);
+        /* an RSSe is started by the tool; where the core runs before does not matter (13.7) */
+        return target->family->needs_rsse ? 0 : target_check_boot(target);
 }
 
 int install_check_part(struct install *install)
@@ -212,7 +219,7 @@ static int check_part(struct install *install)
         return r < 0 ? r : check_blank(install);
 }
 
-/* --- certificate --------------------------------------------------------------- */
+/* --- certificate --------------------------------------------------------------------------- */
 
 /* Read twice: what its signature covers is not public, so nothing else shows a bit that was flipped on
  * the way there, and a license for it would be lost. */
@@ -252,8 +259,8 @@ static int activate_security(struct install *install)
         uint32_t options[OPTION_ROWS_MAX];
 
         memcpy(options, install->options, sizeof(options));
-        options[0] |= TARGET_SECURITY | TARGET_ST_RAM_SIZE_3;
-        install->security_changed = options[0] != install->options[0];
+        family_secure(install->target.family, options);
+        install->security_changed = memcmp(options, install->options, sizeof(options)) != 0;
         return target_write_options(&install->target, options);
 }
 
@@ -301,7 +308,7 @@ static int prove_result(struct install *install)
 
         if (r < 0)
                 return r;
-        if (!target_is_secure(install->options))
+        if (!family_is_secure(install->target.family, install->options))
                 return fault(FAULT_OPTION_BYTES, "SECURITY reads 0 after the install");
         return 0;
 }
@@ -369,6 +376,22 @@ static int put_back(struct install *install, int outcome)
         return r;
 }
 
+/* What the wire saw, where it is wanted. That it cannot be kept is no fault of the unit. */
+static void keep_capture(struct install *install)
+{
+        struct station *station = install->station;
+        struct site *site = install->site;
+        char name[CAPTURE_NAME_MAX];
+        int r = captures_keep(&station->captures, site->recorder, &install->record,
+                              site->probe.version.text, name);
+
+        if (r < 0)
+                station_alarm(station, "site %s: the capture was not kept: %s",
+                              site->settings->name, fault_sentence(r));
+        else if (name[0])
+                log_line(install_about(install), "capture %s", name);
+}
+
 /* --- the attempt --------------------------------------------------------------------------- */
 
 int install_identify(struct install *install, struct station *station, struct site *site,
@@ -388,6 +411,7 @@ int install_identify(struct install *install, struct station *station, struct si
         snprintf(record->site, sizeof(record->site), "%s", site->settings->name);
         snprintf(record->probe, sizeof(record->probe), "%s",
                  wire_identity(site->probe.wire)->serial);
+        recorder_begin(site->recorder);
         install_begin_step(install, "connect");
         r = target_attach(&install->target, station->settings.clock_khz);
         if (r == 0)
@@ -427,6 +451,7 @@ int install_attempt(struct install *install, int identified)
         log_line(install_about(install), "unit %s attempt %u: %s%s%s%s%s", record->unit,
                  record->attempt, result_name(record->result), outcome < 0 ? " " : "",
                  record->fault, outcome < 0 ? ": " : "", record->sentence);
+        keep_capture(install);
         install->step = "";
         return r < 0 ? r : outcome;
 }

@@ -1,11 +1,11 @@
 /*
  * install_vendor.c - the steps of an install by STM32_Programmer_CLI.
  *
- * Our own driver looks at the part first, as far as what is public goes: who it is, and on families whose
- * option bytes we know everything of the native preflight. Then each step that belongs to the tool goes
- * the same way: let go of the probe, run the tool on a fiber of its own, watch that the probe stays on
- * the bus, take the probe again. The order of things is that of install.c: no license is asked for
- * before the certificate is there, none leaves the ledger before it is durable as offered.
+ * Our own driver looks at the part first, as far as what is public goes: who it is, and everything of the
+ * native preflight but the RSS. Then each step that belongs to the tool goes the same way: let go of the
+ * probe, run the tool on a fiber of its own, watch that the probe stays on the bus, take the probe again.
+ * The order of things is that of install.c: no license is asked for before the certificate is there, none
+ * leaves the ledger before it is durable as offered.
  */
 #include "station/install_vendor.h"
 
@@ -135,6 +135,7 @@ static void hear(void *context, const struct vendor_output *output)
 
         if (install->vendor.is_installing && strcmp(step, install->step) != 0)
                 install_begin_step(install, step);
+        recorder_say(install->site->recorder, "tool: %s", output->last);
         if (output->errors > install->vendor.errors_told)
                 log_line(install_about(install), "the vendor's tool: %s", output->last);
         install->vendor.errors_told = output->errors;
@@ -216,7 +217,7 @@ static int check_part(struct install *install)
         struct tool_run run = { .action = VENDOR_IDENTIFY };
         int r = check_serial_is_one(install);
 
-        if (r == 0 && family_check_drivers(install->target.family) == 0)
+        if (r == 0)
                 r = install_check_part(install);
         if (r == 0)
                 r = vendor_files_make(install->station->settings.data_directory,

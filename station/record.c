@@ -89,12 +89,14 @@ static int open_lot_work(struct sqlite3 *database, void *argument)
                              order->id);
         if (step->is_known)
                 return 0;
-        return store_sql(database, NULL, NULL,
-                         "INSERT INTO lots (order_id, digest, part, family, firmware_id, quantity, "
-                         "due, operator, opened_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                         "tbtttitti", order->id, order->digest, sizeof(order->digest), order->part,
-                         order->family, order->firmware_id, (int64_t)order->quantity, order->due,
-                         order->operator_name, step->now_us);
+        return store_sql(
+                database, NULL, NULL,
+                "INSERT INTO lots (order_id, digest, part, family, firmware_id, quantity, "
+                "due, operator, opened_us, image_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "tbtttittib", order->id, order->digest, sizeof(order->digest), order->part,
+                order->family, order->firmware_id, (int64_t)order->quantity, order->due,
+                order->operator_name, step->now_us, order->image_digest,
+                sizeof(order->image_digest));
 }
 
 int records_open_lot(struct records *records, const struct order *order, bool *ret_done)
