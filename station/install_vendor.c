@@ -252,6 +252,11 @@ static int read_certificate(struct install *install)
         r = certificate_parse(file.data, file.length, product, &install->certificate);
         if (r < 0)
                 return r;
+        /* the file could be of another chip; the tool says which one it saw, not which it read */
+        if (install->certificate.device_id != install->identity.device_id)
+                return fault(FAULT_BAD_CERTIFICATE,
+                             "the certificate is of a device 0x%03X, the part is a 0x%03X",
+                             install->certificate.device_id, install->identity.device_id);
         memcpy(install->record.certificate, install->certificate.fingerprint,
                sizeof(install->record.certificate));
         licenses_ask(install);

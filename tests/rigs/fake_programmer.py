@@ -136,6 +136,7 @@ DEVICES = {
     "h7b": ("0x480", "STM32H7A/B", "2 MBytes", "Cortex-M7", "0x91"),
     "h7rs": ("0x485", "STM32H7RSxx", "64 KBytes", "Cortex-M7", "0xE3"),
     "l5": ("0x472", "STM32L5xx", "512 KBytes", "Cortex-M33", "0x90"),
+    "u575": ("0x482", "STM32U575/STM32U585", "2 MBytes (default)", "Cortex-M33", "0x92"),
     "u5": ("0x455", "STM32U535/STM32U545", "512 KBytes", "Cortex-M33", "0x91"),
 }
 
