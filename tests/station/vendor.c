@@ -222,6 +222,8 @@ static void a_lot_of_a_family_with_an_rsse_is_made(void **state)
                  "order: U5\npart: STM32U585AI\nfamily: STM32U575\nquantity: 3\n"
                  "image:\n  file: %s/u5.sfi\n  sha256: %s\nfirmware_id: %s\n",
                  line->directory, digest, LINE_FIRMWARE_ID);
+        line->orders = 1; /* whose books are read afterwards */
+        snprintf(line->order, sizeof(line->order), "U5");
         line_drop(line, "U5.yaml", order, strlen(order));
         run_line();
         assert_string_equal(ask("SELECT count(*) FROM attempts WHERE result = 'pass'"), "3");
