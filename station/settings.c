@@ -8,7 +8,7 @@
 
 #include "scheduler/bytes.h"
 #include "scheduler/file.h"
-#include "station/settings_tree.h"
+#include "station/settings_parts.h"
 #include "station/text.h"
 
 #include <arpa/inet.h>
@@ -409,6 +409,9 @@ static const struct key root_keys[] = {
         { "family_file", KIND_PATH, PLACE(family_file), 1, 256, "a file", NULL, false },
         { "rss_profile_file", KIND_PATH, PLACE(rss_profile_file), 1, 256, "a file", NULL, false },
         { "card_profile_file", KIND_PATH, PLACE(card_profile_file), 1, 256, "a file", NULL, false },
+        { "installer", KIND_OTHER, 0, 0, 0, "\"native\" or \"vendor\"", settings_read_installer,
+          false },
+        { "vendor", KIND_OTHER, 0, 0, 0, "", settings_read_vendor, false },
         { "sites", KIND_OTHER, 0, 0, 0, "", sites_read, false },
         { "readers", KIND_OTHER, 0, 0, 0, "", readers_read, false },
         { "workers", KIND_UNSIGNED, PLACE(workers), 0, SETTINGS_WORKERS_MAX, "threads", NULL,
@@ -454,6 +457,7 @@ static const struct settings defaults = {
         .license_lost_alarm = 1,
         .license_ratio_alarm = 1.05,
         .scan_s = 5,
+        .vendor.timeout_s = 180, /* an SFIx in three parts takes 44 s: AN5054 figure 65 */
         .license_alarm = 100,
         .capture = CAPTURE_FAILURES,
         .capture_mb = 256,
@@ -690,8 +694,8 @@ static int defaults_resolve(const struct tree *tree, struct settings *settings)
 static int settings_read(struct tree *tree, struct settings *settings)
 {
         static int (*const checks[])(const struct tree *, struct settings *) = {
-                check_usb,  check_simulated, check_sites,      check_workers,
-                check_time, check_ratio,     defaults_resolve,
+                check_usb,   check_simulated,          check_sites,      check_workers, check_time,
+                check_ratio, settings_check_installer, defaults_resolve,
         };
         int r = tree_read_group(tree, config_root_setting(&tree->config), root_keys,
                                 LENGTH_OF(root_keys), settings);

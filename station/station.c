@@ -84,7 +84,8 @@ static int load_profiles(struct station *station)
         int r;
 
         r = family_load(settings->family_file, &station->family);
-        if (r == 0)
+        /* the vendor's tool knows more families than our drivers */
+        if (r == 0 && settings->installer == INSTALLER_NATIVE)
                 r = family_check_drivers(&station->family);
         if (r == 0)
                 r = rss_profile_load(settings->rss_profile_file, &station->rss);
@@ -304,6 +305,8 @@ int station_run(struct station *station)
                                    station->settings.worker_cpus, &station->workers);
         if (r == 0)
                 r = open_records(station);
+        if (r == 0)
+                r = vendor_check_station(station); /* under the lock of the data directory */
         if (r == 0)
                 r = open_hardware(station);
         if (r == 0)
