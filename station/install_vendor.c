@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -31,10 +32,23 @@
 
 /* --- the probe changes hands --------------------------------------------------------------- */
 
+static void free_identities(struct wire_identity **identities)
+{
+        free(*identities);
+}
+
+/* All of them: too many for a fiber's stack. How many, or a fault; given. */
+static int list_probes(const struct station *station, struct wire_identity **ret_identities)
+{
+        *ret_identities = calloc(PROBES_MAX, sizeof(**ret_identities));
+        INSIST(*ret_identities);
+        return bus_list(station->bus, *ret_identities, PROBES_MAX);
+}
+
 static bool is_on_bus(const struct site *site, const char *path)
 {
-        struct wire_identity identities[PROBES_MAX / 8];
-        int count = bus_list(site->station->bus, identities, LENGTH_OF(identities));
+        CLEANUP(free_identities) struct wire_identity *identities = NULL;
+        int count = list_probes(site->station, &identities);
 
         for (int i = 0; i < count; i++)
                 if (strcmp(identities[i].path, path) == 0)
@@ -179,9 +193,9 @@ static int with_tool(struct install *install, struct tool_run *run)
 
 static int check_serial_is_one(struct install *install)
 {
-        struct wire_identity identities[PROBES_MAX / 8];
+        CLEANUP(free_identities) struct wire_identity *identities = NULL;
         const char *serial = wire_identity(install->site->probe.wire)->serial;
-        int count = bus_list(install->station->bus, identities, LENGTH_OF(identities));
+        int count = list_probes(install->station, &identities);
         unsigned same = 0;
 
         for (int i = 0; i < count; i++)
