@@ -78,6 +78,7 @@ static const struct command *const commands[] = {
         &target_reset_command,
         &target_regress_command,
         &order_check_command,
+        &capture_show_command,
         &status_command,
         &watch_command,
 };
@@ -104,6 +105,7 @@ static const struct family {
         { "licenses", "of a station", "list" },
         { "target", "parts", NULL },
         { "order", "orders", NULL },
+        { "capture", "traffic of a probe", NULL },
 };
 
 /* Is `words` "sfi create" when `family` is "sfi"? Then what follows, else NULL. */
@@ -135,13 +137,13 @@ static void print_family(FILE *out, const struct family *family)
 /* Everything there is, on one screen. */
 static void print_usage(FILE *out)
 {
-        fprintf(out, "usage: gangway COMMAND [options]\n");
+        fprintf(out, "usage: gangway COMMAND [options], gangway --version\n");
         for (size_t i = 0; i < LENGTH_OF(families); i++)
                 print_family(out, &families[i]);
         for (size_t i = 0; i < LENGTH_OF(commands); i++)
                 if (!strchr(commands[i]->words, ' '))
                         fprintf(out, "  %-7s %s\n", commands[i]->words, commands[i]->summary);
-        fputs("gangway sfi, help all, sfi create --help say more; gangway --version the version\n"
+        fputs("What commands do say: gangway sfi, gangway help all, gangway sfi create --help.\n"
               "example: gangway sfi create -fir app.hex -k key.bin -n nonce.bin -o app.sfi\n"
               "Exit codes: 0 ok, 1 the answer is no, 2 usage or bad input, 3 no station answers\n",
               out);

@@ -8,7 +8,7 @@
 
 #include "scheduler/bytes.h"
 #include "scheduler/file.h"
-#include "station/settings_tree.h"
+#include "station/settings_parts.h"
 #include "station/text.h"
 
 #include <arpa/inet.h>
@@ -359,6 +359,26 @@ static int license_server_read(struct tree *tree, const config_setting_t *settin
         return tree_read_group(tree, setting, keys, LENGTH_OF(keys), &settings->license_server);
 }
 
+static int capture_read(struct tree *tree, const config_setting_t *setting, void *group)
+{
+        static const char *const names[] = {
+                [CAPTURE_NONE] = "none", [CAPTURE_FAILURES] = "failures", [CAPTURE_ALL] = "all"
+        };
+        struct settings *settings = group;
+        const char *text = "";
+        int r = tree_text(tree, setting, &text);
+
+        for (size_t i = 0; r == 0 && i < LENGTH_OF(names); i++)
+                if (!strcmp(text, names[i])) {
+                        settings->capture = (enum capture_rule)i;
+                        return 0;
+                }
+        return r < 0 ? r
+                     : tree_refuse(tree, tree_line(setting),
+                                   "capture is \"%.60s\", wanted \"failures\", \"all\" or \"none\"",
+                                   text);
+}
+
 /* 64 bits: hexadecimal reaches the upper half, which libconfig keeps as a negative number. */
 static int seed_read(struct tree *tree, const config_setting_t *setting, void *group)
 {
@@ -389,6 +409,9 @@ static const struct key root_keys[] = {
         { "family_file", KIND_PATH, PLACE(family_file), 1, 256, "a file", NULL, false },
         { "rss_profile_file", KIND_PATH, PLACE(rss_profile_file), 1, 256, "a file", NULL, false },
         { "card_profile_file", KIND_PATH, PLACE(card_profile_file), 1, 256, "a file", NULL, false },
+        { "installer", KIND_OTHER, 0, 0, 0, "\"native\" or \"vendor\"", settings_read_installer,
+          false },
+        { "vendor", KIND_OTHER, 0, 0, 0, "", settings_read_vendor, false },
         { "sites", KIND_OTHER, 0, 0, 0, "", sites_read, false },
         { "readers", KIND_OTHER, 0, 0, 0, "", readers_read, false },
         { "workers", KIND_UNSIGNED, PLACE(workers), 0, SETTINGS_WORKERS_MAX, "threads", NULL,
@@ -413,6 +436,8 @@ static const struct key root_keys[] = {
         { "license_alarm", KIND_UNSIGNED, PLACE(license_alarm), 0, 1000000, "licenses", NULL,
           false },
         { "license_server", KIND_OTHER, 0, 0, 0, "", license_server_read, false },
+        { "capture", KIND_OTHER, 0, 0, 0, "", capture_read, false },
+        { "capture_mb", KIND_UNSIGNED, PLACE(capture_mb), 0, 1000000, "MiB", NULL, false },
         { "simulated", KIND_OTHER, 0, 0, 0, "", simulated_read, false },
         { "virtual_time", KIND_BOOL, PLACE(is_virtual_time), 0, 0, "true or false", NULL, false },
         { "seed", KIND_OTHER, 0, 0, 0, "", seed_read, false },
@@ -432,7 +457,10 @@ static const struct settings defaults = {
         .license_lost_alarm = 1,
         .license_ratio_alarm = 1.05,
         .scan_s = 5,
+        .vendor.timeout_s = 180, /* an SFIx in three parts takes 44 s: AN5054 figure 65 */
         .license_alarm = 100,
+        .capture = CAPTURE_FAILURES,
+        .capture_mb = 256,
         .license_server.timeout_ms = 10000, /* a card behind it takes 1-2 s a license */
         .bench = {
                 .handling_ms = 3000,
@@ -666,8 +694,8 @@ static int defaults_resolve(const struct tree *tree, struct settings *settings)
 static int settings_read(struct tree *tree, struct settings *settings)
 {
         static int (*const checks[])(const struct tree *, struct settings *) = {
-                check_usb,  check_simulated, check_sites,      check_workers,
-                check_time, check_ratio,     defaults_resolve,
+                check_usb,   check_simulated,          check_sites,      check_workers, check_time,
+                check_ratio, settings_check_installer, defaults_resolve,
         };
         int r = tree_read_group(tree, config_root_setting(&tree->config), root_keys,
                                 LENGTH_OF(root_keys), settings);

@@ -84,7 +84,8 @@ static int load_profiles(struct station *station)
         int r;
 
         r = family_load(settings->family_file, &station->family);
-        if (r == 0)
+        /* the vendor's tool knows more families than our drivers */
+        if (r == 0 && settings->installer == INSTALLER_NATIVE)
                 r = family_check_drivers(&station->family);
         if (r == 0)
                 r = rss_profile_load(settings->rss_profile_file, &station->rss);
@@ -119,6 +120,7 @@ static int open_records(struct station *station)
                 r = records_open(station->store, station->settings.station, &station->records);
         if (r < 0)
                 return r;
+        captures_open(&station->captures, &station->settings);
         recovered = records_recover(station->records);
         if (recovered > 0)
                 station_alarm(station, "%d attempts were interrupted by the last stop", recovered);
@@ -262,6 +264,7 @@ static void stop_sites(struct station *station)
                 site_stop(site, false);
                 fiber_join(site->fiber);
                 site->fiber = NULL;
+                site->recorder = recorder_destroy(site->recorder);
         }
 }
 
@@ -302,6 +305,8 @@ int station_run(struct station *station)
                                    station->settings.worker_cpus, &station->workers);
         if (r == 0)
                 r = open_records(station);
+        if (r == 0)
+                r = vendor_check_station(station); /* under the lock of the data directory */
         if (r == 0)
                 r = open_hardware(station);
         if (r == 0)

@@ -11,6 +11,7 @@
 #include "drivers/rss.h"
 
 struct simulated_part;
+struct core_engine;
 
 /* What stays without power; mapped from a file or plain memory. Layout is private to part.c. */
 size_t part_store_length(const struct family *family);
@@ -21,6 +22,8 @@ struct part_settings {
         void *store;         /* part_store_length bytes, borrowed; zeroed: make it fresh */
         const uint8_t *seed; /* 32 bytes: unique id and chip key of a fresh part */
         double speed;
+        const struct core_engine
+                *engine; /* core.h; NULL, as the product has it: nothing executes */
 };
 struct simulated_part *part_create(const struct part_settings *settings);
 struct simulated_part *part_destroy(struct simulated_part *part);

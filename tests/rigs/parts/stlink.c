@@ -3,8 +3,8 @@
  * 1.2), so interface 0 is the only one.
  */
 #include "drivers/simulated/probe.h"
-#include "scheduler/bytes.h"
 #include "scheduler/chance.h"
+#include "tests/rigs/parts/core.h"
 #include "tests/rigs/parts/kinds.h"
 
 #include <errno.h>
@@ -24,9 +24,8 @@ struct board {
         size_t answer_length, answer_taken;
 };
 
-static struct family family;
+static struct family usual, l462;
 static struct rss_profile rss;
-static double speed = 1.0;
 
 /* clang-format off */
 /* USB 2.0 tables 9-8, 9-10, 9-12, 9-13. */
@@ -40,17 +39,18 @@ static const uint8_t descriptors[] = {
 };
 /* clang-format on */
 
-/* RIG_FAMILY: stm32u575 and the like; RIG_SPEED: how long parts take, 1.0 as silicon does;
- * RIG_SILICON: no marker of the reference RSS, as on what ST makes. */
+/* RIG_FAMILY: the part of kind "stlink", stm32u575 and the like. RIG_SILICON: no marker of the reference
+ * RSS, as on what ST makes. */
 static int load(void)
 {
-        const char *name = getenv("RIG_FAMILY"), *text = getenv("RIG_SPEED");
+        const char *name = getenv("RIG_FAMILY");
         char path[128];
         int r;
 
-        speed = text ? atof(text) : 1.0;
         snprintf(path, sizeof(path), "configs/targets/%.64s.conf", name ? name : "stm32h75x");
-        r = family_load(path, &family);
+        r = family_load(path, &usual);
+        if (r >= 0)
+                r = family_load("configs/targets/stm32l462.conf", &l462);
         if (r >= 0)
                 r = rss_profile_load("configs/rss/reference-h7.conf", &rss);
         if (getenv("RIG_SILICON"))
@@ -67,27 +67,43 @@ static void power_up(struct device *device)
         probe_power_up(board->probe);
 }
 
+/* A part as it comes, BOOT0 high. RIG_SPEED scales the part's durations. */
+static struct simulated_part *make_part(const struct family *family, unsigned index,
+                                        void **ret_store)
+{
+        struct chance chance = chance_fork(1, "rig board", index);
+        const char *speed = getenv("RIG_SPEED");
+        uint8_t seed[32];
+        struct part_settings settings = {
+                .family = family,
+                .rss = &rss,
+                .seed = seed,
+                .speed = speed ? atof(speed) : 1.0,
+                .engine = &unicorn_engine,
+        };
+        struct simulated_part *part;
+
+        chance_bytes(&chance, seed, sizeof(seed));
+        settings.store = *ret_store = calloc(1, part_store_length(family));
+        INSIST(settings.store);
+        part = part_create(&settings);
+        part_set_boot_pin(part, true);
+        part_power(part, 0, true);
+        return part;
+}
+
 static void create(struct device *device, unsigned index)
 {
         struct board *board = calloc(1, sizeof(*board));
-        struct chance chance = chance_fork(1, "rig board", index);
-        struct probe_settings probe = { .product = PRODUCT, .jtag_version = 15, .speed = speed };
-        uint8_t seed[32];
-        struct part_settings part = {
-                .family = &family, .rss = &rss, .seed = seed, .speed = speed
-        };
+        struct probe_settings probe = { .product = PRODUCT, .jtag_version = 15, .speed = 1.0 };
+        const struct family *family = device->kind == &stlink_kind ? &usual : &l462;
 
         INSIST(board);
         device->model = board;
-        chance_bytes(&chance, seed, sizeof(seed));
         snprintf(probe.serial, sizeof(probe.serial), "0030%020X", 0xABC000 + index);
         board->probe = probe_create(&probe);
         snprintf(device->serial, sizeof(device->serial), "%s", probe_serial(board->probe));
-        part.store = board->store = calloc(1, part_store_length(&family));
-        INSIST(board->store);
-        board->part = part_create(&part);
-        part_set_boot_pin(board->part, true);
-        part_power(board->part, 0, true);
+        board->part = make_part(family, index, &board->store);
         probe_set_part(board->probe, board->part);
         power_up(device);
 }
@@ -138,6 +154,7 @@ static uint64_t wake_ns(struct device *device, uint64_t now_ns)
 static int tell(struct device *device, uint64_t now_ns, const char *words)
 {
         struct board *board = device->model;
+        const struct family *family = device->kind == &stlink_kind ? &usual : &l462;
         int number;
 
         if (strcmp(words, "off") == 0 || strcmp(words, "on") == 0) {
@@ -150,7 +167,7 @@ static int tell(struct device *device, uint64_t now_ns, const char *words)
         } else if (strcmp(words, "insert") == 0) {
                 probe_set_part(board->probe, board->part);
         } else if (sscanf(words, "flash %i", &number) == 1) {
-                return family_is_flash(&family, (uint32_t)number, 1)
+                return family_is_flash(family, (uint32_t)number, 1)
                                ? *part_flash(board->part, (uint32_t)number)
                                : -1;
         } else {
@@ -159,19 +176,11 @@ static int tell(struct device *device, uint64_t now_ns, const char *words)
         return 0;
 }
 
-const struct device_kind stlink_kind = {
-        .name = "stlink",
-        .manufacturer = "STMicroelectronics",
-        .product = "STLINK-V3",
-        .interface = "ST-Link Debug",
-        .descriptors = descriptors,
-        .descriptors_length = sizeof(descriptors),
-        .mbit = 480,
-        .load = load,
-        .create = create,
-        .power_up = power_up,
-        .out = out,
-        .in = in,
-        .wake_ns = wake_ns,
-        .tell = tell,
-};
+#define AN_ST_LINK                                                                                 \
+        .manufacturer = "STMicroelectronics", .product = "STLINK-V3",                              \
+        .interface = "ST-Link Debug", .descriptors = descriptors,                                  \
+        .descriptors_length = sizeof(descriptors), .mbit = 480, .load = load, .create = create,    \
+        .power_up = power_up, .out = out, .in = in, .wake_ns = wake_ns, .tell = tell
+
+const struct device_kind stlink_kind = { .name = "stlink", AN_ST_LINK };
+const struct device_kind stlink_l4_kind = { .name = "stlink-l4", AN_ST_LINK };
