@@ -2,16 +2,16 @@
  * gangway target info: who is it, what protects it, and may it take an install.
  *
  * Reads only. What the option bytes say is printed by field; the conditions of an install are those of
- * drivers/preflight.h, each with what was measured and wanted.
+ * station/commands/target_readiness.h, each with what was measured and wanted.
  */
 #include "station/commands/command.h"
 
 #include "drivers/family_fields.h"
-#include "drivers/preflight.h"
 #include "station/commands/image_view.h"
 #include "station/commands/option_view.h"
 #include "station/commands/screen.h"
 #include "station/commands/target_part.h"
+#include "station/commands/target_readiness.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -98,23 +98,23 @@ static void print_state(const struct target_session *session, const struct optio
         }
 }
 
-static void print_preflight(const struct preflight *preflight)
+static void print_readiness(const struct readiness *readiness)
 {
         struct screen screen;
 
         screen_init(&screen, stdout);
-        for (size_t i = 0; i < preflight->count; i++) {
-                const struct preflight_line *line = &preflight->lines[i];
+        for (size_t i = 0; i < readiness->count; i++) {
+                const struct readiness_line *line = &readiness->lines[i];
 
                 printf("  ");
                 screen_put(&screen, stdout,
-                           line->answer == PREFLIGHT_OK   ? TONE_GOOD
-                           : line->answer == PREFLIGHT_NO ? TONE_BAD
+                           line->answer == READINESS_OK   ? TONE_GOOD
+                           : line->answer == READINESS_NO ? TONE_BAD
                                                           : TONE_ATTENTION,
-                           preflight_word(line->answer));
-                printf("%*s%-21s measured: %s", 9 - (int)strlen(preflight_word(line->answer)), "",
+                           readiness_word(line->answer));
+                printf("%*s%-21s measured: %s", 9 - (int)strlen(readiness_word(line->answer)), "",
                        line->name, line->measured);
-                if (line->answer != PREFLIGHT_OK && line->wanted[0])
+                if (line->answer != READINESS_OK && line->wanted[0])
                         printf("; wanted: %s (%s)", line->wanted, line->source);
                 printf("\n");
         }
@@ -122,23 +122,23 @@ static void print_preflight(const struct preflight *preflight)
 
 /* --- as JSON ------------------------------------------------------------------------------- */
 
-static json_t *preflight_json(const struct preflight *preflight)
+static json_t *readiness_json(const struct readiness *readiness)
 {
         json_t *list = json_array();
 
-        for (size_t i = 0; i < preflight->count; i++) {
-                const struct preflight_line *line = &preflight->lines[i];
+        for (size_t i = 0; i < readiness->count; i++) {
+                const struct readiness_line *line = &readiness->lines[i];
 
                 json_array_append_new(
                         list, json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", line->name, "answer",
-                                        preflight_word(line->answer), "measured", line->measured,
+                                        readiness_word(line->answer), "measured", line->measured,
                                         "wanted", line->wanted, "source", line->source));
         }
         return list;
 }
 
 static int print_json(const struct target_session *session, const struct option_bytes *rows,
-                      const uint32_t *options, const struct preflight *preflight)
+                      const uint32_t *options, const struct readiness *readiness)
 {
         const struct target_identity *identity = &session->identity;
         json_t *probe =
@@ -156,8 +156,8 @@ static int print_json(const struct target_session *session, const struct option_
                 (int)(family_is_secure(&session->chosen.family, options) ||
                       family_is_trustzone_on(&session->chosen.family, options)),
                 "options", option_view_json(&session->chosen.family, &session->fields, rows),
-                "install_conditions", preflight_json(preflight), "can_install",
-                (int)preflight_holds(preflight));
+                "install_conditions", readiness_json(readiness), "can_install",
+                (int)readiness_holds(readiness));
 
         return json_print(stdout, object) ? EXIT_OK
                                           : fault(FAULT_SYSTEM, "no memory for the answer");
@@ -167,9 +167,9 @@ static int show(struct target_session *session, const struct request *request)
 {
         struct rss_profile rss;
         struct option_bytes rows;
-        struct preflight preflight;
+        struct readiness readiness;
         uint32_t options[OPTION_ROWS_MAX];
-        struct preflight_request wanted = { .target = &session->target,
+        struct readiness_request wanted = { .target = &session->target,
                                             .identity = &session->identity,
                                             .options = options,
                                             .rsse = request->rsse,
@@ -181,12 +181,12 @@ static int show(struct target_session *session, const struct request *request)
         if (r >= 0)
                 r = target_read_options(&session->target, options);
         if (r >= 0)
-                r = preflight_measure(&wanted, &preflight);
+                r = readiness_measure(&wanted, &readiness);
         if (r < 0)
                 return r;
         target_part_rows(session, options, &rows);
         if (request->choice.is_json)
-                return print_json(session, &rows, options, &preflight);
+                return print_json(session, &rows, options, &readiness);
         target_session_mark(session);
         print_probe(session);
         print_identity(session);
@@ -194,8 +194,8 @@ static int show(struct target_session *session, const struct request *request)
         printf("option bytes        :\n");
         option_view_print(stdout, &session->chosen.family, &session->fields, &rows);
         printf("conditions of an install:\n");
-        print_preflight(&preflight);
-        printf("%s\n", preflight_holds(&preflight) ? "It can take an install from here."
+        print_readiness(&readiness);
+        printf("%s\n", readiness_holds(&readiness) ? "It can take an install from here."
                                                    : "It cannot take an install as it is.");
         target_part_say_ways(session, options);
         return EXIT_OK;

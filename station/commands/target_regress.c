@@ -13,9 +13,9 @@
 #include "station/commands/command.h"
 
 #include "drivers/family_fields.h"
-#include "drivers/preflight.h"
 #include "station/commands/image_view.h"
 #include "station/commands/target_part.h"
+#include "station/commands/target_readiness.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -166,7 +166,7 @@ static int prove(struct regression *way)
                              "target ob read shows them",
                              way->off_factory);
         r = target_check_unprotected(&session->target, options);
-        return r < 0 ? r : preflight_check_blank(&session->target, &session->identity);
+        return r < 0 ? r : readiness_check_blank(&session->target, &session->identity);
 }
 
 static int report(const struct regression *way)

@@ -1,11 +1,11 @@
 /*
- * preflight.c - the table of conditions, walked in an order that puts the cheap reads first.
+ * target_readiness.c - the table of conditions, walked in an order that puts the cheap reads first.
  *
  * A row says when it applies and how it is measured. Measuring writes both texts and gives an answer; a
  * condition about option fields asks them by role, so a new family needs no row of its own. Sections
  * are those of AN5054 as collected in spec/secure-install.md 13.7 and spec/targets.md 3.2.
  */
-#include "drivers/preflight.h"
+#include "station/commands/target_readiness.h"
 
 #include "drivers/family_fields.h"
 
@@ -15,12 +15,12 @@
 
 struct condition {
         const char *name, *source;
-        bool (*applies)(const struct preflight_request *request);
+        bool (*applies)(const struct readiness_request *request);
         /* 0, or a fault that ends it all; fills the line */
-        int (*measure)(const struct preflight_request *request, struct preflight_line *line);
+        int (*measure)(const struct readiness_request *request, struct readiness_line *line);
 };
 
-static void PRINTF_LIKE(2, 3) measured(struct preflight_line *line, const char *format, ...)
+static void PRINTF_LIKE(2, 3) measured(struct readiness_line *line, const char *format, ...)
 {
         va_list values;
 
@@ -29,7 +29,7 @@ static void PRINTF_LIKE(2, 3) measured(struct preflight_line *line, const char *
         va_end(values);
 }
 
-static void PRINTF_LIKE(2, 3) wanted(struct preflight_line *line, const char *format, ...)
+static void PRINTF_LIKE(2, 3) wanted(struct readiness_line *line, const char *format, ...)
 {
         va_list values;
 
@@ -38,14 +38,14 @@ static void PRINTF_LIKE(2, 3) wanted(struct preflight_line *line, const char *fo
         va_end(values);
 }
 
-static int answer(struct preflight_line *line, bool holds)
+static int answer(struct readiness_line *line, bool holds)
 {
-        line->answer = holds ? PREFLIGHT_OK : PREFLIGHT_NO;
+        line->answer = holds ? READINESS_OK : READINESS_NO;
         return 0;
 }
 
 /* The part's own refusals are answers; what the connection says is a fault. */
-static int answer_of(struct preflight_line *line, int r)
+static int answer_of(struct readiness_line *line, int r)
 {
         if (r < 0 && r != -FAULT_NOT_BLANK && r != -FAULT_BOOT_PIN && r != -FAULT_REFERENCE_ONLY &&
             r != -FAULT_PROTECTED && r != -FAULT_TARGET_ACCESS && r != -FAULT_BAD_VALUE)
@@ -55,7 +55,7 @@ static int answer_of(struct preflight_line *line, int r)
         return answer(line, r >= 0);
 }
 
-static const struct family *family_of(const struct preflight_request *request)
+static const struct family *family_of(const struct readiness_request *request)
 {
         return request->target->family;
 }
@@ -65,7 +65,7 @@ static bool is_h7(const struct family *family)
         return family->sequence == FAMILY_H7 || family->sequence == FAMILY_H7AB;
 }
 
-static bool always(const struct preflight_request *request)
+static bool always(const struct readiness_request *request)
 {
         (void)request;
         return true;
@@ -74,12 +74,12 @@ static bool always(const struct preflight_request *request)
 /* --- the way in ---------------------------------------------------------------------------- */
 
 /* L462: no SECURITY bit and no RSSe (targets.md 7.4). */
-static bool is_boot_loader_only(const struct preflight_request *request)
+static bool is_boot_loader_only(const struct readiness_request *request)
 {
         return !family_of(request)->needs_rsse && !family_field(family_of(request), ROLE_SECURITY);
 }
 
-static int measure_interface(const struct preflight_request *request, struct preflight_line *line)
+static int measure_interface(const struct readiness_request *request, struct readiness_line *line)
 {
         (void)request;
         measured(line, "SWD");
@@ -87,19 +87,19 @@ static int measure_interface(const struct preflight_request *request, struct pre
         return answer(line, false);
 }
 
-static bool has_rsse(const struct preflight_request *request)
+static bool has_rsse(const struct readiness_request *request)
 {
         return family_of(request)->needs_rsse;
 }
 
-static int measure_rsse(const struct preflight_request *request, struct preflight_line *line)
+static int measure_rsse(const struct readiness_request *request, struct readiness_line *line)
 {
         measured(line, "%s", request->rsse ? request->rsse : "none given");
         wanted(line, "ST's signed RSSe for this die");
         return answer(line, request->rsse != NULL);
 }
 
-static int measure_protocol(const struct preflight_request *request, struct preflight_line *line)
+static int measure_protocol(const struct readiness_request *request, struct readiness_line *line)
 {
         int r;
 
@@ -116,7 +116,7 @@ static int measure_protocol(const struct preflight_request *request, struct pref
 
 /* --- protection ---------------------------------------------------------------------------- */
 
-static int measure_open(const struct preflight_request *request, struct preflight_line *line)
+static int measure_open(const struct readiness_request *request, struct readiness_line *line)
 {
         const struct family *family = family_of(request);
         const struct family_field *field = family_field(family, ROLE_READOUT);
@@ -142,12 +142,12 @@ static const struct family_field *security_that_must_be_off(const struct family 
         return family->needs_rsse ? family_field(family, ROLE_SECURITY) : NULL;
 }
 
-static bool has_security_to_be_off(const struct preflight_request *request)
+static bool has_security_to_be_off(const struct readiness_request *request)
 {
         return security_that_must_be_off(family_of(request)) != NULL;
 }
 
-static int measure_security(const struct preflight_request *request, struct preflight_line *line)
+static int measure_security(const struct readiness_request *request, struct readiness_line *line)
 {
         const struct family *family = family_of(request);
         enum field_role role =
@@ -177,7 +177,7 @@ static bool has_area(const struct family *family, enum area_kind kind)
 }
 
 /* The first active area of that kind makes the line. */
-static int measure_area(const struct preflight_request *request, struct preflight_line *line,
+static int measure_area(const struct readiness_request *request, struct readiness_line *line,
                         enum area_kind kind)
 {
         const struct family *family = family_of(request);
@@ -197,42 +197,42 @@ static int measure_area(const struct preflight_request *request, struct prefligh
         return answer(line, true);
 }
 
-static bool has_pcrop(const struct preflight_request *request)
+static bool has_pcrop(const struct readiness_request *request)
 {
         return has_area(family_of(request), AREA_PCROP);
 }
 
-static int measure_pcrop(const struct preflight_request *request, struct preflight_line *line)
+static int measure_pcrop(const struct readiness_request *request, struct readiness_line *line)
 {
         return measure_area(request, line, AREA_PCROP);
 }
 
-static bool has_secure_area(const struct preflight_request *request)
+static bool has_secure_area(const struct readiness_request *request)
 {
         return has_area(family_of(request), AREA_SECURE);
 }
 
-static int measure_secure_area(const struct preflight_request *request, struct preflight_line *line)
+static int measure_secure_area(const struct readiness_request *request, struct readiness_line *line)
 {
         return measure_area(request, line, AREA_SECURE);
 }
 
-static bool has_hidden_area(const struct preflight_request *request)
+static bool has_hidden_area(const struct readiness_request *request)
 {
         return has_area(family_of(request), AREA_HIDDEN);
 }
 
-static int measure_hidden_area(const struct preflight_request *request, struct preflight_line *line)
+static int measure_hidden_area(const struct readiness_request *request, struct readiness_line *line)
 {
         return measure_area(request, line, AREA_HIDDEN);
 }
 
-static int measure_write(const struct preflight_request *request, struct preflight_line *line)
+static int measure_write(const struct readiness_request *request, struct readiness_line *line)
 {
         const struct family *family = family_of(request);
         int r = measure_area(request, line, AREA_WRITE);
 
-        for (size_t i = 0; i < family->field_count && line->answer == PREFLIGHT_OK; i++) {
+        for (size_t i = 0; i < family->field_count && line->answer == READINESS_OK; i++) {
                 const struct family_field *field = &family->fields[i];
                 uint32_t value;
 
@@ -243,13 +243,13 @@ static int measure_write(const struct preflight_request *request, struct preflig
                         continue;
                 measured(line, "%s = 0x%X, a cleared bit protects %u KiB", field->name, value,
                          field->unit >> 10);
-                line->answer = PREFLIGHT_NO;
+                line->answer = READINESS_NO;
         }
         return r;
 }
 
 /* A lock of its own; that of an area only freezes what the area's line tells. */
-static int measure_lock(const struct preflight_request *request, struct preflight_line *line)
+static int measure_lock(const struct readiness_request *request, struct readiness_line *line)
 {
         const struct family *family = family_of(request);
 
@@ -267,7 +267,7 @@ static int measure_lock(const struct preflight_request *request, struct prefligh
         return answer(line, true);
 }
 
-static bool has_lock(const struct preflight_request *request)
+static bool has_lock(const struct readiness_request *request)
 {
         const struct family_field *field = family_field(family_of(request), ROLE_LOCK);
 
@@ -275,13 +275,13 @@ static bool has_lock(const struct preflight_request *request)
 }
 
 /* WL: all option bytes as they came (AN5054 section 5.3.3). */
-static bool wants_default_options(const struct preflight_request *request)
+static bool wants_default_options(const struct readiness_request *request)
 {
         return family_of(request)->needs_rsse && family_field(family_of(request), ROLE_SECURITY);
 }
 
-static int measure_default_options(const struct preflight_request *request,
-                                   struct preflight_line *line)
+static int measure_default_options(const struct readiness_request *request,
+                                   struct readiness_line *line)
 {
         const struct family *family = family_of(request);
 
@@ -302,12 +302,12 @@ static int measure_default_options(const struct preflight_request *request,
 
 /* --- external memory ----------------------------------------------------------------------- */
 
-static bool is_external(const struct preflight_request *request)
+static bool is_external(const struct readiness_request *request)
 {
         return request->is_external;
 }
 
-static int measure_cipher(const struct preflight_request *request, struct preflight_line *line)
+static int measure_cipher(const struct readiness_request *request, struct readiness_line *line)
 {
         const struct family *family = family_of(request);
 
@@ -331,14 +331,14 @@ static const struct family_field *find_field(const struct family *family, const 
 }
 
 /* L5 and U5 boot by option bytes then: nSWBOOT0 = 1, nBOOT0 = 1 (AN5054 section 12.3.5). */
-static bool is_external_with_boot(const struct preflight_request *request)
+static bool is_external_with_boot(const struct readiness_request *request)
 {
         return request->is_external && family_of(request)->sequence == FAMILY_L4 &&
                find_field(family_of(request), "nSWBOOT0") &&
                find_field(family_of(request), "nBOOT0");
 }
 
-static int measure_boot_fields(const struct preflight_request *request, struct preflight_line *line)
+static int measure_boot_fields(const struct readiness_request *request, struct readiness_line *line)
 {
         const struct family *family = family_of(request);
         uint32_t software = family_field_get(find_field(family, "nSWBOOT0"), request->options);
@@ -351,12 +351,12 @@ static int measure_boot_fields(const struct preflight_request *request, struct p
 
 /* --- what the part does and holds ---------------------------------------------------------- */
 
-static bool wants_system_memory(const struct preflight_request *request)
+static bool wants_system_memory(const struct readiness_request *request)
 {
         return is_h7(family_of(request)) || family_of(request)->sequence == FAMILY_H5;
 }
 
-static int measure_boot(const struct preflight_request *request, struct preflight_line *line)
+static int measure_boot(const struct readiness_request *request, struct readiness_line *line)
 {
         int r = target_check_boot(request->target);
 
@@ -366,22 +366,22 @@ static int measure_boot(const struct preflight_request *request, struct prefligh
         return answer_of(line, r);
 }
 
-static bool has_services_firmware(const struct preflight_request *request)
+static bool has_services_firmware(const struct readiness_request *request)
 {
         return family_of(request)->sequence == FAMILY_H7RS ||
                (family_of(request)->sequence == FAMILY_H5 && request->is_external);
 }
 
-static int measure_services(const struct preflight_request *request, struct preflight_line *line)
+static int measure_services(const struct readiness_request *request, struct readiness_line *line)
 {
         measured(line, "where it can be read over SWD is not public");
         wanted(line, "SFSP %s or newer",
                family_of(request)->sequence == FAMILY_H7RS ? "1.1.0" : "2.4.0");
-        line->answer = PREFLIGHT_UNKNOWN;
+        line->answer = READINESS_UNKNOWN;
         return 0;
 }
 
-int preflight_check_blank(struct target *target, const struct target_identity *identity)
+int readiness_check_blank(struct target *target, const struct target_identity *identity)
 {
         const struct family *family = target->family;
         uint32_t bank = (identity->flash_kib << 10) / family->banks;
@@ -394,7 +394,7 @@ int preflight_check_blank(struct target *target, const struct target_identity *i
         return r;
 }
 
-static int measure_blank(const struct preflight_request *request, struct preflight_line *line)
+static int measure_blank(const struct readiness_request *request, struct readiness_line *line)
 {
         const struct family_range *range = &request->range;
         int r;
@@ -405,7 +405,7 @@ static int measure_blank(const struct preflight_request *request, struct preflig
                        range->address + (range->length - 1));
                 r = target_check_blank(request->target, range->address, range->length);
         } else {
-                r = preflight_check_blank(request->target, request->identity);
+                r = readiness_check_blank(request->target, request->identity);
         }
         if (r >= 0)
                 measured(line, "erased");
@@ -435,17 +435,17 @@ static const struct condition conditions[] = {
         { "flash erased", "AN5054 section 4.3.6", always, measure_blank },
 };
 
-int preflight_measure(const struct preflight_request *request, struct preflight *ret_preflight)
+int readiness_measure(const struct readiness_request *request, struct readiness *ret_readiness)
 {
-        struct preflight all = { .count = 0 };
+        struct readiness all = { .count = 0 };
 
         for (size_t i = 0; i < LENGTH_OF(conditions); i++) {
-                struct preflight_line *line = &all.lines[all.count];
+                struct readiness_line *line = &all.lines[all.count];
                 int r;
 
                 if (!conditions[i].applies(request))
                         continue;
-                INSIST(all.count < PREFLIGHT_LINES_MAX);
+                INSIST(all.count < READINESS_LINES_MAX);
                 line->name = conditions[i].name;
                 line->source = conditions[i].source;
                 r = conditions[i].measure(request, line);
@@ -453,26 +453,26 @@ int preflight_measure(const struct preflight_request *request, struct preflight 
                         return fault_prefix(r, "%s", line->name);
                 all.count++;
         }
-        *ret_preflight = all;
+        *ret_readiness = all;
         return 0;
 }
 
-bool preflight_holds(const struct preflight *preflight)
+bool readiness_holds(const struct readiness *readiness)
 {
-        for (size_t i = 0; i < preflight->count; i++)
-                if (preflight->lines[i].answer == PREFLIGHT_NO)
+        for (size_t i = 0; i < readiness->count; i++)
+                if (readiness->lines[i].answer == READINESS_NO)
                         return false;
         return true;
 }
 
-const char *preflight_word(enum preflight_answer answered)
+const char *readiness_word(enum readiness_answer answered)
 {
         switch (answered) {
-        case PREFLIGHT_OK:
+        case READINESS_OK:
                 return "ok";
-        case PREFLIGHT_NO:
+        case READINESS_NO:
                 return "no";
-        case PREFLIGHT_UNKNOWN:
+        case READINESS_UNKNOWN:
                 break;
         }
         return "unknown";

@@ -5,7 +5,7 @@
 #include "tests/drivers/bed.h"
 
 #include "drivers/option_fields.h"
-#include "drivers/preflight.h"
+#include "station/commands/target_readiness.h"
 
 #include <stdio.h>
 
@@ -52,9 +52,9 @@ static void set_field(const struct setting *setting)
                                 (setting->value << field->low & mask));
 }
 
-static int measure(const struct preflight_request *how, struct preflight *ret_preflight)
+static int measure(const struct readiness_request *how, struct readiness *ret_readiness)
 {
-        struct preflight_request request = *how;
+        struct readiness_request request = *how;
         uint32_t options[OPTION_ROWS_MAX];
 
         assert_int_equal(target_attach(&bed->target, 24000), 0);
@@ -63,18 +63,18 @@ static int measure(const struct preflight_request *how, struct preflight *ret_pr
         request.target = &bed->target;
         request.identity = &identity;
         request.options = options;
-        return preflight_measure(&request, ret_preflight);
+        return readiness_measure(&request, ret_readiness);
 }
 
-static const struct preflight_line *find_line(const struct preflight *preflight, const char *name)
+static const struct readiness_line *find_line(const struct readiness *readiness, const char *name)
 {
         size_t i = 0;
 
-        while (i < preflight->count && strcmp(preflight->lines[i].name, name) != 0)
+        while (i < readiness->count && strcmp(readiness->lines[i].name, name) != 0)
                 i++;
-        if (i == preflight->count)
+        if (i == readiness->count)
                 fail_msg("there is no line '%s'", name);
-        return &preflight->lines[i];
+        return &readiness->lines[i];
 }
 
 /* --- virgin parts -------------------------------------------------------------------------- */
@@ -85,7 +85,7 @@ static const char *const all[] = {
 };
 
 /* Without an RSSe, a profile and (L462) a way in over SWD; nothing else may be in the way. */
-static bool may_be_missing(const struct preflight_line *line)
+static bool may_be_missing(const struct readiness_line *line)
 {
         return strcmp(line->name, "RSSe") == 0 || strcmp(line->name, "RSS protocol") == 0 ||
                strcmp(line->name, "interface") == 0;
@@ -95,20 +95,20 @@ static int virgin_parts(void *unused)
 {
         (void)unused;
         for (size_t i = 0; i < LENGTH_OF(all); i++) {
-                const struct preflight_request how = { .rss = NULL };
-                struct preflight preflight;
+                const struct readiness_request how = { .rss = NULL };
+                struct readiness readiness;
 
                 begin(all[i]);
-                assert_int_equal(measure(&how, &preflight), 0);
-                assert_true(preflight.count >= 4);
-                for (size_t j = 0; j < preflight.count; j++) {
-                        const struct preflight_line *line = &preflight.lines[j];
+                assert_int_equal(measure(&how, &readiness), 0);
+                assert_true(readiness.count >= 4);
+                for (size_t j = 0; j < readiness.count; j++) {
+                        const struct readiness_line *line = &readiness.lines[j];
 
-                        if (line->answer == PREFLIGHT_NO && !may_be_missing(line))
+                        if (line->answer == READINESS_NO && !may_be_missing(line))
                                 fail_msg("%s: %s: %s", all[i], line->name, line->measured);
                         assert_true(line->measured[0] != '\0');
                 }
-                assert_false(preflight_holds(&preflight)); /* no profile */
+                assert_false(readiness_holds(&readiness)); /* no profile */
                 end();
         }
         return 0;
@@ -122,13 +122,13 @@ static void a_virgin_part_of_every_family_lacks_only_what_was_not_given(void **s
 
 static int h7_with_profile(void *unused)
 {
-        struct preflight preflight;
+        struct readiness readiness;
 
         (void)unused;
         begin("h75x");
         assert_int_equal(
-                measure(&(const struct preflight_request){ .rss = &bed->profile }, &preflight), 0);
-        assert_true(preflight_holds(&preflight));
+                measure(&(const struct readiness_request){ .rss = &bed->profile }, &readiness), 0);
+        assert_true(readiness_holds(&readiness));
         end();
         return 0;
 }
@@ -174,19 +174,19 @@ static const struct spoiled spoiled[] = {
 static int check_spoiled(void *subject)
 {
         const struct spoiled *how = subject;
-        const struct preflight_line *line;
-        struct preflight preflight;
+        const struct readiness_line *line;
+        struct readiness readiness;
 
         begin(how->file);
         for (size_t i = 0; i < LENGTH_OF(how->settings) && how->settings[i].field; i++)
                 set_field(&how->settings[i]);
-        assert_int_equal(measure(&(const struct preflight_request){ .rss = NULL }, &preflight), 0);
-        line = find_line(&preflight, how->line);
-        if (line->answer != PREFLIGHT_NO || !strstr(line->measured, how->measured) ||
+        assert_int_equal(measure(&(const struct readiness_request){ .rss = NULL }, &readiness), 0);
+        line = find_line(&readiness, how->line);
+        if (line->answer != READINESS_NO || !strstr(line->measured, how->measured) ||
             !strstr(line->wanted, how->wanted))
                 fail_msg("%s, %s: %s, measured '%s', wanted '%s'", how->file, how->line,
-                         preflight_word(line->answer), line->measured, line->wanted);
-        assert_false(preflight_holds(&preflight));
+                         readiness_word(line->answer), line->measured, line->wanted);
+        assert_false(readiness_holds(&readiness));
         end();
         return 0;
 }
@@ -203,19 +203,19 @@ static void each_violated_condition_is_its_line_with_both_values(void **state)
 static int used_flash(void *unused)
 {
         static const uint8_t byte = 0x5A;
-        const struct preflight_request all_of_it = { .rss = NULL };
-        const struct preflight_request range = { .range = { 0x08000000, 0x2000 } };
-        struct preflight preflight;
+        const struct readiness_request all_of_it = { .rss = NULL };
+        const struct readiness_request range = { .range = { 0x08000000, 0x2000 } };
+        struct readiness readiness;
 
         (void)unused;
         begin("wba5x");
         part_fill_flash(bed->part, 0x08010005, &byte, 1);
-        assert_int_equal(measure(&all_of_it, &preflight), 0);
-        assert_int_equal(find_line(&preflight, "flash erased")->answer, PREFLIGHT_NO);
+        assert_int_equal(measure(&all_of_it, &readiness), 0);
+        assert_int_equal(find_line(&readiness, "flash erased")->answer, READINESS_NO);
         assert_non_null(
-                strstr(find_line(&preflight, "flash erased")->measured, "0x08010005 holds 0x5A"));
-        assert_int_equal(measure(&range, &preflight), 0);
-        assert_int_equal(find_line(&preflight, "flash erased")->answer, PREFLIGHT_OK);
+                strstr(find_line(&readiness, "flash erased")->measured, "0x08010005 holds 0x5A"));
+        assert_int_equal(measure(&range, &readiness), 0);
+        assert_int_equal(find_line(&readiness, "flash erased")->answer, READINESS_OK);
         end();
         return 0;
 }
@@ -229,7 +229,7 @@ static void used_flash_is_named_by_its_first_byte_and_a_range_looks_no_further(v
 
 static int low_boot_pin(void *unused)
 {
-        struct preflight preflight;
+        struct readiness readiness;
 
         (void)unused;
         begin("h75x");
@@ -238,9 +238,9 @@ static int low_boot_pin(void *unused)
         bed_power(bed, true);
         assert_int_equal(fiber_sleep_ns(500 * NS_PER_MS), 0);
         assert_int_equal(
-                measure(&(const struct preflight_request){ .rss = &bed->profile }, &preflight), 0);
-        assert_int_equal(find_line(&preflight, "boot")->answer, PREFLIGHT_NO);
-        assert_non_null(strstr(find_line(&preflight, "boot")->measured, "not in system memory"));
+                measure(&(const struct readiness_request){ .rss = &bed->profile }, &readiness), 0);
+        assert_int_equal(find_line(&readiness, "boot")->answer, READINESS_NO);
+        assert_non_null(strstr(find_line(&readiness, "boot")->measured, "not in system memory"));
         end();
         return 0;
 }
@@ -253,25 +253,25 @@ static void a_low_boot_pin_is_seen(void **state)
 
 static int external_conditions(void *unused)
 {
-        const struct preflight_request how = { .is_external = true, .rsse = "rsse.bin" };
-        struct preflight preflight;
+        const struct readiness_request how = { .is_external = true, .rsse = "rsse.bin" };
+        struct readiness readiness;
 
         (void)unused;
         begin("l5");
         set_field(&(const struct setting){ "nSWBOOT0", 0 });
-        assert_int_equal(measure(&how, &preflight), 0);
-        assert_int_equal(find_line(&preflight, "RSSe")->answer, PREFLIGHT_OK);
-        assert_int_equal(find_line(&preflight, "OTFDEC")->answer, PREFLIGHT_OK);
-        assert_int_equal(find_line(&preflight, "boot fields")->answer, PREFLIGHT_NO);
-        assert_non_null(strstr(find_line(&preflight, "boot fields")->measured, "nSWBOOT0 = 0"));
+        assert_int_equal(measure(&how, &readiness), 0);
+        assert_int_equal(find_line(&readiness, "RSSe")->answer, READINESS_OK);
+        assert_int_equal(find_line(&readiness, "OTFDEC")->answer, READINESS_OK);
+        assert_int_equal(find_line(&readiness, "boot fields")->answer, READINESS_NO);
+        assert_non_null(strstr(find_line(&readiness, "boot fields")->measured, "nSWBOOT0 = 0"));
         end();
         begin("h7rs");
-        assert_int_equal(measure(&how, &preflight), 0);
-        assert_int_equal(find_line(&preflight, "services firmware")->answer, PREFLIGHT_UNKNOWN);
+        assert_int_equal(measure(&how, &readiness), 0);
+        assert_int_equal(find_line(&readiness, "services firmware")->answer, READINESS_UNKNOWN);
         end();
         begin("h503");
-        assert_int_equal(measure(&how, &preflight), 0);
-        assert_int_equal(find_line(&preflight, "OTFDEC")->answer, PREFLIGHT_NO);
+        assert_int_equal(measure(&how, &readiness), 0);
+        assert_int_equal(find_line(&readiness, "OTFDEC")->answer, READINESS_NO);
         end();
         return 0;
 }
@@ -285,8 +285,8 @@ static void an_external_install_has_conditions_of_its_own(void **state)
 static int broken_connection(void *unused)
 {
         uint32_t options[OPTION_ROWS_MAX] = { 0 };
-        struct preflight_request how = { .identity = &identity, .options = options };
-        struct preflight preflight = { .count = 99 };
+        struct readiness_request how = { .identity = &identity, .options = options };
+        struct readiness readiness = { .count = 99 };
 
         (void)unused;
         begin("h75x");
@@ -294,8 +294,8 @@ static int broken_connection(void *unused)
         assert_int_equal(target_identify(&bed->target, &identity), 0);
         how.target = &bed->target;
         bed_power(bed, false);
-        assert_true(preflight_measure(&how, &preflight) < 0);
-        assert_int_equal(preflight.count, 99);
+        assert_true(readiness_measure(&how, &readiness) < 0);
+        assert_int_equal(readiness.count, 99);
         end();
         return 0;
 }
