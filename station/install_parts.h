@@ -1,9 +1,14 @@
 /*
- * install_parts.h - what the two ways to install share; nobody else includes it.
+ * install_parts.h - what the procedures of an install share; nobody else includes it.
+ *
+ * A procedure is a table of named steps and what follows when one of them failed. install.c runs it,
+ * with the steps that are the same everywhere.
  */
 #pragma once
 
 #include "station/install.h"
+
+#define PUT_BACK_MS 1000u /* how long a part that went wrong is waited for */
 
 struct install_step {
         const char *name;
@@ -13,24 +18,45 @@ struct install_step {
 struct install_steps {
         const struct install_step *steps;
         size_t count;
+        /* After a fault of a step, when the probe is still there: put the part back as it came, or say
+         * how it is left: "" as it came, else "; the part is left ..." (waits). */
+        const char *(*put_back)(struct install *install);
 };
 
-/* By our own procedures (install.c), by the vendor's tool (install_vendor.c). */
-extern const struct install_steps install_native, install_by_vendor;
+/* SECURITY and an RSS in ROM (H7); an RSSe, with TrustZone or without (L5, U5, WBA, WL); an RSSe that
+ * ends by a product state (H5, H7RS); the vendor's tool. */
+extern const struct install_steps install_rss_rom, install_rsse, install_state, install_by_vendor;
 
 /* "site NAME", for the log. */
 const char *install_about(const struct install *install);
 
 void install_begin_step(struct install *install, const char *name);
 
-/* What can be read of the part and held against image and order, save for the RSS (waits). */
+/* --- steps of more than one procedure ------------------------------------------------------- */
+
+/* Read the option bytes; is the part as it must be, and the flash the image needs erased? (waits) */
 int install_check_part(struct install *install) MUST_USE;
 
-/* Erase what check_part found must be erased (waits). */
+/* The same but for the option bytes, which were read. */
+int install_check_conditions(struct install *install) MUST_USE;
+
+/* Read it twice, then ask for the licenses (waits). */
+int install_read_certificate(struct install *install) MUST_USE;
+
+/* Erase what the check found must be erased (waits). */
 int install_erase_flash(struct install *install) MUST_USE;
 
-/* How the tool left the part, after a fault; NULL when it did not change it. */
-const char *install_vendor_left(const struct install *install);
+/* Change option bytes where they differ and remember that we did (waits). */
+int install_write_options(struct install *install, const uint32_t *options) MUST_USE;
 
-/* Remove its files. Never waits. */
+/* Write the RSSe into the part's RAM and start it (waits). */
+int install_load_rsse(struct install *install) MUST_USE;
+
+/* The point of no return: licenses offered, then every part of the image (waits). */
+int install_image(struct install *install) MUST_USE;
+
+/* Remove what was made for the vendor's tool. Never waits. */
 void install_vendor_finish(struct install *install);
+
+/* May flash be erased that this order, or an attempt of it, left written? */
+bool install_may_erase(const struct install *install);

@@ -311,7 +311,7 @@ static int put_files(struct install *install, char image[static VENDOR_PATH_MAX]
         return r;
 }
 
-static int install_image(struct install *install)
+static int install_by_tool(struct install *install)
 {
         const struct settings_vendor *vendor = &install->station->settings.vendor;
         char image[VENDOR_PATH_MAX], license[VENDOR_PATH_MAX];
@@ -364,25 +364,26 @@ static int prove_result(struct install *install)
         return 0;
 }
 
+/* What the tool left, nobody but the tool can put back. */
+static const char *put_back(struct install *install)
+{
+        if (!install->is_past_return || install->vendor.output.phase < VENDOR_PREPARING)
+                return "";
+        return "; the part may be changed and partly installed";
+}
+
 static const struct install_step steps[] = {
         { "check the part", check_part },
         { "read the certificate", read_certificate },
         { "erase", erase_flash },
         { "obtain the license", licenses_obtain },
-        { "start the install", install_image },
+        { "start the install", install_by_tool },
         { "prove the result", prove_result },
 };
 
-const struct install_steps install_by_vendor = { steps, LENGTH_OF(steps) };
+const struct install_steps install_by_vendor = { steps, LENGTH_OF(steps), put_back };
 
 /* --- what follows -------------------------------------------------------------------------- */
-
-const char *install_vendor_left(const struct install *install)
-{
-        if (!install->is_past_return || install->vendor.output.phase < VENDOR_PREPARING)
-                return NULL;
-        return "; the part may be changed and partly installed";
-}
 
 void install_vendor_finish(struct install *install)
 {

@@ -69,3 +69,5 @@ enum part_answer part_write(struct simulated_part *part, uint64_t now_ns, unsign
 /* For tests: the flash as it is, whatever the protection. */
 const uint8_t *part_flash(const struct simulated_part *part, uint32_t address);
 const uint32_t *part_options(const struct simulated_part *part);
+/* Files of that area type, O or S, that the last whole install brought. */
+unsigned part_installed(const struct simulated_part *part, char type);

@@ -185,12 +185,15 @@ static int watch(void *context)
         while (station->sites && !station->sites[0].install.record.ended_us) {
                 run->licenses = simulated_card_apdus(bench_card(station->bench, 0));
                 if (fiber_sleep_ns(NS_PER_MS) < 0)
-                        return 0;
+                        break; /* the station stops by itself when the order is done */
         }
-        run->has_ended = true;
-        if (station->is_stopping || !station->sites)
+        if (!station->sites)
                 return 0;
         run->record = station->sites[0].install.record;
+        run->has_ended = run->record.ended_us != 0;
+        run->licenses = simulated_card_apdus(bench_card(station->bench, 0));
+        if (station->is_stopping)
+                return 0;
         /* whatever is on its way to a card has time to get there */
         if (fiber_sleep_ns(20 * NS_PER_S) < 0)
                 return 0;
