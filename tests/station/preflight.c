@@ -173,6 +173,7 @@ static int watch(void *context)
 
         while (!station->bench || !station->sites)
                 assert_int_equal(fiber_yield(), 0);
+        station->exit_when_done = false; /* this ends it, once it has seen the unit's end */
         if (spoiled && spoiled->before)
                 spoiled->before(station);
         if (spoiled && spoiled->to_board) {
@@ -185,15 +186,12 @@ static int watch(void *context)
         while (station->sites && !station->sites[0].install.record.ended_us) {
                 run->licenses = simulated_card_apdus(bench_card(station->bench, 0));
                 if (fiber_sleep_ns(NS_PER_MS) < 0)
-                        break; /* the station stops by itself when the order is done */
+                        return 0;
         }
-        if (!station->sites)
+        run->has_ended = true;
+        if (station->is_stopping || !station->sites)
                 return 0;
         run->record = station->sites[0].install.record;
-        run->has_ended = run->record.ended_us != 0;
-        run->licenses = simulated_card_apdus(bench_card(station->bench, 0));
-        if (station->is_stopping)
-                return 0;
         /* whatever is on its way to a card has time to get there */
         if (fiber_sleep_ns(20 * NS_PER_S) < 0)
                 return 0;
