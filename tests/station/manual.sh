@@ -123,7 +123,7 @@ silent "every option of gangwayd stands in gangwayd.8"
 names_in() { grep -hoE '^ +\{ "[a-z0-9_]+", ?(KIND_|\.)' "$@" | grep -oE '[a-z0-9_]{2,}"' | tr -d '"' | sort -u; }
 documented_in() { sed -n 's/^\.It Ic //p' "$1" | tr -d ',' | tr ' ' '\n' | sed '/^$/d' | sort -u; }
 
-names_in station/settings.c station/settings_vendor.c >"$dir/keys"
+names_in station/settings.c station/settings_simulated.c station/settings_server.c station/settings_vendor.c >"$dir/keys"
 documented_in station/manual/gangway.conf.5 | diff "$dir/keys" - >"$dir/out"
 if [ "$(wc -l <"$dir/keys")" -lt 40 ]; then echo "only $(wc -l <"$dir/keys") keys found in settings.c" >>"$dir/out"; fi
 silent "gangway.conf.5 has every key of the station file, and no other"
