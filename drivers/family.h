@@ -27,8 +27,8 @@ enum family_sequence { FAMILY_H7, FAMILY_H7AB, FAMILY_L4, FAMILY_H5, FAMILY_H7RS
 enum family_procedure {
         PROCEDURE_NONE,    /* not at all: boot loader only, or not known */
         PROCEDURE_RSS_ROM, /* SECURITY starts the RSS in ROM */
-        PROCEDURE_RSSE,    /* an RSSe is loaded; TrustZone on where there is one, RDP 0.5 meanwhile */
-        PROCEDURE_STATE,   /* an RSSe is loaded; it ends by the product state, often closed */
+        PROCEDURE_RSSE,  /* an RSSe is loaded; TrustZone on where there is one, RDP 0.5 meanwhile */
+        PROCEDURE_STATE, /* an RSSe is loaded; it ends by the product state, often closed */
 };
 
 /* What must hold before an install (secure-install.md 13.7), in the order of looking. */
@@ -158,8 +158,8 @@ struct family {
         uint32_t conditions; /* a bit each: 1 << enum family_condition */
         uint32_t rss_boot;   /* secure boot address that enters the RSS; 0: none */
         bool takes_sfia;     /* an image may go in beside what is there (AN5054 section 8) */
-        bool has_lock_out;     /* closes for good without a debug-authentication .obk */
-        uint32_t token;        /* continuation token of ST's examples; 0: none is given */
+        bool has_lock_out;   /* closes for good without a debug-authentication .obk */
+        uint32_t token;      /* continuation token of ST's examples; 0: none is given */
 
         /* What the simulator builds a part from. */
         enum family_core core;

@@ -197,7 +197,8 @@ int rss_read_certificate(struct target *target, const struct rss_profile *profil
         if (!r)
                 r = await_certificate(target, profile);
         if (!r)
-                r = target_read(target, profile->mailbox + RSS_AT_CERTIFICATE, bytes, sizeof(bytes));
+                r = target_read(target, profile->mailbox + RSS_AT_CERTIFICATE, bytes,
+                                sizeof(bytes));
         if (r < 0)
                 return r;
         return check_certificate(target->family, bytes, ret_certificate);

@@ -117,7 +117,7 @@ int rss_read_certificate(struct target *target, const struct rss_profile *profil
 /* How a part was when its last part of the image was done. */
 enum rss_end {
         RSS_END_READABLE, /* its mailbox says that all is done */
-        RSS_END_CLOSED,   /* its value was read, then it closed: the debug port answers, no access port */
+        RSS_END_CLOSED, /* its value was read, then it closed: the debug port answers, no access port */
 };
 
 /* Progress of a running install, for the page. The reader may look at any time. */

@@ -39,7 +39,7 @@ struct install {
         uint32_t options[OPTION_ROWS_MAX];
         bool must_erase;
         bool must_regress; /* an attempt before this one left option bytes that a regression takes back */
-        enum rss_end end;  /* how the part was when the image was in */
+        enum rss_end end;     /* how the part was when the image was in */
         bool options_changed; /* by us, in this attempt */
         struct certificate certificate;
         struct install_license licenses[INSTALL_LICENSES_MAX]; /* the image's, then the modules' */

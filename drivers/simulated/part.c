@@ -229,9 +229,8 @@ bool part_answers(const struct simulated_part *part)
                 return false;
         if (part->protection == LEVEL_2 && family_field(part->family, ROLE_READOUT))
                 return false; /* a closed product state only takes the access port away */
-        return part->is_reset_held ||
-               (part->boot_ns == NEVER &&
-                (part->run.step == RSS_IDLE || part->run.step == RSS_SHOW));
+        return part->is_reset_held || (part->boot_ns == NEVER &&
+                                       (part->run.step == RSS_IDLE || part->run.step == RSS_SHOW));
 }
 
 /* Does a boot go through the RSS? */

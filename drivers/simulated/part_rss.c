@@ -306,7 +306,8 @@ static void show_value(struct simulated_part *part)
         rss_mailbox_put(part, AT_REASON, RSS_OK);
         rss_mailbox_put(part, AT_STATE, RSS_STATE_SHOWN);
         part->run.step = RSS_SHOW;
-        part->run.due_ns += part->rss->show_ms * NS_PER_MS; /* for a host, however fast the part is */
+        part->run.due_ns +=
+                part->rss->show_ms * NS_PER_MS; /* for a host, however fast the part is */
 }
 
 /* What comes after an area or the header: the next area, the option bytes, or the end. */
@@ -533,9 +534,9 @@ static uint32_t judge_area(struct simulated_part *part, char type)
         case SFI_SSFI_REFERENCE:
                 return keep_file(part, type);
         case SFI_KEYS:
-                return rsse_is_wanted(part) ? rsse_make_keys(part, part->run.plain,
-                                                             part->run.plain_length)
-                                            : RSS_ERROR_COMMAND;
+                return rsse_is_wanted(part)
+                               ? rsse_make_keys(part, part->run.plain, part->run.plain_length)
+                               : RSS_ERROR_COMMAND;
         default:
                 return RSS_ERROR_COMMAND;
         }

@@ -111,7 +111,8 @@ static void make_key(struct simulated_part *part, uint32_t address, uint32_t len
 
                 store_le32(place, address + at);
                 digest_sha256_pieces(pieces, LENGTH_OF(pieces), digest);
-                memcpy(key + at, digest, length - at < sizeof(digest) ? length - at : sizeof(digest));
+                memcpy(key + at, digest,
+                       length - at < sizeof(digest) ? length - at : sizeof(digest));
                 wipe(digest, sizeof(digest));
         }
 }
@@ -141,8 +142,7 @@ uint32_t rsse_make_keys(struct simulated_part *part, const uint8_t *couples, uin
 
         for (uint32_t at = 0; at < length && code == RSS_OK; at += COUPLE) {
                 uint32_t size = load_le32(couples + at);
-                uint32_t address =
-                        family_plain_address(part->family, load_le32(couples + at + 4));
+                uint32_t address = family_plain_address(part->family, load_le32(couples + at + 4));
 
                 code = size && size <= KEY_MAX ? rss_check_range(part, address, size)
                                                : RSS_ERROR_RANGE;
