@@ -19,6 +19,7 @@ struct board {
         struct simulated_probe *probe;
         struct simulated_part *part;
         void *store;
+        struct chance chance; /* of what its parts are */
         uint64_t busy_until_ns;
         uint8_t answer[65536];
         size_t answer_length, answer_taken;
@@ -55,27 +56,49 @@ static void power_up(struct device *device)
         probe_power_up(board->probe);
 }
 
-static void create(struct device *device, unsigned index)
+/* A blank part of the probe's own, put on its pins. */
+static void put_board(struct board *board, uint64_t now_ns)
 {
-        struct board *board = calloc(1, sizeof(*board));
-        struct chance chance = chance_fork(1, "rig board", index);
-        struct probe_settings probe = { .product = PRODUCT, .jtag_version = 15, .speed = 1.0 };
         uint8_t seed[32];
         struct part_settings part = { .family = &family, .rss = &rss, .seed = seed, .speed = 1.0 };
 
-        INSIST(board);
-        device->model = board;
-        chance_bytes(&chance, seed, sizeof(seed));
-        snprintf(probe.serial, sizeof(probe.serial), "0030%020X", 0xABC000 + index);
-        board->probe = probe_create(&probe);
-        snprintf(device->serial, sizeof(device->serial), "%s", probe_serial(board->probe));
+        chance_bytes(&board->chance, seed, sizeof(seed));
         part.store = board->store = calloc(1, part_store_length(&family));
         INSIST(board->store);
         board->part = part_create(&part);
         part_set_boot_pin(board->part, true);
-        part_power(board->part, 0, true);
+        part_power(board->part, now_ns, true);
         probe_set_part(board->probe, board->part);
+}
+
+static void create(struct device *device, unsigned index)
+{
+        struct board *board = calloc(1, sizeof(*board));
+        struct probe_settings probe = { .product = PRODUCT, .jtag_version = 15, .speed = 1.0 };
+
+        INSIST(board);
+        device->model = board;
+        board->chance = chance_fork(1, "rig board", index);
+        snprintf(probe.serial, sizeof(probe.serial), "0030%020X", 0xABC000 + index);
+        board->probe = probe_create(&probe);
+        snprintf(device->serial, sizeof(device->serial), "%s", probe_serial(board->probe));
+        put_board(board, 0);
         power_up(device);
+}
+
+/* "board": another one, blank, as a handler would put it there. */
+static int tell(struct device *device, uint64_t now_ns, const char *words)
+{
+        struct board *board = device->model;
+        struct simulated_part *part = board->part;
+        void *store = board->store;
+
+        if (strcmp(words, "board") != 0)
+                return -1;
+        put_board(board, now_ns);
+        part_destroy(part);
+        free(store);
+        return 0;
 }
 
 static int out(struct device *device, uint64_t now_ns, const void *data, size_t length)
@@ -130,4 +153,5 @@ const struct device_kind stlink_kind = {
         .out = out,
         .in = in,
         .wake_ns = wake_ns,
+        .tell = tell,
 };
