@@ -112,7 +112,8 @@ test: test-packages
 	@$(MAKE) --no-print-directory -j$$(nproc) all $(TESTS) $(REPLAYS) $(RIGS)
 	@GANGWAY_BUILD=$(abspath $(BUILD)) GANGWAY_DATA=$(DATA) tests/run $(TESTS) $(REPLAYS) $(TEST_SCRIPTS)
 
-bench: all $(BENCHES)
+bench: test-packages
+	@$(MAKE) --no-print-directory -j$$(nproc) all $(BENCHES) $(RIGS)
 	@GANGWAY_BUILD=$(abspath $(BUILD)) GANGWAY_DATA=$(DATA) tests/bench/run $(BENCHES)
 
 # Address and undefined for everything; thread for what has threads.
