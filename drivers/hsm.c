@@ -69,6 +69,14 @@ static int exchange_run(struct exchange *exchange, unsigned timeout_ms)
         return r; /* its sentence came with the joining */
 }
 
+/* Before what a card said stands which one; what a reader says names it already. */
+static int say_where(const struct reader *reader, int result)
+{
+        if (strstr(fault_sentence(result), reader_name(reader)))
+                return result;
+        return fault_prefix(result, "%s", reader_name(reader));
+}
+
 /* One exchange of a command, its answer into `facts`. */
 static int ask(struct reader *reader, const struct card_profile *profile, enum card_command command,
                unsigned number, const struct apdu_values *values, struct apdu_facts *facts)
@@ -160,7 +168,7 @@ int hsm_info(struct reader *reader, const struct card_profile *profile, struct h
         if (r >= 0)
                 r = apdu_check_info(profile, &facts);
         if (r < 0)
-                return fault_prefix(r, "%s", reader_name(reader));
+                return say_where(reader, r);
         *ret_info = facts.info;
         return 0;
 }
@@ -175,7 +183,7 @@ int hsm_license(struct reader *reader, const struct card_profile *profile,
         if (r >= 0)
                 memcpy(ret_license, facts.license, LICENSE_LENGTH);
         wipe(&facts, sizeof(facts));
-        return r < 0 ? fault_prefix(r, "%s", reader_name(reader)) : 0;
+        return r < 0 ? say_where(reader, r) : 0;
 }
 
 /* --- programming --------------------------------------------------------------------------- */
@@ -277,5 +285,5 @@ int hsm_personalize(struct reader *reader, const struct card_profile *profile,
 
         INSIST(card_profile_has(profile, CARD_PERSONALIZE));
         r = converse(reader, profile, CARD_PERSONALIZE, &values, &facts);
-        return r < 0 ? fault_prefix(r, "%s", reader_name(reader)) : 0;
+        return r < 0 ? say_where(reader, r) : 0;
 }

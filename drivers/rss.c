@@ -23,6 +23,7 @@
 #define AT_LENGTH      0x08u
 #define AT_COUNT       0x0Cu
 #define AT_LAST        0x10u
+#define AT_MODULES     0x14u
 #define AT_STATE       0x20u
 #define AT_VALUE       0x24u
 #define AT_AREA        0x28u
@@ -54,6 +55,9 @@ static const struct code {
         [RSS_ERROR_FLASH] = { FAULT_FLASH, "a flash word did not take its value" },
         [RSS_ERROR_ORDER] = { FAULT_RSS, "part or area out of order" },
         [RSS_ERROR_OPTION] = { FAULT_OPTION_BYTES, "the option bytes were refused" },
+        [RSS_ERROR_MODULE] = { FAULT_BAD_LICENSE,
+                               "the license of a module is missing, one too many, or not for this "
+                               "chip" },
 };
 
 static bool names_an_area(uint32_t value)
@@ -82,6 +86,9 @@ static int judge(uint32_t value, uint32_t area_index, const struct sfi *sfi)
         if (!code)
                 return fault(FAULT_RSS, "the RSS complete value is 0x%X, which is in no table",
                              value);
+        if (value == RSS_ERROR_MODULE)
+                return fault(code->fault, "the RSS complete value is %u at module %u: %s", value,
+                             area_index, code->meaning);
         if (names_an_area(value) && area)
                 return fault(code->fault,
                              "the RSS complete value is %u at area %u (type %c, %u bytes at "
@@ -108,14 +115,15 @@ static int get(struct target *target, const struct rss_profile *profile, uint32_
 /* Answer fields to zero and the arguments first, the command word last: the RSS looks at that one.
  */
 static int post(struct target *target, const struct rss_profile *profile, uint32_t command,
-                uint32_t length, uint32_t count, bool is_last)
+                uint32_t length, uint32_t count, bool is_last, uint32_t modules)
 {
         const struct {
                 uint32_t at, value;
         } words[] = {
-                { AT_COMMAND, 0 },    { AT_STATE, 0 },       { AT_VALUE, 0 },
-                { AT_AREA, 0 },       { AT_LENGTH, length }, { AT_COUNT, count },
-                { AT_LAST, is_last }, { AT_MAGIC, MAGIC },   { AT_COMMAND, command },
+                { AT_COMMAND, 0 },       { AT_STATE, 0 },         { AT_VALUE, 0 },
+                { AT_AREA, 0 },          { AT_LENGTH, length },   { AT_COUNT, count },
+                { AT_LAST, is_last },    { AT_MODULES, modules }, { AT_MAGIC, MAGIC },
+                { AT_COMMAND, command },
         };
         int r = 0;
 
@@ -155,11 +163,29 @@ static int await_certificate(struct target *target, const struct rss_profile *pr
         return 0;
 }
 
+/* Where the product id of a family is not public, its first three digits are known all the same: the
+ * device id (secure-install.md 4). */
+static int check_certificate(const struct family *family, const uint8_t *bytes,
+                             struct certificate *ret_certificate)
+{
+        char device[4];
+
+        if (family->product_id[0])
+                return certificate_parse(bytes, CERTIFICATE_LENGTH, family->product_id,
+                                         ret_certificate);
+        snprintf(device, sizeof(device), "%03X", family->device_id & 0xFFFu);
+        if (memcmp(bytes, device, 3) != 0)
+                return fault(FAULT_BAD_CERTIFICATE,
+                             "the certificate is not of device %s as a %s has it", device,
+                             family->name);
+        return certificate_parse(bytes, CERTIFICATE_LENGTH, NULL, ret_certificate);
+}
+
 int rss_read_certificate(struct target *target, const struct rss_profile *profile,
                          struct certificate *ret_certificate)
 {
         uint8_t bytes[CERTIFICATE_LENGTH];
-        int r = post(target, profile, profile->command_certificate, 0, 0, false);
+        int r = post(target, profile, profile->command_certificate, 0, 0, false, 0);
 
         if (!r)
                 r = await_certificate(target, profile);
@@ -167,7 +193,7 @@ int rss_read_certificate(struct target *target, const struct rss_profile *profil
                 r = target_read(target, profile->mailbox + AT_CERTIFICATE, bytes, sizeof(bytes));
         if (r < 0)
                 return r;
-        return certificate_parse(bytes, sizeof(bytes), target->family->product_id, ret_certificate);
+        return check_certificate(target->family, bytes, ret_certificate);
 }
 
 /* --- install ------------------------------------------------------------------------------- */
@@ -178,6 +204,7 @@ struct install {
         const struct sfi *sfi;
         const struct sfi_part *part;
         bool is_last;
+        unsigned license_count;
         uint32_t length; /* of the part's area headers and payloads */
         struct rss_progress *progress;
 };
@@ -202,7 +229,7 @@ static int check_fits(const struct install *install)
                              "the image with a smaller RAM size",
                              install->length, install->profile->name,
                              install->profile->areas_capacity);
-        if (install->length > family->image_ram)
+        if (family->image_ram && install->length > family->image_ram)
                 return fault(FAULT_NO_ROOM,
                              "the part needs %u bytes, a %s takes %u at a time; create the image "
                              "with a smaller RAM size",
@@ -210,15 +237,28 @@ static int check_fits(const struct install *install)
         return 0;
 }
 
-static int send(struct install *install, const uint8_t *license)
+/* The one secret that passes the wire; the areas are encrypted. */
+static int send_licenses(struct install *install, const uint8_t *licenses)
+{
+        struct wire *wire = install->target->probe->wire;
+        int r;
+
+        wire_conceal(wire, true);
+        r = target_write(install->target, install->profile->license, licenses,
+                         install->license_count * LICENSE_LENGTH, NULL);
+        wire_conceal(wire, false);
+        return r;
+}
+
+static int send(struct install *install, const uint8_t *licenses)
 {
         const struct rss_profile *profile = install->profile;
         struct target *target = install->target;
         const uint8_t *areas = install->sfi->areas[install->part->first].header;
-        int r = target_write(target, profile->license, license, LICENSE_LENGTH, NULL);
+        int r = send_licenses(install, licenses);
 
         if (r < 0)
-                return fault_prefix(r, "license to 0x%08X", profile->license);
+                return fault_prefix(r, "licenses to 0x%08X", profile->license);
         r = target_write(target, profile->header, install->sfi->file.data, SFI_HEADER_LENGTH, NULL);
         if (r < 0)
                 return fault_prefix(r, "image header to 0x%08X", profile->header);
@@ -227,7 +267,7 @@ static int send(struct install *install, const uint8_t *license)
         if (r < 0)
                 return fault_prefix(r, "areas to 0x%08X", profile->areas);
         return post(target, profile, profile->command_install, install->length,
-                    install->part->count, install->is_last);
+                    install->part->count, install->is_last, install->license_count - 1);
 }
 
 /* The longest an RSS in good health may take. */
@@ -320,6 +360,9 @@ static int await_done(struct install *install)
                 if (r < 0)
                         return r;
                 if (seen == LOOK_DONE)
+                        install->progress->license_refused =
+                                result.value == RSS_ERROR_MODULE ? (uint16_t)result.area : 0;
+                if (seen == LOOK_DONE)
                         return judge(result.value, result.area, install->sfi);
                 if (clock_now_ns() > deadline_ns)
                         return out_of_time(install, seen, &result, waited_ms);
@@ -342,7 +385,8 @@ static int start(struct install *install)
 
 int rss_install_part(struct target *target, const struct rss_profile *profile,
                      const struct sfi *sfi, const struct sfi_part *part, bool is_last,
-                     const uint8_t license[static LICENSE_LENGTH], struct rss_progress *progress)
+                     const uint8_t licenses[static LICENSE_LENGTH], unsigned license_count,
+                     struct rss_progress *progress)
 {
         struct rss_progress unseen = { 0 };
         struct install install = { .target = target,
@@ -350,18 +394,20 @@ int rss_install_part(struct target *target, const struct rss_profile *profile,
                                    .sfi = sfi,
                                    .part = part,
                                    .is_last = is_last,
+                                   .license_count = license_count,
                                    .length = part_length(sfi, part),
                                    .progress = progress ? progress : &unseen };
         int r;
 
         INSIST(part->count && part->first + part->count <= sfi->count);
+        INSIST(license_count && license_count <= RSS_LICENSES_MAX);
         r = check_fits(&install);
         if (r < 0)
                 return r;
         install.progress->bytes_sent = 0;
         install.progress->bytes_total = install.length;
         install.progress->area_count = sfi->count;
-        r = send(&install, license);
+        r = send(&install, licenses);
         if (!r)
                 r = start(&install);
         return r < 0 ? r : await_done(&install);

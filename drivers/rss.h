@@ -10,12 +10,18 @@
  *         + 0x04  command                1 certificate, 2 install part
  *         + 0x08  length of the area list in bytes (install)
  *         + 0x0C  number of areas in this part; + 0x10 is this the last part
+ *         + 0x14  number of module licenses (install)
  *         + 0x20  state                  0x52554E52 "RNUR" running, 0x454E4F44 "DONE"; host writes
  * 0
  *         + 0x24  complete value         0 good, else an rss_code
- *         + 0x28  area index reached     progress
+ *         + 0x28  area index reached     progress; for rss_code 12 the module's number, from 1
  *         + 0x40  certificate, 136 bytes
  *   license, header: at their own addresses; areas: header and payload back to back from `areas`.
+ *
+ * Module licenses, one an M area in their order, stand behind the image's license in its slot. That
+ * they go there is invented; that an install takes the license of the image and then that of the
+ * module is ST's 2017 command (spec/secure-install.md section 5), and the slot has 0x800 bytes on an
+ * H7 (AN5054 figure 65).
  *
  * `certificate` is answered by the ROM while it runs from system memory. `install` is taken at the
  * next reset with SECURITY = 1: debug access is refused while the RSS runs, then state and value
@@ -39,6 +45,7 @@ struct rss_profile {
         char gap[160]; /* which document would close the gap */
         uint32_t mailbox, license, header, areas;
         uint32_t areas_capacity; /* bytes from `areas` */
+        bool takes_global; /* a license for any chip: H5 and H7Rx/7Sx (AN5054 sections 9, 10) */
         uint32_t marker_address; /* 0: none */
         char marker[33];
         uint32_t command_certificate, command_install;
@@ -60,6 +67,8 @@ enum rss_code {
         RSS_ERROR_FLASH = 9,     /* a word did not take its value */
         RSS_ERROR_ORDER = 10,    /* part or index out of order */
         RSS_ERROR_OPTION = 11,   /* option bytes refused */
+        RSS_ERROR_MODULE =
+                12, /* license of the module at + 0x28: not for this chip, none, too many */
 };
 
 /* Read and check a profile (waits). -FAULT_BAD_FILE */
@@ -78,10 +87,15 @@ int rss_read_certificate(struct target *target, const struct rss_profile *profil
 struct rss_progress {
         uint32_t bytes_sent, bytes_total;
         uint16_t area_reached, area_count;
+        uint16_t license_refused; /* after -FAULT_BAD_LICENSE: 0 the image's, n that of module n */
 };
 
-/* Put license, header and the areas of `part` into RAM, start the RSS by a reset, wait until it is
- * done, come back.
+/* One of the image and one a module. */
+#define RSS_LICENSES_MAX 9u
+
+/* Put licenses, header and the areas of `part` into RAM, start the RSS by a reset, wait until it is
+ * done, come back. `licenses` are `license_count` (1 .. RSS_LICENSES_MAX) back to back: the image's,
+ * then those of its modules.
  *      -FAULT_NO_ROOM      the part does not fit
  *      -FAULT_RSS_SILENT   not done in time
  *      -FAULT_BAD_LICENSE, -FAULT_BAD_IMAGE, -FAULT_BAD_AREA, -FAULT_NOT_BLANK, -FAULT_FLASH,
@@ -89,5 +103,5 @@ struct rss_progress {
  *      -FAULT_NOT_PROVABLE it closed the part before the value could be read */
 int rss_install_part(struct target *target, const struct rss_profile *profile,
                      const struct sfi *sfi, const struct sfi_part *part, bool is_last,
-                     const uint8_t license[static LICENSE_LENGTH],
+                     const uint8_t licenses[static LICENSE_LENGTH], unsigned license_count,
                      struct rss_progress *progress) MUST_USE;

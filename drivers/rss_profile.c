@@ -39,6 +39,9 @@ static const struct form_field fields[] = {
         FIELD(header, FORM_U32, 0, ANY, 4),
         FIELD(areas, FORM_U32, 0, ANY, 4),
         FIELD(areas_capacity, FORM_U32, 256, 1u << 28, 4),
+        { .key = "takes_global",
+          .kind = FORM_BOOL,
+          .offset = offsetof(struct rss_profile, takes_global) },
         FIELD(marker_address, FORM_U32, 0, ANY, 4),
         TEXT_FIELD(marker),
         FIELD(command_certificate, FORM_U32, 1, ANY, 0),
@@ -60,7 +63,7 @@ static int check_regions(const struct form *form, const struct rss_profile *prof
 {
         const struct region regions[] = {
                 { "mailbox", profile->mailbox, MAILBOX_LENGTH },
-                { "license", profile->license, LICENSE_LENGTH },
+                { "license", profile->license, RSS_LICENSES_MAX * LICENSE_LENGTH },
                 { "header", profile->header, SFI_HEADER_LENGTH },
                 { "areas", profile->areas, profile->areas_capacity },
         };

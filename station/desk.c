@@ -1,7 +1,7 @@
 /*
  * desk.c - one queue, and a fiber a reader that serves it.
  *
- * A request is one chip and one firmware identifier. It waits in a global queue; a card that is
+ * A request is one chip, one firmware identifier and one type. It waits in a global queue; a card that is
  * free takes the first request it can serve, so the next request always goes to the card that is
  * free first, and cards that became free in turn are used in turn. Callers that ask for the same
  * chip and firmware share one request: no chip costs two licenses because its site was impatient.
@@ -15,11 +15,9 @@
  * intent stays open, and the card is brought up again after a pause that doubles from 1 s to 30 s.
  * Reconciling then tells from the counter whether the license was lost.
  *
- * Whether anybody can still serve a request is judged by its own caller, each time a card changes
- * and when a grace ends: a reader has GRACE_NS from its start, or from the loss of its card, in
- * which its requests wait for it. Issue 4 adds planning of orders that need several cards at
- * desk_judge(), and licenses from elsewhere (a server, files) beside the first look into the ledger
- * in desk_license().
+ * Whether anybody can still serve a request is judged by its own caller (desk_judge.c). A license
+ * from a server is a request too, worked on by a fiber of its own instead of a card's
+ * (desk_server.c); one from a file is in the ledger or nowhere.
  */
 #include "station/desk.h"
 
@@ -31,12 +29,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A caller's view of the desk must not outlive it: desk_close waits for the last one. */
-static void caller_leave(struct desk *desk)
+void desk_leave(struct desk *desk)
 {
         desk->callers--;
         waitlist_wake(&desk->callers_gone);
 }
+
+#define KEEP_TRIES 3
+
+/* The record of license.h. */
+#define LICENSE_TYPE    0
+#define LICENSE_VERSION 8
 
 /* --- requests ------------------------------------------------------------------------------ */
 
@@ -45,6 +48,7 @@ static struct request *request_create(struct desk *desk, const struct ledger_req
         struct request *request = calloc(1, sizeof(*request));
 
         INSIST(request);
+        request->desk = desk;
         request->certificate = *wanted->certificate;
         snprintf(request->firmware_id, sizeof(request->firmware_id), "%s", wanted->firmware_id);
         snprintf(request->type, sizeof(request->type), "%s", wanted->type);
@@ -60,7 +64,7 @@ static struct request *request_create(struct desk *desk, const struct ledger_req
         return request;
 }
 
-/* The open request for this chip and firmware, in the queue or in a card. */
+/* The open request for this chip, firmware and type, wherever it is being answered. */
 static struct request *request_find(struct desk *desk, const struct ledger_request *wanted)
 {
         for (struct request *r = desk->requests; r; r = r->next) {
@@ -73,10 +77,10 @@ static struct request *request_find(struct desk *desk, const struct ledger_reque
         return NULL;
 }
 
-/* Free it once nobody waits for it and no card works on it. */
+/* Free it once nobody waits for it and nobody works on it. */
 static void request_release(struct desk *desk, struct request *request)
 {
-        if (request->waiters > 0 || request->is_in_card)
+        if (request->waiters > 0 || request->is_at_work)
                 return;
         desk_dequeue(desk, request);
         for (struct request **link = &desk->requests; *link; link = &(*link)->next) {
@@ -127,7 +131,7 @@ void desk_dequeue(struct desk *desk, struct request *request)
 void desk_answer(struct desk *desk, struct request *request, int result)
 {
         desk_dequeue(desk, request);
-        request->is_in_card = false;
+        request->is_at_work = false;
         request->is_done = true;
         request->result = result;
         if (result < 0)
@@ -139,129 +143,70 @@ void desk_answer(struct desk *desk, struct request *request, int result)
 
 void desk_give_back(struct desk *desk, struct request *request)
 {
-        request->is_in_card = false;
+        request->is_at_work = false;
         if (request->waiters > 0)
                 enqueue(desk, request, true);
         else
                 request_release(desk, request);
 }
 
-struct request *desk_take(struct desk *desk, const char *firmware_id)
+struct request *desk_take(struct desk *desk, const struct card *card)
 {
+        if (card_is_aside(card) && card_has_better(card))
+                return NULL;
         for (struct request *r = desk->queue; r; r = r->next_queued) {
-                if (strcmp(r->firmware_id, firmware_id) == 0) {
+                if (desk_card_matches(card, r->firmware_id, r->type)) {
                         desk_dequeue(desk, r);
-                        r->is_in_card = true;
+                        r->is_at_work = true;
                         return r;
                 }
         }
         return NULL;
 }
 
-/* --- judging: can anybody still serve it --------------------------------------------------- */
+/* --- what cards and server share ------------------------------------------------------------- */
 
-/* What the cards without hope would have been for a request. */
-struct verdict {
-        bool has_dead, has_pulled, has_empty, has_other;
-        char names[320]; /* "0102030405060708 empty, ..." */
-};
-
-static void verdict_add(struct verdict *verdict, const struct card *card)
+void desk_answer_from_ledger(struct desk *desk, struct request *request)
 {
-        size_t length = strlen(verdict->names);
+        int r = ledger_find(desk->ledger, &request->ledger, &request->license);
 
-        snprintf(verdict->names + length, sizeof(verdict->names) - length, "%s%s %s",
-                 length ? ", " : "", card->info.serial[0] ? card->info.serial : card->reader->name,
-                 desk_state_name(card->state));
-        if (card->state == CARD_READY || card->state == CARD_BUSY)
-                snprintf(verdict->names + strlen(verdict->names),
-                         sizeof(verdict->names) - strlen(verdict->names), " with %s",
-                         card->info.firmware_id);
+        if (r == 0)
+                r = fault(FAULT_STORE, "the ledger has a license and does not find it");
+        desk_answer(desk, request, r < 0 ? r : 0);
 }
 
-/* Could this card serve the request, now or within its grace? Sets when that is to be asked again.
- */
-static bool card_gives_hope(const struct card *card, const struct request *request,
-                            uint64_t *deadline_ns)
+int desk_keep(struct desk *desk, const struct ledger_license *license)
 {
-        bool may_match = !card->info.firmware_id[0] ||
-                         strcmp(card->info.firmware_id, request->firmware_id) == 0;
+        int r = ledger_store(desk->ledger, license->id, license->bytes);
 
-        switch (card->state) {
-        case CARD_READY:
-        case CARD_BUSY:
-                return may_match;
-        case CARD_ABSENT:
-        case CARD_DEAD:
-                if (clock_now_ns() >= card->hope_until_ns)
-                        return false;
-                if (card->hope_until_ns < *deadline_ns)
-                        *deadline_ns = card->hope_until_ns;
-                return true; /* another card may be put in its place */
-        case CARD_EMPTY:
-        case CARD_WRONG:
-                return false;
+        for (int tries = 1; r < 0 && tries < KEEP_TRIES; tries++) {
+                if (fiber_sleep_ns(NS_PER_S) < 0)
+                        continue; /* nothing is worth more than the license */
+                r = ledger_store(desk->ledger, license->id, license->bytes);
         }
-        return false;
+        return r;
 }
 
-static void card_blame(const struct card *card, const struct request *request,
-                       struct verdict *verdict)
+int desk_check_license(const struct request *request, const uint8_t license[static LICENSE_LENGTH],
+                       enum fault code, const char *who)
 {
-        bool matches = strcmp(card->info.firmware_id, request->firmware_id) == 0;
-        bool is_unknown = card->info.firmware_id[0] == '\0';
+        char type[5];
+        uint32_t version = load_le32(license + LICENSE_VERSION);
 
-        verdict_add(verdict, card);
-        if (card->state == CARD_DEAD && (matches || is_unknown))
-                verdict->has_dead = true;
-        else if (card->state == CARD_ABSENT && matches)
-                verdict->has_pulled = true;
-        else if (card->state == CARD_EMPTY && matches)
-                verdict->has_empty = true;
-        else if (card->state != CARD_ABSENT)
-                verdict->has_other = true;
-}
-
-static int verdict_fault(const struct verdict *verdict, const struct request *request)
-{
-        const char *id = request->firmware_id;
-
-        if (verdict->has_dead)
-                return fault(FAULT_CARD_DEAD, "no card for %s answers any more (%s)", id,
-                             verdict->names);
-        if (verdict->has_empty && !verdict->has_pulled)
-                return fault(FAULT_CARD_EMPTY, "no licenses are left for %s (%s); add a card", id,
-                             verdict->names);
-        if (verdict->has_other && !verdict->has_pulled)
-                return fault(FAULT_WRONG_CARD, "no card holds %s (%s); put the right one in", id,
-                             verdict->names);
-        return fault(FAULT_NO_CARD, "there is no card for %s (%s); put one in", id,
-                     verdict->names[0] ? verdict->names : "the station has no reader");
-}
-
-/* 0 while there is hope, and until when that stands; else the fault. */
-static int desk_judge(const struct desk *desk, const struct request *request,
-                      uint64_t *ret_deadline_ns)
-{
-        struct verdict verdict = { 0 };
-        bool has_hope = false;
-
-        *ret_deadline_ns = WAIT_FOREVER;
-        if (desk->is_closing)
-                return fault(FAULT_CANCELLED, "the license desk is closing");
-        for (unsigned i = 0; i < desk->card_count; i++) {
-                if (card_gives_hope(&desk->cards[i], request, ret_deadline_ns))
-                        has_hope = true;
-                else
-                        card_blame(&desk->cards[i], request, &verdict);
-        }
-        return has_hope ? 0 : verdict_fault(&verdict, request);
+        if (!license_type(license + LICENSE_TYPE, type) || strcmp(type, request->type) != 0)
+                return fault(code, "%s answered with something else than a license of type %s", who,
+                             request->type);
+        if (version != 1)
+                return fault(code, "%s answered with license version %u, known is 1", who, version);
+        return 0;
 }
 
 void desk_changed(struct desk *desk)
 {
         for (struct request *r = desk->queue; r; r = r->next_queued)
                 waitlist_wake(&r->answered);
+        if (desk->queue)
+                waitlist_wake(&desk->work); /* a card set aside may be the only one now */
         if (desk->changed)
                 desk->changed(desk->changed_context);
 }
@@ -293,14 +238,17 @@ static int request_wait(struct desk *desk, struct request *request)
 }
 
 static int desk_ask(struct desk *desk, const struct ledger_request *wanted,
-                    struct ledger_license *ret_license)
+                    enum license_source source, struct ledger_license *ret_license)
 {
         struct request *request = request_find(desk, wanted);
         int r;
 
         if (!request) {
                 request = request_create(desk, wanted);
-                enqueue(desk, request, false);
+                if (source == LICENSE_FROM_SERVER)
+                        desk_question(desk, request);
+                else
+                        enqueue(desk, request, false);
         }
         request->waiters++;
         r = request_wait(desk, request);
@@ -311,18 +259,42 @@ static int desk_ask(struct desk *desk, const struct ledger_request *wanted,
         return r;
 }
 
+/* None is in hand: where is one to come from? */
+static int desk_obtain(struct desk *desk, const struct ledger_request *wanted,
+                       enum license_source source, struct ledger_license *ret_license)
+{
+        switch (source) {
+        case LICENSE_FROM_CARD:
+                return desk_ask(desk, wanted, source, ret_license);
+        case LICENSE_FROM_SERVER:
+                if (desk->is_closing)
+                        return fault(FAULT_CANCELLED, "the license desk is closing");
+                if (desk->server)
+                        return desk_ask(desk, wanted, source, ret_license);
+                return fault(FAULT_BAD_VALUE,
+                             "the station has no license server; name it in the station file");
+        case LICENSE_FROM_FILE:
+                return fault(FAULT_NO_LICENSE,
+                             "no license of type %s for %s and chip %s was imported; import it",
+                             wanted->type, wanted->firmware_id, wanted->certificate->fingerprint);
+        case LICENSE_GLOBAL:
+                break;
+        }
+        INSIST(source != LICENSE_GLOBAL); /* it is for any chip: nobody is asked */
+        return -FAULT_BAD_VALUE;
+}
+
 int desk_license(struct desk *desk, const struct ledger_request *request,
                  enum license_source source, struct ledger_license *ret_license)
 {
         struct ledger_license license = { 0 };
         int r;
 
-        INSIST(source == LICENSE_FROM_CARD);
         desk->callers++;
         r = ledger_find(desk->ledger, request, &license);
         if (r == 0)
-                r = desk_ask(desk, request, &license);
-        caller_leave(desk);
+                r = desk_obtain(desk, request, source, &license);
+        desk_leave(desk);
         if (r >= 0)
                 *ret_license = license;
         wipe(&license, sizeof(license));
@@ -338,6 +310,7 @@ int desk_open(const struct desk_settings *settings, struct desk **ret_desk)
         INSIST(desk);
         desk->ledger = settings->ledger;
         desk->profile = settings->profile;
+        desk->server = settings->server;
         desk->changed = settings->changed;
         desk->changed_context = settings->context;
         desk->card_count = settings->reader_count;
@@ -379,42 +352,33 @@ struct desk *desk_close(struct desk *desk)
         return NULL;
 }
 
-const char *desk_state_name(enum card_state state)
+static void show_card(const struct card *card, struct desk_card *shown)
 {
-        switch (state) {
-        case CARD_ABSENT:
-                return "absent";
-        case CARD_READY:
-                return "ready";
-        case CARD_BUSY:
-                return "busy";
-        case CARD_DEAD:
-                return "dead";
-        case CARD_EMPTY:
-                return "empty";
-        case CARD_WRONG:
-                return "wrong";
-        }
-        return "";
+        uint64_t left = card->info.counter;
+        bool is_left_alone = card->state == CARD_READY && card_is_aside(card);
+
+        *shown = (struct desk_card){ .left = card->info.counter,
+                                     .maximum = card->info.maximum,
+                                     .per_hour = card_per_hour(card),
+                                     .balance = card->balance,
+                                     .is_simulated = card->reader->is_simulated };
+        if (shown->per_hour && left)
+                shown->dry_us = clock_calendar_us() + left * 3600 * 1000000 / shown->per_hour;
+        memcpy(shown->serial, card->info.serial, sizeof(shown->serial));
+        memcpy(shown->reader, card->reader->name, sizeof(shown->reader));
+        memcpy(shown->firmware_id, card->info.firmware_id, sizeof(shown->firmware_id));
+        memcpy(shown->type, card->info.type, sizeof(shown->type));
+        snprintf(shown->state, sizeof(shown->state), "%s", desk_card_state(card));
+        memcpy(shown->sentence, is_left_alone ? card->aside_sentence : card->sentence,
+               sizeof(shown->sentence));
 }
 
 unsigned desk_cards(const struct desk *desk, struct desk_card *cards, unsigned capacity)
 {
         unsigned count = desk->card_count < capacity ? desk->card_count : capacity;
 
-        for (unsigned i = 0; i < count; i++) {
-                const struct card *card = &desk->cards[i];
-
-                cards[i] = (struct desk_card){ .left = card->info.counter,
-                                               .maximum = card->info.maximum,
-                                               .is_simulated = card->reader->is_simulated };
-                memcpy(cards[i].serial, card->info.serial, sizeof(cards[i].serial));
-                memcpy(cards[i].reader, card->reader->name, sizeof(cards[i].reader));
-                memcpy(cards[i].firmware_id, card->info.firmware_id, sizeof(cards[i].firmware_id));
-                snprintf(cards[i].state, sizeof(cards[i].state), "%s",
-                         desk_state_name(card->state));
-                memcpy(cards[i].sentence, card->sentence, sizeof(cards[i].sentence));
-        }
+        for (unsigned i = 0; i < count; i++)
+                show_card(&desk->cards[i], &cards[i]);
         return count;
 }
 

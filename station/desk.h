@@ -2,10 +2,12 @@
  * desk.h - the license desk: sites ask, cards answer, first come, first served.
  *
  * One fiber a reader: connect, read who the card is, reconcile with the ledger, then serve. A
- * request goes to any ready card with its firmware identifier, the one that will be free first. A
- * card that dies or is pulled is set aside, its request goes back to the head of the queue, and the
- * others go on. No card is asked before the caller has a certificate, and none when the ledger
- * holds a license for the chip.
+ * request goes to any ready card with its firmware identifier and type, the one that will be free
+ * first. A card that dies or is pulled is set aside, its request goes back to the head of the queue,
+ * and the others go on. One that is much slower than the others of its kind, or answered with
+ * something else than a license of its type, is left alone for a while, as long as others can serve.
+ * No card is asked before the caller has a certificate, and none when the ledger holds a license for
+ * the chip.
  */
 #pragma once
 
@@ -17,7 +19,7 @@ struct desk_card {
         char serial[17];
         char reader[128];
         char firmware_id[33];
-        char state[16];     /* "absent", "ready", "busy", "dead", "empty", "wrong" */
+        char state[16];     /* "absent", "ready", "busy", "slow", "dead", "empty", "wrong" */
         char sentence[160]; /* why, when not ready */
         char type[5];       /* of its licenses */
         uint32_t left, maximum;

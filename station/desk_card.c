@@ -18,12 +18,11 @@
 #define PAUSE_LAST_NS  (30 * NS_PER_S)
 /* A chip whose license made so many cards fall silent gets no other. */
 #define DEATHS_MAX 2
-/* A license that cannot be written down is paid for: try that often, a second apart. */
-#define KEEP_TRIES 3
-
-/* The record of license.h. */
-#define LICENSE_TYPE    0
-#define LICENSE_VERSION 8
+/* A card that did not give a license so often running is not asked again before it was taken out. */
+#define FAILURES_MAX 3
+/* A card that has said nothing for so long is asked who it is before it is trusted with an intent:
+ * one that was pulled meanwhile would leave it open. */
+#define FRESH_NS NS_PER_S
 
 static void set_state(struct card *card, enum card_state state, const char *sentence)
 {
@@ -60,10 +59,16 @@ static int check_usable(const struct card *card, const struct hsm_info *info)
         if (info->state != HSM_STATE_OPERATIONAL)
                 return fault(FAULT_CARD_STATE, "card %s is %s; it must be programmed first",
                              info->serial, states[info->state]);
-        if (strcmp(info->type, "SFI") != 0)
-                return fault(FAULT_WRONG_CARD, "card %s is for %s, an install needs SFI",
-                             info->serial, info->type);
         return check_serial_is_free(card, info);
+}
+
+/* What the books say of it, for whoever looks; it is no reason to stop. */
+static void card_count(struct card *card)
+{
+        struct ledger_balance balance;
+
+        if (ledger_balance(card->desk->ledger, NULL, card->info.serial, &balance) >= 0)
+                card->balance = balance;
 }
 
 /* Believe what the card says of itself: compare it with the ledger, then show it. */
@@ -74,13 +79,23 @@ static int card_accept(struct card *card, const struct hsm_info *info)
 
         if (r < 0)
                 return r;
+        if (strcmp(card->info.serial, info->serial) != 0)
+                card_pace_forget(card);
         card->info = *info;
         card->is_in = true; /* its serial is taken before anybody else can look */
+        card->seen_ns = clock_now_ns();
         r = ledger_reconcile(card->desk->ledger, info, found);
         if (r < 0)
                 return r;
-        set_state(card, info->counter > 0 ? CARD_READY : CARD_EMPTY,
-                  info->counter > 0 || found[0] ? found : "no licenses are left on it");
+        card_count(card);
+        if (info->counter == 0)
+                set_state(card, CARD_EMPTY, found[0] ? found : "no licenses are left on it");
+        else if (card->failures < FAILURES_MAX)
+                set_state(card, CARD_READY, found);
+        else
+                set_state(card, CARD_WRONG,
+                          "it gave no license several times running; take it out, and put it in "
+                          "again to try it once more");
         return 0;
 }
 
@@ -102,48 +117,34 @@ static bool is_same(const struct hsm_info *a, const struct hsm_info *b)
                strcmp(a->firmware_id, b->firmware_id) == 0;
 }
 
-/* Wait for work; look at the card when none comes. */
-static int card_idle(struct card *card)
+/* Is it still the card it was? */
+static int card_look(struct card *card)
 {
         struct hsm_info info;
-        int r = waitlist_wait(&card->desk->work, LOOK_NS);
+        int r = hsm_info(card->reader, card->desk->profile, &info);
 
-        if (r != -FAULT_TIMEOUT)
-                return r;
-        r = hsm_info(card->reader, card->desk->profile, &info);
         if (r < 0)
                 return r;
+        card->seen_ns = clock_now_ns();
         return is_same(&info, &card->info) ? 0 : card_accept(card, &info);
 }
 
-/* --- serving ------------------------------------------------------------------------------- */
-
-/* What can be seen of a license without the chip's key. */
-static int check_license(const struct card *card, const uint8_t license[static LICENSE_LENGTH])
+/* Wait for work; look at the card when it has said nothing for long. */
+static int card_idle(struct card *card)
 {
-        if (memcmp(license + LICENSE_TYPE, "SFI.", 4) != 0)
-                return fault(FAULT_CARD_DEAD,
-                             "card %s answered with something else than an SFI "
-                             "license",
-                             card->info.serial);
-        if (load_le32(license + LICENSE_VERSION) != 1)
-                return fault(FAULT_CARD_DEAD,
-                             "card %s answered with license version %u, known is 1",
-                             card->info.serial, load_le32(license + LICENSE_VERSION));
-        return 0;
-}
+        uint64_t now_ns = clock_now_ns(), look_ns = card->seen_ns + LOOK_NS;
+        int r = look_ns > now_ns ? waitlist_wait(&card->desk->work, look_ns - now_ns)
+                                 : -FAULT_TIMEOUT;
 
-static int keep_license(struct card *card, const struct ledger_license *license)
-{
-        int r = ledger_store(card->desk->ledger, license->id, license->bytes);
-
-        for (int tries = 1; r < 0 && tries < KEEP_TRIES; tries++) {
-                if (fiber_sleep_ns(NS_PER_S) < 0)
-                        continue; /* nothing is worth more than the license */
-                r = ledger_store(card->desk->ledger, license->id, license->bytes);
-        }
+        if (r != -FAULT_TIMEOUT)
+                return r;
+        r = card_look(card);
+        if (r >= 0)
+                card_count(card); /* sites have settled licenses meanwhile */
         return r;
 }
+
+/* --- serving ------------------------------------------------------------------------------- */
 
 /* The license is on disk. */
 static void card_delivered(struct card *card, struct request *request)
@@ -167,7 +168,7 @@ static void request_after_death(struct card *card, struct request *request, int 
                 desk_give_back(card->desk, request);
         else
                 desk_answer(card->desk, request,
-                            fault((enum fault)(-result), "%u cards fell silent over this chip; %s",
+                            fault((enum fault)(-result), "%u cards failed over this chip; %s",
                                   request->deaths, sentence));
 }
 
@@ -204,15 +205,29 @@ static int card_sort_out(struct card *card, struct request *request, int result)
         return fault((enum fault)(-result), "%s", sentence);
 }
 
-/* The ledger has a license for this chip already: it was stored after the caller had looked. */
-static void answer_from_ledger(struct card *card, struct request *request)
+/* The APDU, and whether its answer is what was asked for. */
+static int card_ask(struct card *card, struct request *request)
 {
         struct ledger_license *license = &request->license;
-        int r = ledger_find(card->desk->ledger, &request->ledger, license);
+        uint64_t start_ns = clock_now_ns();
+        char who[32];
+        int r = hsm_license(card->reader, card->desk->profile, &request->certificate,
+                            license->bytes);
 
-        if (r == 0)
-                r = fault(FAULT_STORE, "the ledger has a license and does not find it");
-        desk_answer(card->desk, request, r < 0 ? r : 0);
+        if (r == -FAULT_CARD_DEAD)
+                card->failures++;
+        if (r < 0)
+                return r;
+        card->seen_ns = clock_now_ns();
+        snprintf(who, sizeof(who), "card %s", card->info.serial);
+        r = desk_check_license(request, license->bytes, FAULT_CARD_DEAD, who);
+        if (r < 0) {
+                card->failures++;
+                card_failed(card, fault_sentence(r));
+                return r;
+        }
+        card_made(card, card->seen_ns - start_ns);
+        return 0;
 }
 
 /* Write-ahead: intent on disk, the card, license on disk, the answer. */
@@ -220,53 +235,72 @@ static int card_spend(struct card *card, struct request *request)
 {
         struct desk *desk = card->desk;
         struct ledger_license *license = &request->license;
+        char sentence[512];
         int r = ledger_intend(desk->ledger, &request->ledger, card->info.serial, card->info.counter,
                               &license->id);
 
         if (r < 0) {
                 if (r == -FAULT_DUPLICATE)
-                        answer_from_ledger(card, request);
+                        desk_answer_from_ledger(desk, request);
                 else
                         desk_answer(desk, request, r);
                 set_state(card, CARD_READY, "");
                 return 0;
         }
-        r = hsm_license(card->reader, desk->profile, &request->certificate, license->bytes);
-        if (r >= 0)
-                r = check_license(card, license->bytes);
+        r = card_ask(card, request);
         if (r < 0)
                 return card_sort_out(card, request, r);
-        r = keep_license(card, license);
+        r = desk_keep(desk, license);
         if (r < 0) {
-                char sentence[512];
-
                 snprintf(sentence, sizeof(sentence), "%s", fault_sentence(r));
                 desk_answer(desk, request, r);
                 return fault((enum fault)(-r), "%s", sentence);
         }
         card_delivered(card, request);
+        card_count(card);
         return 0;
+}
+
+/* Still there, and still for this request? Else the request goes back: 0, or the fault of the card. */
+static int card_make_sure(struct card *card, struct request *request)
+{
+        char sentence[512];
+        int r = clock_now_ns() - card->seen_ns > FRESH_NS ? card_look(card) : 0;
+
+        if (r >= 0 && !card->desk->is_closing &&
+            (card->state == CARD_BUSY || card->state == CARD_READY) &&
+            desk_card_matches(card, request->firmware_id, request->type))
+                return 1;
+        snprintf(sentence, sizeof(sentence), "%s", r < 0 ? fault_sentence(r) : "");
+        desk_give_back(card->desk, request);
+        return r < 0 ? fault((enum fault)(-r), "%s", sentence) : 0;
+}
+
+static int card_work(struct card *card, struct request *request)
+{
+        int r;
+
+        set_state(card, CARD_BUSY, "");
+        r = card_make_sure(card, request);
+        if (r <= 0)
+                return r;
+        card->state = CARD_BUSY; /* a look may have found the card to be another one, and ready */
+        card->is_spending = true;
+        r = card_spend(card, request);
+        card->is_spending = false;
+        return r;
 }
 
 /* Returns the fault that ended it; 0 when the desk closes. `ret_has_served`: it made a license. */
 static int card_serve(struct card *card, bool *ret_has_served)
 {
         while (!card->desk->is_closing) {
-                struct request *request = card->state == CARD_READY
-                                                  ? desk_take(card->desk, card->info.firmware_id)
-                                                  : NULL;
+                struct request *request =
+                        card->state == CARD_READY ? desk_take(card->desk, card) : NULL;
                 uint32_t left = card->info.counter;
-                int r;
+                int r = request ? card_work(card, request) : card_idle(card);
 
-                if (!request) {
-                        r = card_idle(card);
-                } else {
-                        set_state(card, CARD_BUSY, "");
-                        card->is_spending = true;
-                        r = card_spend(card, request);
-                        card->is_spending = false;
-                        *ret_has_served |= r >= 0 && card->info.counter < left;
-                }
+                *ret_has_served |= request && r >= 0 && card->info.counter < left;
                 if (r < 0)
                         return r;
         }
@@ -280,6 +314,7 @@ static enum card_state state_after(int result)
         switch (result) {
         case -FAULT_TIMEOUT:
         case -FAULT_NO_CARD:
+        case -FAULT_SYSTEM: /* no pcscd, or another program holds it */
                 return CARD_ABSENT;
         case -FAULT_REFERENCE_ONLY:
         case -FAULT_CARD_REFUSED:
@@ -304,29 +339,54 @@ static void card_set_aside(struct card *card, int result)
         set_state(card, state, sentence);
 }
 
+/* What a card that is taken out was blamed for is forgotten. */
+static void card_forgive(struct card *card, int result)
+{
+        if (result == -FAULT_TIMEOUT || (result == -FAULT_NO_CARD && card->state == CARD_WRONG))
+                card->failures = 0;
+}
+
+/* How long until the reader is looked at again. An empty one at once, for connecting waits for the
+ * card; so is one whose card was just pulled: another may follow by the same hand. Where reader or
+ * pcscd are away, connecting has waited for them: soon. Else longer each time. */
+static uint64_t pause_after(int result, bool has_served, bool *was_pulled, uint64_t *next_ns)
+{
+        bool is_first_pull = result == -FAULT_NO_CARD && (has_served || !*was_pulled);
+        uint64_t pause_ns;
+
+        if (has_served || result == -FAULT_TIMEOUT)
+                *next_ns = PAUSE_FIRST_NS;
+        *was_pulled = result == -FAULT_NO_CARD;
+        if (result == -FAULT_TIMEOUT || is_first_pull)
+                return 0;
+        if (state_after(result) == CARD_ABSENT)
+                return PAUSE_FIRST_NS;
+        pause_ns = *next_ns;
+        *next_ns = pause_ns < PAUSE_LAST_NS / 2 ? 2 * pause_ns : PAUSE_LAST_NS;
+        return pause_ns;
+}
+
 int desk_card_procedure(void *subject)
 {
         struct card *card = subject;
-        uint64_t pause_ns = PAUSE_FIRST_NS;
+        uint64_t next_ns = PAUSE_FIRST_NS;
+        bool was_pulled = false;
 
         while (!card->desk->is_closing) {
                 bool has_served = false;
+                uint64_t pause_ns;
                 int r = card_bring_up(card);
 
                 if (r >= 0)
                         r = card_serve(card, &has_served);
                 card->is_in = false;
+                card_forgive(card, r);
                 if (!card->desk->is_closing)
                         card_set_aside(card, r);
                 reader_disconnect(card->reader);
-                /* An empty reader is looked at again at once: connecting waits for the card. */
-                if (has_served || r == -FAULT_TIMEOUT)
-                        pause_ns = PAUSE_FIRST_NS;
-                if (r == -FAULT_TIMEOUT || card->desk->is_closing)
-                        continue;
-                if (fiber_sleep_ns(pause_ns) < 0)
-                        continue; /* only closing cancels a card's fiber */
-                pause_ns = pause_ns < PAUSE_LAST_NS / 2 ? 2 * pause_ns : PAUSE_LAST_NS;
+                pause_ns = pause_after(r, has_served, &was_pulled, &next_ns);
+                if (pause_ns && !card->desk->is_closing)
+                        IGNORE(fiber_sleep_ns(pause_ns)); /* only closing cancels it */
         }
         return 0;
 }

@@ -6,8 +6,9 @@
  * The order is the safety argument: read everything; then the certificate; only then ask for a license
  * and begin to change the part; make the license durable as offered; only then hand it over.
  */
-#include "station/install.h"
+#include "station/install_parts.h"
 
+#include "drivers/family_fields.h"
 #include "scheduler/fiber.h"
 #include "scheduler/loop.h"
 #include "station/log.h"
@@ -18,12 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
-struct step {
-        const char *name;
-        int (*perform)(struct install *install);
-};
-
-static const char *site_about(const struct install *install)
+const char *install_about(const struct install *install)
 {
         static char about[32];
 
@@ -31,13 +27,14 @@ static const char *site_about(const struct install *install)
         return about;
 }
 
-static void begin_step(struct install *install, const char *name)
+void install_begin_step(struct install *install, const char *name)
 {
         install->step = name;
         install->step_started_ns = clock_now_ns();
         install->work_done = install->work_total = 0;
         install->progress = (struct rss_progress){ 0 };
-        log_line(site_about(install), "%s", name);
+        log_line(install_about(install), "%s", name);
+        recorder_say(install->site->recorder, "step: %s", name);
         station_changed(install->station);
 }
 
@@ -58,13 +55,16 @@ static bool area_is_in_flash(const struct sfi_area *area)
         return area->type == SFI_FIRMWARE || area->type == SFI_MODULE;
 }
 
-static bool image_touches(const struct sfi *sfi, uint32_t address, uint32_t length)
+/* An image may name flash by its secure alias; sectors are named by the plain one. */
+static bool image_touches(const struct install *install, uint32_t address, uint32_t length)
 {
+        const struct sfi *sfi = install->lot->sfi;
+
         for (unsigned i = 0; i < sfi->count; i++) {
                 const struct sfi_area *area = &sfi->areas[i];
+                uint32_t at = family_plain_address(install->target.family, area->address);
 
-                if (area_is_in_flash(area) && area->address < address + length &&
-                    address < area->address + area->length)
+                if (area_is_in_flash(area) && at < address + length && address < at + area->length)
                         return true;
         }
         return false;
@@ -81,7 +81,7 @@ static int each_touched_sector(struct install *install,
                 for (uint32_t at = 0; at < family->bank_length; at += family->sector_length) {
                         uint32_t address = family->bank_address[bank] + at;
 
-                        if (!image_touches(install->lot->sfi, address, family->sector_length))
+                        if (!image_touches(install, address, family->sector_length))
                                 continue;
                         r = act(install, address);
                         if (r < 0)
@@ -120,9 +120,9 @@ static int erase_sector(struct install *install, uint32_t address)
 /* A part that is closed already was either never ours, or closed by an install whose end we missed. */
 static int check_open(struct install *install)
 {
-        uint8_t level = target_protection_level(install->options);
+        uint8_t level = family_protection(install->target.family, install->options);
 
-        if (level == 0xAA)
+        if (family_is_open(install->target.family, install->options))
                 return 0;
         if (install->history.was_interrupted)
                 return fault(FAULT_NOT_PROVABLE,
@@ -143,15 +143,16 @@ static int check_size(struct install *install)
                 bank = (install->identity.flash_kib << 10) / family->banks;
         for (unsigned i = 0; i < sfi->count; i++) {
                 const struct sfi_area *area = &sfi->areas[i];
+                uint32_t at = family_plain_address(family, area->address);
                 bool fits = !area_is_in_flash(area);
 
                 for (unsigned b = 0; b < family->banks && !fits; b++)
-                        fits = area->address >= family->bank_address[b] &&
-                               area->address - family->bank_address[b] + area->length <= bank;
+                        fits = at >= family->bank_address[b] &&
+                               at - family->bank_address[b] + area->length <= bank;
                 /* An area may run from the end of a full bank into the next one. */
                 if (!fits && bank == family->bank_length)
-                        fits = area->address >= family->bank_address[0] &&
-                               area->address - family->bank_address[0] + area->length <=
+                        fits = at >= family->bank_address[0] &&
+                               at - family->bank_address[0] + area->length <=
                                        family->banks * family->bank_length;
                 if (!fits)
                         return fault(FAULT_WRONG_PART,
@@ -179,7 +180,8 @@ static int check_blank(struct install *install)
         return r;
 }
 
-static int check_part(struct install *install)
+/* Is the part as a part must be that is installed for the first time? Little is read for it. */
+static int check_state(struct install *install)
 {
         struct target *target = &install->target;
         int r;
@@ -196,38 +198,28 @@ static int check_part(struct install *install)
         r = check_size(install);
         if (r < 0)
                 return r;
-        r = target_check_boot(target);
-        if (r < 0)
-                return r;
-        r = rss_check_allowed(target, &install->station->rss);
-        if (r < 0)
-                return r;
-        return check_blank(install);
+        /* an RSSe is started by the tool; where the core runs before does not matter (13.7) */
+        return target->family->needs_rsse ? 0 : target_check_boot(target);
 }
 
-/* --- certificate and license --------------------------------------------------------------- */
-
-/* Runs beside the preparation: a card needs 1-2 s. */
-static int ask_for_license(void *subject)
+int install_check_part(struct install *install)
 {
-        struct install *install = subject;
-        struct ledger_request request = {
-                .certificate = &install->certificate,
-                .firmware_id = install->lot->order.firmware_id,
-                .type = "SFI",
-                .order = install->lot->order.id,
-                .site = install->site->settings->name,
-        };
-        int r = desk_license(install->station->desk, &request, LICENSE_FROM_CARD,
-                             &install->license);
+        int r = check_state(install);
 
-        if (r < 0)
-                snprintf(install->license_sentence, sizeof(install->license_sentence), "%s",
-                         fault_sentence(r));
-        install->is_license_there = true;
-        waitlist_wake(&install->license_there);
-        return r;
+        return r < 0 ? r : check_blank(install);
 }
+
+/* Whether the RSS may be spoken to is told before the flash is read, which takes time. */
+static int check_part(struct install *install)
+{
+        int r = check_state(install);
+
+        if (r == 0)
+                r = rss_check_allowed(&install->target, &install->station->rss);
+        return r < 0 ? r : check_blank(install);
+}
+
+/* --- certificate --------------------------------------------------------------------------- */
 
 /* Read twice: what its signature covers is not public, so nothing else shows a bit that was flipped on
  * the way there, and a license for it would be lost. */
@@ -247,38 +239,13 @@ static int read_certificate(struct install *install)
                              install->certificate.fingerprint, again.fingerprint);
         memcpy(install->record.certificate, install->certificate.fingerprint,
                sizeof(install->record.certificate));
-        install->license_fiber = fiber_spawn("license", ask_for_license, install);
-        return 0;
-}
-
-static int join_license(struct install *install)
-{
-        int r = fiber_join(install->license_fiber);
-
-        install->license_fiber = NULL;
-        return r;
-}
-
-/* Not by joining alone: a stop must be able to end this wait. */
-static int obtain_license(struct install *install)
-{
-        int r;
-
-        while (!install->is_license_there) {
-                r = waitlist_wait(&install->license_there, WAIT_FOREVER);
-                if (r < 0)
-                        return r;
-        }
-        r = join_license(install);
-        if (r < 0)
-                return fault((enum fault) - r, "%s", install->license_sentence);
-        install->record.license_was_in_hand = install->license.was_in_hand;
+        licenses_ask(install);
         return 0;
 }
 
 /* --- changing the part --------------------------------------------------------------------- */
 
-static int erase_flash(struct install *install)
+int install_erase_flash(struct install *install)
 {
         if (!install->must_erase)
                 return 0;
@@ -292,33 +259,43 @@ static int activate_security(struct install *install)
         uint32_t options[OPTION_ROWS_MAX];
 
         memcpy(options, install->options, sizeof(options));
-        options[0] |= TARGET_SECURITY | TARGET_ST_RAM_SIZE_3;
-        install->security_changed = options[0] != install->options[0];
+        family_secure(install->target.family, options);
+        install->security_changed = memcmp(options, install->options, sizeof(options)) != 0;
         return target_write_options(&install->target, options);
 }
 
-static int install_parts(struct install *install)
+static int install_each_part(struct install *install, const uint8_t *licenses)
 {
         struct lot *lot = install->lot;
-        int r = fiber_yield(); /* the last moment at which a stop is heard */
 
-        if (r < 0)
-                return r;
-        install->is_past_return = true;
-        r = ledger_offer(install->station->ledger, install->license.id);
-        if (r < 0)
-                return r;
-        install->was_offered = true;
         for (unsigned i = 0; i < lot->part_count; i++) {
-                r = rss_install_part(&install->target, &install->station->rss, lot->sfi,
-                                     &lot->parts[i], i + 1 == lot->part_count,
-                                     install->license.bytes, &install->progress);
+                int r = rss_install_part(&install->target, &install->station->rss, lot->sfi,
+                                         &lot->parts[i], i + 1 == lot->part_count, licenses,
+                                         install->license_count, &install->progress);
+
                 if (r < 0)
                         return lot->part_count == 1
                                        ? r
                                        : fault_prefix(r, "part %u of %u", i + 1, lot->part_count);
         }
         return 0;
+}
+
+static int install_parts(struct install *install)
+{
+        uint8_t licenses[INSTALL_LICENSES_MAX * LICENSE_LENGTH];
+        int r = fiber_yield(); /* the last moment at which a stop is heard */
+
+        if (r < 0)
+                return r;
+        install->is_past_return = true;
+        r = licenses_offer(install);
+        if (r < 0)
+                return r;
+        licenses_copy(install, licenses);
+        r = install_each_part(install, licenses);
+        wipe(licenses, sizeof(licenses));
+        return r;
 }
 
 /* --- evidence ------------------------------------------------------------------------------ */
@@ -331,28 +308,35 @@ static int prove_result(struct install *install)
 
         if (r < 0)
                 return r;
-        if (!target_is_secure(install->options))
+        if (!family_is_secure(install->target.family, install->options))
                 return fault(FAULT_OPTION_BYTES, "SECURITY reads 0 after the install");
         return 0;
 }
 
-static const struct step steps[] = {
-        { "check the part", check_part },
-        { "read the certificate", read_certificate },
-        { "erase", erase_flash },
-        { "activate security", activate_security },
-        { "obtain the license", obtain_license },
-        { "install", install_parts },
+static const struct install_step native_steps[] = {
+        { "check the part", check_part },          { "read the certificate", read_certificate },
+        { "erase", install_erase_flash },          { "activate security", activate_security },
+        { "obtain the license", licenses_obtain }, { "install", install_parts },
         { "prove the result", prove_result },
 };
 
+const struct install_steps install_native = { native_steps, LENGTH_OF(native_steps) };
+
+static bool is_by_vendor(const struct install *install)
+{
+        return install->station->settings.installer == INSTALLER_VENDOR;
+}
+
 static int perform(struct install *install)
 {
-        for (unsigned i = 0; i < LENGTH_OF(steps); i++) {
+        const struct install_steps *steps =
+                is_by_vendor(install) ? &install_by_vendor : &install_native;
+
+        for (size_t i = 0; i < steps->count; i++) {
                 int r;
 
-                begin_step(install, steps[i].name);
-                r = steps[i].perform(install);
+                install_begin_step(install, steps->steps[i].name);
+                r = steps->steps[i].perform(install);
                 if (r < 0)
                         return r;
         }
@@ -368,7 +352,9 @@ static void restore_options(struct install *install)
         const char *left = NULL;
         size_t end = strlen(record->sentence);
 
-        if (install->is_past_return)
+        if (is_by_vendor(install))
+                left = install_vendor_left(install);
+        else if (install->is_past_return)
                 left = "; the part is left secured and partly installed";
         else if (install->security_changed &&
                  target_write_options(&install->target, install->options) < 0)
@@ -377,32 +363,33 @@ static void restore_options(struct install *install)
                 snprintf(record->sentence + end, sizeof(record->sentence) - end, "%s", left);
 }
 
-static int settle_license(struct install *install, int outcome)
-{
-        struct ledger *ledger = install->station->ledger;
-
-        if (!install->was_offered)
-                return 0;
-        if (outcome == 0)
-                return ledger_settle(ledger, install->license.id, true, "installed");
-        if (outcome == -FAULT_BAD_LICENSE)
-                return ledger_settle(ledger, install->license.id, false, install->record.sentence);
-        return 0; /* it stays offered: in hand for the next attempt on this chip */
-}
-
 static int put_back(struct install *install, int outcome)
 {
         int r;
 
-        if (install->license_fiber) {
-                fiber_cancel(install->license_fiber);
-                (void)join_license(install); /* stored all the same if a card was at it */
-        }
+        licenses_end_asking(install);
         if (outcome < 0 && outcome != -FAULT_UNPLUGGED)
                 restore_options(install);
-        r = settle_license(install, outcome);
-        wipe(&install->license, sizeof(install->license));
+        r = licenses_settle(install, outcome);
+        licenses_wipe(install);
+        install_vendor_finish(install);
         return r;
+}
+
+/* What the wire saw, where it is wanted. That it cannot be kept is no fault of the unit. */
+static void keep_capture(struct install *install)
+{
+        struct station *station = install->station;
+        struct site *site = install->site;
+        char name[CAPTURE_NAME_MAX];
+        int r = captures_keep(&station->captures, site->recorder, &install->record,
+                              site->probe.version.text, name);
+
+        if (r < 0)
+                station_alarm(station, "site %s: the capture was not kept: %s",
+                              site->settings->name, fault_sentence(r));
+        else if (name[0])
+                log_line(install_about(install), "capture %s", name);
 }
 
 /* --- the attempt --------------------------------------------------------------------------- */
@@ -424,7 +411,8 @@ int install_identify(struct install *install, struct station *station, struct si
         snprintf(record->site, sizeof(record->site), "%s", site->settings->name);
         snprintf(record->probe, sizeof(record->probe), "%s",
                  wire_identity(site->probe.wire)->serial);
-        begin_step(install, "connect");
+        recorder_begin(site->recorder);
+        install_begin_step(install, "connect");
         r = target_attach(&install->target, station->settings.clock_khz);
         if (r == 0)
                 r = target_identify(&install->target, &install->identity);
@@ -460,9 +448,10 @@ int install_attempt(struct install *install, int identified)
         }
         record->result = result_of(outcome);
         r = records_close_attempt(records, record);
-        log_line(site_about(install), "unit %s attempt %u: %s%s%s%s%s", record->unit,
+        log_line(install_about(install), "unit %s attempt %u: %s%s%s%s%s", record->unit,
                  record->attempt, result_name(record->result), outcome < 0 ? " " : "",
                  record->fault, outcome < 0 ? ": " : "", record->sentence);
+        keep_capture(install);
         install->step = "";
         return r < 0 ? r : outcome;
 }
@@ -471,6 +460,8 @@ unsigned install_progress(const struct install *install)
 {
         const struct rss_progress *rss = &install->progress;
 
+        if (install->vendor.is_installing)
+                return install->vendor.output.progress;
         if (install->work_total)
                 return (unsigned)(1000ull * install->work_done / install->work_total);
         if (rss->bytes_total)

@@ -2,8 +2,8 @@
  * install.h - one attempt on one unit: the secure install over SWD, as a table of named steps.
  *
  * AN5054 rev 18 sections 3.3 and 4.3.6, spec/secure-install.md 13.1-13.2. Everything that can be read
- * is read and compared before anything is written and before a license is asked for; the license is
- * made while the site prepares the part; the license is durable before it is offered to the target.
+ * is read and compared before anything is written and before a license is asked for; licenses are
+ * made while the site prepares the part; they are durable before they are offered to the target.
  */
 #pragma once
 
@@ -12,6 +12,8 @@
 #include "drivers/target.h"
 #include "scheduler/fiber.h"
 #include "station/desk.h"
+#include "station/install_license.h"
+#include "station/install_vendor.h"
 #include "station/record.h"
 
 struct lot;
@@ -37,12 +39,10 @@ struct install {
         bool must_erase;
         bool security_changed; /* by us, in this attempt */
         struct certificate certificate;
-        struct fiber *license_fiber; /* asks the desk while the site prepares */
-        bool is_license_there;       /* the asking has ended, one way or the other */
-        struct waitlist license_there;
-        char license_sentence[256];
-        struct ledger_license license;
-        bool was_offered;
+        struct install_license licenses[INSTALL_LICENSES_MAX]; /* the image's, then the modules' */
+        unsigned license_count;
+        struct waitlist license_there; /* the asking for one of them has ended */
+        struct install_vendor vendor;  /* where the vendor's tool installs */
 };
 
 /* Attach to the part in the site and read who it is; looks up its history in the lot (waits). Opens

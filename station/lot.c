@@ -9,6 +9,7 @@
 
 #include "scheduler/loop.h"
 #include "station/log.h"
+#include "station/lot_plan.h"
 #include "station/receipt.h"
 #include "station/result.h"
 #include "station/station.h"
@@ -23,6 +24,7 @@ static struct lot *lot_free(struct lot *lot)
                 return NULL;
         sfi_free(lot->sfi);
         drop_order_free(lot->file);
+        wipe(lot->global_license, sizeof(lot->global_license));
         free(lot);
         return NULL;
 }
@@ -61,6 +63,7 @@ static int check_order(struct station *station, struct lot *lot, bool *ret_done,
                        struct order_error *error)
 {
         struct drop_order *file = lot->file;
+        char digest[65];
         int r;
 
         r = order_parse(file->text->data, file->text->length, station->drop_directory, &lot->order,
@@ -74,6 +77,15 @@ static int check_order(struct station *station, struct lot *lot, bool *ret_done,
         }
         r = order_load_image(&lot->order, &station->family, &station->rss, station->workers,
                              &lot->sfi, error);
+        if (r < 0)
+                return r;
+        r = order_load_license(&lot->order, &station->rss, station->license_server != NULL,
+                               lot->global_license, digest, error);
+        if (r < 0)
+                return r;
+        if (digest[0])
+                log_line(about(lot), "global license, SHA-256 %s", digest);
+        r = vendor_check_order(station, lot, error);
         if (r < 0)
                 return r;
         r = sfi_parts(lot->sfi, lot->parts, LOT_PARTS_MAX);
@@ -164,9 +176,9 @@ static int work_through(struct station *station, struct lot *lot)
         struct lots *lots = &station->lots;
 
         while (lot->in_work || (lot->state == LOT_RUNNING && !is_full(lot))) {
-                int r = waitlist_wait(&lots->changed, WAIT_FOREVER);
+                int r = waitlist_wait(&lots->changed, lot_plan(station, lot));
 
-                if (r < 0)
+                if (r < 0 && r != -FAULT_TIMEOUT)
                         return r;
         }
         return 0;
@@ -329,7 +341,7 @@ unsigned lot_licenses_at_sites(const struct station *station, const struct lot *
                 const struct site *site = &station->sites[i];
 
                 if (site->state == SITE_BUSY && site->install.lot == lot &&
-                    site->install.license.id)
+                    licenses_are_there(&site->install))
                         count++;
         }
         return count;
@@ -354,14 +366,18 @@ void lot_hold(struct station *station, const char *sentence)
         struct lot *lot = station->lots.running;
 
         station_alarm(station, "line stopped: %s", sentence);
-        if (lot)
-                snprintf(lot->held, sizeof(lot->held), "%s", sentence);
+        if (!lot)
+                return;
+        snprintf(lot->held, sizeof(lot->held), "%s", sentence);
+        lot->is_held_for_cards = false;
 }
 
 void lot_release(struct station *station)
 {
-        if (station->lots.running)
-                station->lots.running->held[0] = '\0';
+        struct lot *lot = station->lots.running;
+
+        if (lot && !lot->is_held_for_cards)
+                lot->held[0] = '\0';
         waitlist_wake(&station->lots.changed);
 }
 

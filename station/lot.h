@@ -35,8 +35,12 @@ struct lot {
         struct ledger_balance balance;
         uint32_t licenses_in_work; /* of those in hand: of units that have no result yet */
         uint32_t in_work;
-        uint64_t opened_ns; /* when it began to give places, loop clock */
-        char held[160];     /* why no unit may start: a fault that stops the line; "" */
+        uint64_t opened_ns; /* when it last began to give places, loop clock */
+        char held[160];     /* why no unit may start: a fault that stops the line, a card; "" */
+        bool is_held_for_cards, is_shortage_told; /* lot_plan.c */
+        char lack_told[256];                      /* the alarm that stands; "" */
+        uint64_t lack_since_ns;                   /* 0: the cards can serve */
+        uint8_t global_license[LICENSE_LENGTH];   /* where the order names one */
 };
 
 struct lots {

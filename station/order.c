@@ -2,10 +2,11 @@
  * One order: a YAML document of known fields.
  *
  * The bytes are checked first (size, UTF-8, no control characters), then libyaml's events are read
- * in one straight pass: a mapping of fields, one of which, `image`, is a mapping itself. A form of
- * two levels needs no tree, so nothing an order can say makes us build one: whatever is deeper,
- * anchored, tagged or repeated is refused where it stands. Each field is a row of a table with the
- * function that reads it and the words a refusal uses.
+ * in one straight pass: a mapping of fields, of which `image` and `license` are mappings themselves
+ * and `modules` is a list of some. A form whose levels are known needs no tree, so nothing an order
+ * can say makes us build one: whatever is deeper, anchored, tagged or repeated is refused where it
+ * stands. Each field is a row of a table with the group it stands in, the function that reads it and
+ * the words a refusal uses.
  *
  * What YAML would read as something else than it looks (077, 1_000, null) is refused rather than
  * guessed at. The first thing wrong is the one told.
@@ -30,9 +31,12 @@ struct form {
         yaml_parser_t parser;
         const char *directory;
         struct order *order;
+        void *place; /* what the fields of the present group are parts of */
         struct order_error *error;
         unsigned *lines; /* of each field of the table; 0 not seen */
 };
+
+enum group { ORDER, IMAGE, LICENSE, MODULE };
 
 /* A scalar. `shown` is what a sentence may quote of it. */
 struct value {
@@ -44,7 +48,10 @@ struct value {
 
 struct field {
         const char *name;
-        bool in_image, is_optional;
+        enum group in;    /* where it stands */
+        enum group opens; /* ORDER: it is a value */
+        bool is_list;     /* it opens a list of groups */
+        bool is_optional;
         int (*read)(struct form *, const struct field *, const struct value *);
         size_t offset, capacity;               /* a text */
         bool (*is_good)(const char *, size_t); /* a text */
@@ -79,7 +86,7 @@ static int refuse_value(struct form *form, const struct field *field, const stru
 
 static int read_text(struct form *form, const struct field *field, const struct value *value)
 {
-        char *place = (char *)form->order + field->offset;
+        char *place = (char *)form->place + field->offset;
 
         if (!field->is_good(value->text, field->capacity))
                 return refuse_value(form, field, value);
@@ -90,7 +97,7 @@ static int read_text(struct form *form, const struct field *field, const struct 
 /* Decimal digits without quotes, sign, leading zero or underscore. */
 static int read_number(struct form *form, const struct field *field, const struct value *value)
 {
-        uint32_t *place = (uint32_t *)(void *)((char *)form->order + field->offset);
+        uint32_t *place = (uint32_t *)(void *)((char *)form->place + field->offset);
         size_t digits = strspn(value->text, "0123456789");
         uint32_t number = 0;
 
@@ -119,25 +126,52 @@ static int read_erase(struct form *form, const struct field *field, const struct
         return refuse_value(form, field, value);
 }
 
+static int read_source(struct form *form, const struct field *field, const struct value *value)
+{
+        static const enum license_source known[] = { LICENSE_FROM_CARD, LICENSE_FROM_SERVER,
+                                                     LICENSE_FROM_FILE, LICENSE_GLOBAL };
+
+        for (size_t i = 0; i < LENGTH_OF(known); i++)
+                if (!strcmp(value->text, license_source_name(known[i]))) {
+                        form->order->license.source = known[i];
+                        return 0;
+                }
+        return refuse_value(form, field, value);
+}
+
+/* An install takes SFI or SFIA; a module SMU as well. SSP is for another kind of part. */
+static int read_type(struct form *form, const struct field *field, const struct value *value)
+{
+        static const char *const known[] = { "SFI", "SFIA", "SMU" };
+        size_t count = field->in == MODULE ? 3 : 2;
+
+        for (size_t i = 0; i < count; i++)
+                if (!strcmp(value->text, known[i])) {
+                        strcpy((char *)form->place + field->offset, known[i]);
+                        return 0;
+                }
+        return refuse_value(form, field, value);
+}
+
 /* An order may name what lies beside it or an absolute path; climbing out of the drop folder with
  * ".." would depend on where the folder happens to be. */
 static int read_file(struct form *form, const struct field *field, const struct value *value)
 {
-        struct order *order = form->order;
+        char *place = (char *)form->place + field->offset;
 
-        if (!text_is_label(value->text, sizeof(order->image_file)) ||
+        if (!text_is_label(value->text, field->capacity) ||
             value->text[strlen(value->text) - 1] == '/')
                 return refuse_value(form, field, value);
         if (text_climbs(value->text))
                 return order_refuse(form->error, FAULT_BAD_VALUE, value->line,
-                                    "put the image beside the order, or write its absolute path",
+                                    "put the file beside the order, or write its absolute path",
                                     "file is \"%s\", and \"..\" is not followed", value->shown);
-        if (!text_resolve(form->directory, value->text, order->image_file,
-                          sizeof(order->image_file)))
+        if (!text_resolve(form->directory, value->text, place, field->capacity))
                 return order_refuse(form->error, FAULT_BAD_VALUE, value->line, "use a shorter path",
                                     "file \"%s\" makes a path longer than %zu characters",
-                                    value->shown, sizeof(order->image_file) - 1);
-        order->file_line = value->line;
+                                    value->shown, field->capacity - 1);
+        if (field->in == IMAGE)
+                form->order->file_line = value->line;
         return 0;
 }
 
@@ -197,8 +231,9 @@ static bool is_date(const char *text, size_t capacity)
 
 /* --- the fields ---------------------------------------------------------------------------- */
 
-#define TEXT(member)                                                                               \
-        .offset = offsetof(struct order, member), .capacity = sizeof(((struct order *)0)->member)
+#define PART(whole, member)                                                                        \
+        .offset = offsetof(whole, member), .capacity = sizeof(((whole *)0)->member)
+#define TEXT(member) PART(struct order, member)
 
 static const struct field fields[] = {
         { "order", .read = read_text, TEXT(id), .is_good = text_is_name,
@@ -209,13 +244,27 @@ static const struct field fields[] = {
           .wanted = "a family name of at most 23 characters, such as STM32H75x" },
         { "quantity", .read = read_number, TEXT(quantity), .low = 1, .high = 1000000,
           .wanted = "a whole number from 1 to 1000000, without quotes" },
-        { "image", .wanted = "the fields file and sha256, indented below image:" },
-        { "file", .in_image = true, .read = read_file,
+        { "image", .opens = IMAGE, .wanted = "the fields file and sha256, indented below image:" },
+        { "file", .in = IMAGE, .read = read_file, TEXT(image_file),
           .wanted = "a file name of at most 511 characters" },
-        { "sha256", .in_image = true, .read = read_digest,
+        { "sha256", .in = IMAGE, .read = read_digest,
           .wanted = "64 hexadecimal digits, as sha256sum prints them" },
         { "firmware_id", .read = read_text, TEXT(firmware_id), .is_good = text_is_ascii,
           .wanted = "the card's firmware identifier, at most 32 ASCII characters" },
+        { "license", .opens = LICENSE, .is_optional = true,
+          .wanted = "the fields source, type and file, indented below license:" },
+        { "source", .in = LICENSE, .read = read_source, .wanted = "card, server, file or global" },
+        { "type", .in = LICENSE, .is_optional = true, .read = read_type, TEXT(license.type),
+          .wanted = "SFI or SFIA" },
+        { "file", .in = LICENSE, .is_optional = true, .read = read_file, TEXT(license.file),
+          .wanted = "a file name of at most 511 characters" },
+        { "modules", .opens = MODULE, .is_list = true, .is_optional = true,
+          .wanted = "a list of firmware_id and type, a dash before each firmware_id" },
+        { "firmware_id", .in = MODULE, .read = read_text, PART(struct order_module, firmware_id),
+          .is_good = text_is_ascii,
+          .wanted = "the firmware identifier of the module's cards, at most 32 ASCII characters" },
+        { "type", .in = MODULE, .read = read_type, PART(struct order_module, type),
+          .wanted = "SMU, SFI or SFIA" },
         { "retries", .is_optional = true, .read = read_number, TEXT(retries), .low = 0, .high = 5,
           .wanted = "a whole number from 0 to 5, without quotes" },
         { "erase", .is_optional = true, .read = read_erase,
@@ -227,33 +276,47 @@ static const struct field fields[] = {
 };
 _Static_assert(sizeof(unsigned) == sizeof(uint32_t), "read_number writes both");
 
+static const char *const group_names[] = {
+        [ORDER] = "the order", [IMAGE] = "image", [LICENSE] = "license", [MODULE] = "modules"
+};
+
 /* The field called `name`; -1 when there is none. */
-static int field_find(const char *name, bool in_image)
+static int field_find(const char *name, enum group in)
 {
         for (size_t i = 0; i < LENGTH_OF(fields); i++)
-                if (fields[i].in_image == in_image && !strcmp(fields[i].name, name))
+                if (fields[i].in == in && !strcmp(fields[i].name, name))
                         return (int)i;
         return -1;
 }
 
-static int refuse_unknown(struct form *form, const struct value *name, bool in_image)
+/* " in image"; nothing for the order itself. */
+static const char *where(enum group in)
+{
+        static char text[32];
+
+        snprintf(text, sizeof(text), "%s%s", in == ORDER ? "" : " in ",
+                 in == ORDER ? "" : group_names[in]);
+        return text;
+}
+
+static int refuse_unknown(struct form *form, const struct value *name, enum group in)
 {
         const char *nearest =
                 text_nearest(name->text, &fields->name, sizeof(*fields), LENGTH_OF(fields));
-        char remedy[160];
-        int place = nearest ? field_find(nearest, !in_image) : -1;
+        char remedy[160] = "remove it; configs/orders/example.yaml names all fields";
 
-        if (place >= 0)
-                snprintf(remedy, sizeof(remedy), "%s belongs %s image", nearest,
-                         in_image ? "outside of" : "below");
-        else if (nearest)
+        if (nearest && field_find(nearest, in) >= 0)
                 snprintf(remedy, sizeof(remedy), "did you mean %s?", nearest);
+        else if (nearest && field_find(nearest, ORDER) >= 0)
+                snprintf(remedy, sizeof(remedy), "%s belongs outside of %s", nearest,
+                         group_names[in]);
         else
-                snprintf(remedy, sizeof(remedy),
-                         "remove it; configs/orders/example.yaml names "
-                         "all fields");
+                for (size_t i = 0; nearest && i < LENGTH_OF(fields); i++)
+                        if (!strcmp(fields[i].name, nearest))
+                                snprintf(remedy, sizeof(remedy), "%s belongs below %s", nearest,
+                                         group_names[fields[i].in]);
         return order_refuse(form->error, FAULT_BAD_VALUE, name->line, remedy,
-                            "there is no field \"%s\"%s", name->shown, in_image ? " in image" : "");
+                            "there is no field \"%s\"%s", name->shown, where(in));
 }
 
 /* --- the events ---------------------------------------------------------------------------- */
@@ -348,7 +411,65 @@ static int read_scalar(struct form *form, const struct field *field, const yaml_
         return field->read(form, field, &value);
 }
 
-static int read_fields(struct form *form, bool in_image, unsigned line);
+static int read_fields(struct form *form, enum group in, unsigned line);
+
+static int refuse_kind(struct form *form, const struct field *field, const yaml_event_t *event)
+{
+        char remedy[160];
+
+        snprintf(remedy, sizeof(remedy), "write %s", field->wanted);
+        return order_refuse(form->error, FAULT_BAD_VALUE, event_line(event), remedy,
+                            "%s is not a %s, wanted %s", field->name,
+                            field->is_list ? "list" : "group of fields", field->wanted);
+}
+
+static int read_module(struct form *form, const yaml_event_t *event)
+{
+        struct order *order = form->order;
+        struct order_module *module;
+        int r;
+
+        if (event->type != YAML_MAPPING_START_EVENT)
+                return order_refuse(form->error, FAULT_BAD_VALUE, event_line(event),
+                                    "write firmware_id: and type: behind each dash",
+                                    "an entry of modules is not a group of fields");
+        if (order->module_count == ORDER_MODULES_MAX)
+                return order_refuse(form->error, FAULT_BAD_VALUE, event_line(event),
+                                    "put modules together", "there are more than %u modules",
+                                    ORDER_MODULES_MAX);
+        module = &order->modules[order->module_count];
+        module->line = event_line(event);
+        for (size_t i = 0; i < LENGTH_OF(fields); i++)
+                if (fields[i].in == MODULE)
+                        form->lines[i] = 0;
+        form->place = module;
+        r = read_fields(form, MODULE, module->line);
+        form->place = order;
+        order->module_count += r >= 0;
+        return r;
+}
+
+static int read_modules(struct form *form, unsigned line)
+{
+        for (;;) {
+                CLEANUP(yaml_event_delete) yaml_event_t event;
+                int r;
+
+                r = next(form, &event);
+                if (r >= 0)
+                        r = check_plainness(form, &event);
+                if (r >= 0 && event.type != YAML_SEQUENCE_END_EVENT)
+                        r = read_module(form, &event);
+                if (r < 0)
+                        return r;
+                if (event.type != YAML_SEQUENCE_END_EVENT)
+                        continue;
+                if (form->order->module_count)
+                        return 0;
+                return order_refuse(form->error, FAULT_BAD_VALUE, line, "remove the line",
+                                    "the list of modules is empty");
+        }
+}
 
 static int read_value(struct form *form, const struct field *field)
 {
@@ -362,16 +483,17 @@ static int read_value(struct form *form, const struct field *field)
                 return r;
         if (field->read)
                 return read_scalar(form, field, &event);
-        if (event.type != YAML_MAPPING_START_EVENT)
-                return order_refuse(form->error, FAULT_BAD_VALUE, event_line(&event),
-                                    "write file: and sha256: below it, indented",
-                                    "%s is not a group of fields, wanted %s", field->name,
-                                    field->wanted);
-        return read_fields(form, true, event_line(&event));
+        if (event.type != (field->is_list ? YAML_SEQUENCE_START_EVENT : YAML_MAPPING_START_EVENT))
+                return refuse_kind(form, field, &event);
+        if (field->is_list)
+                return read_modules(form, event_line(&event));
+        if (field->opens == LICENSE)
+                form->order->license.line = event_line(&event);
+        return read_fields(form, field->opens, event_line(&event));
 }
 
 /* The name of a field, new to this order: its place in the table. */
-static int read_name(struct form *form, const yaml_event_t *event, bool in_image)
+static int read_name(struct form *form, const yaml_event_t *event, enum group in)
 {
         struct value name;
         int r, place;
@@ -385,9 +507,9 @@ static int read_name(struct form *form, const yaml_event_t *event, bool in_image
         r = value_take(form, event, &name);
         if (r < 0)
                 return r;
-        place = field_find(name.text, in_image);
+        place = field_find(name.text, in);
         if (place < 0)
-                return refuse_unknown(form, &name, in_image);
+                return refuse_unknown(form, &name, in);
         if (form->lines[place])
                 return order_refuse(form->error, FAULT_BAD_VALUE, name.line,
                                     "remove one of the two", "%s is given twice, first in line %u",
@@ -396,25 +518,24 @@ static int read_name(struct form *form, const yaml_event_t *event, bool in_image
         return place;
 }
 
-static int check_missing(struct form *form, bool in_image, unsigned line)
+static int check_missing(struct form *form, enum group in, unsigned line)
 {
         char remedy[160];
 
         for (size_t i = 0; i < LENGTH_OF(fields); i++) {
                 const struct field *field = &fields[i];
 
-                if (field->in_image != in_image || field->is_optional || form->lines[i])
+                if (field->in != in || field->is_optional || form->lines[i])
                         continue;
                 snprintf(remedy, sizeof(remedy), "add %s: with %s", field->name, field->wanted);
                 return order_refuse(form->error, FAULT_BAD_VALUE, line, remedy,
-                                    "the field %s is missing%s", field->name,
-                                    in_image ? " in image" : "");
+                                    "the field %s is missing%s", field->name, where(in));
         }
         return 0;
 }
 
 /* The fields of one mapping, which opened in `line`, to its end. At most two deep. */
-static int read_fields(struct form *form, bool in_image, unsigned line)
+static int read_fields(struct form *form, enum group in, unsigned line)
 {
         for (;;) {
                 CLEANUP(yaml_event_delete) yaml_event_t event;
@@ -424,8 +545,8 @@ static int read_fields(struct form *form, bool in_image, unsigned line)
                 if (r < 0)
                         return r;
                 if (event.type == YAML_MAPPING_END_EVENT)
-                        return check_missing(form, in_image, line);
-                r = read_name(form, &event, in_image);
+                        return check_missing(form, in, line);
+                r = read_name(form, &event, in);
                 if (r >= 0)
                         r = read_value(form, &fields[r]);
                 if (r < 0)
@@ -471,7 +592,7 @@ static int read_document(struct form *form)
                 r = expect(form, YAML_MAPPING_START_EVENT,
                            "the order is not a list of fields, name: value", REMEDY_YAML, &line);
         if (r >= 0)
-                r = read_fields(form, false, line);
+                r = read_fields(form, ORDER, line);
         if (r >= 0)
                 r = expect(form, YAML_DOCUMENT_END_EVENT, "the order does not end after its fields",
                            REMEDY_YAML, &line);
@@ -479,6 +600,47 @@ static int read_document(struct form *form)
                 r = expect(form, YAML_STREAM_END_EVENT, "there is a second document in the file",
                            "write each order into a file of its own", &line);
         return r;
+}
+
+/* --- what belongs together ------------------------------------------------------------------- */
+
+static int check_license(struct form *form)
+{
+        const struct order_license *license = &form->order->license;
+
+        if (license->source == LICENSE_GLOBAL && !license->file[0])
+                return order_refuse(form->error, FAULT_BAD_VALUE, license->line,
+                                    "add file: with the name of the global license",
+                                    "the source of the license is global and no file is named");
+        if (license->source != LICENSE_GLOBAL && license->file[0])
+                return order_refuse(form->error, FAULT_BAD_VALUE, license->line,
+                                    "remove file:, or write source: global",
+                                    "a file is named and the source of the license is %s",
+                                    license_source_name(license->source));
+        return 0;
+}
+
+/* The books know a license by chip, identifier and type: two of one kind would be one. */
+static int check_modules(struct form *form)
+{
+        const struct order *order = form->order;
+
+        for (unsigned i = 0; i < order->module_count; i++) {
+                const struct order_module *module = &order->modules[i];
+                bool is_twice = order->license.source != LICENSE_GLOBAL &&
+                                !strcmp(module->firmware_id, order->firmware_id) &&
+                                !strcmp(module->type, order->license.type);
+
+                for (unsigned j = 0; j < i && !is_twice; j++)
+                        is_twice = !strcmp(module->firmware_id, order->modules[j].firmware_id) &&
+                                   !strcmp(module->type, order->modules[j].type);
+                if (is_twice)
+                        return order_refuse(form->error, FAULT_BAD_VALUE, module->line,
+                                            "give each module an identifier and type of its own",
+                                            "two licenses are for %s and of type %s",
+                                            module->firmware_id, module->type);
+        }
+        return 0;
 }
 
 /* --- the whole ----------------------------------------------------------------------------- */
@@ -502,12 +664,16 @@ static int check_bytes(const char *text, size_t length, struct order_error *ret_
 int order_parse(const void *text, size_t length, const char *directory, struct order *ret_order,
                 struct order_error *ret_error)
 {
-        struct order order = { .retries = 1, .erase = ERASE_INTERRUPTED };
+        struct order order = { .retries = 1,
+                               .erase = ERASE_INTERRUPTED,
+                               .license = { LICENSE_FROM_CARD, "SFI", "", 0 } };
         struct order_error error = { .code = "" };
         unsigned lines[LENGTH_OF(fields)] = { 0 };
-        struct form form = {
-                .directory = directory, .order = &order, .error = &error, .lines = lines
-        };
+        struct form form = { .directory = directory,
+                             .order = &order,
+                             .place = &order,
+                             .error = &error,
+                             .lines = lines };
         int r;
 
         r = check_bytes(text, length, &error);
@@ -516,6 +682,10 @@ int order_parse(const void *text, size_t length, const char *directory, struct o
                 yaml_parser_set_input_string(&form.parser, length ? text : "", length);
                 r = read_document(&form);
                 yaml_parser_delete(&form.parser);
+                if (r >= 0)
+                        r = check_license(&form);
+                if (r >= 0)
+                        r = check_modules(&form);
         }
         if (r < 0) {
                 *ret_error = error;

@@ -38,6 +38,8 @@ enum erase_rule {
 };
 
 #define ORDER_MODULES_MAX 8u
+/* What one unit can need: the image's and one a module. */
+#define INSTALL_LICENSES_MAX (1 + ORDER_MODULES_MAX)
 
 struct order_license {
         enum license_source source;
@@ -89,7 +91,8 @@ int order_parse(const void *text, size_t length, const char *directory, struct o
                 struct order_error *ret_error) MUST_USE;
 
 /* Open the image, compare digest, parse, check against the family: device, flash ranges, part
- * sizes, number of option rows (waits: reads through the ring, hashes on `workers`, NULL in place).
+ * sizes, number of option rows, as many M areas as modules are ordered (waits: reads through the
+ * ring, hashes on `workers`, NULL in place).
  * `ret_sfi` is given to the caller.
  *      -FAULT_NOT_FOUND, -FAULT_BAD_TAG (digest), -FAULT_BAD_FILE, -FAULT_BAD_VALUE, -FAULT_NO_ROOM
  */
@@ -99,3 +102,17 @@ struct workers;
 int order_load_image(const struct order *order, const struct family *family,
                      const struct rss_profile *rss, struct workers *workers, struct sfi **ret_sfi,
                      struct order_error *ret_error) MUST_USE;
+
+/* Can the station give licenses from where the order wants them? The global license it names is read,
+ * and opened to see that it is one (waits); `ret_digest` is its SHA-256, 64 hexadecimal digits, "" for
+ * other sources. The caller wipes.
+ *      -FAULT_BAD_VALUE  no license server, or the part takes no global license; -FAULT_NOT_FOUND, -FAULT_TOO_LARGE, -FAULT_BAD_FILE */
+int order_load_license(const struct order *order, const struct rss_profile *rss, bool has_server,
+                       uint8_t ret_license[static LICENSE_LENGTH], char ret_digest[static 65],
+                       struct order_error *ret_error) MUST_USE;
+
+/* Module licenses come from where the image's does; beside a global one, from cards. */
+static inline enum license_source order_module_source(const struct order *order)
+{
+        return order->license.source == LICENSE_GLOBAL ? LICENSE_FROM_CARD : order->license.source;
+}

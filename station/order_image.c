@@ -111,22 +111,26 @@ static bool is_in_flash(const struct family *family, uint64_t address, uint64_t 
 static int check_firmware(const struct check *check, const struct sfi_area *area)
 {
         const struct sfi *sfi = check->sfi;
+        const struct family *family = check->family;
+        uint64_t at = family_plain_address(family, area->address); /* one of two names */
 
         if (!area->length)
                 return refuse_area(check, area, "seal the image again", "it is empty");
-        if (!is_in_flash(check->family, area->address, area->length))
+        if (!is_in_flash(family, at, area->length))
                 return refuse_area(check, area, REMEDY_RESEAL,
                                    "its destination is not in the flash of this family");
-        if (check->family->word_length && area->address % check->family->word_length)
+        if (family->word_length && at % family->word_length)
                 return refuse_area(check, area, REMEDY_RESEAL,
                                    "its destination is not on a flash word of this family");
         /* overlap of any two segments is an error: AN5054 section 2.2 */
-        for (const struct sfi_area *other = sfi->areas; other < area; other++)
-                if (other->type == SFI_FIRMWARE &&
-                    area->address < (uint64_t)other->address + other->length &&
-                    other->address < (uint64_t)area->address + area->length)
+        for (const struct sfi_area *other = sfi->areas; other < area; other++) {
+                uint64_t begin = family_plain_address(family, other->address);
+
+                if ((other->type == SFI_FIRMWARE || other->type == SFI_MODULE) &&
+                    at < begin + other->length && begin < at + area->length)
                         return refuse_area(check, area, "seal the image again without overlaps",
                                            "it overlaps an earlier area");
+        }
         return 0;
 }
 
@@ -135,7 +139,8 @@ static int check_configuration(const struct check *check, const struct sfi_area 
         char sentence[96];
         size_t wanted = 4 * check->family->option_count; /* one word a row: AN5054 2.5.1 */
 
-        if (area->length != wanted) {
+        /* where the rows are a reference of ours, nobody knows how many the image has */
+        if (area->length != wanted && check->family->option_rows != FAMILY_ROWS_REFERENCE) {
                 snprintf(sentence, sizeof(sentence), "the option bytes of this family are %zu",
                          wanted);
                 return refuse_area(check, area, REMEDY_RESEAL, sentence);
@@ -151,15 +156,13 @@ static int check_area(const struct check *check, const struct sfi_area *area)
 {
         switch (area->type) {
         case SFI_FIRMWARE:
+        case SFI_MODULE: /* destination and payload are the module's: secure-install.md section 5 */
                 return check_firmware(check, area);
         case SFI_CONFIGURATION:
                 return check_configuration(check, area);
         case SFI_PAUSE:
         case SFI_RESUME:
                 return 0;
-        case SFI_MODULE:
-                return refuse_area(check, area, "seal the image without modules",
-                                   "a module is not installed by this station");
         case SFI_EXTERNAL:
                 return refuse_area(check, area, "seal an image for internal flash",
                                    "external flash is not installed by this station");
@@ -167,9 +170,26 @@ static int check_area(const struct check *check, const struct sfi_area *area)
                 return refuse_area(check, area, "seal an image without a key area",
                                    "random keys are not installed by this station");
         default: /* letters from outside: any byte */
-                return refuse_area(check, area, "seal the image with areas F, C, P and R",
+                return refuse_area(check, area, "seal the image with areas F, C, M, P and R",
                                    "its type is unknown, so it is not installed");
         }
+}
+
+/* Each module takes a license of its own, in the order of the areas. */
+static int check_modules(const struct check *check)
+{
+        const struct order *order = check->order;
+        unsigned count = 0;
+
+        for (unsigned i = 0; i < check->sfi->count; i++)
+                count += check->sfi->areas[i].type == SFI_MODULE;
+        if (count == order->module_count)
+                return 0;
+        return order_refuse(check->error, FAULT_BAD_VALUE,
+                            order->module_count ? order->modules[0].line : order->file_line,
+                            "name each module of the image below modules, in its order",
+                            "%.100s holds %u modules and the order names %u", file_name(order),
+                            count, order->module_count);
 }
 
 static void free_parts(struct sfi_part **parts)
@@ -181,9 +201,11 @@ static void free_parts(struct sfi_part **parts)
 static int check_parts(const struct check *check)
 {
         CLEANUP(free_parts) struct sfi_part *parts = calloc(SFI_AREAS_MAX, sizeof(*parts));
-        uint32_t room = check->family->image_ram < check->rss->areas_capacity
-                                ? check->family->image_ram
-                                : check->rss->areas_capacity;
+        /* 0: not public, then what the profile has room for decides */
+        uint32_t room =
+                check->family->image_ram && check->family->image_ram < check->rss->areas_capacity
+                        ? check->family->image_ram
+                        : check->rss->areas_capacity;
         int count;
 
         INSIST(parts);
@@ -212,6 +234,8 @@ static int check_image(const struct check *check)
                                     file_name(check->order));
         for (unsigned i = 0; i < check->sfi->count && r >= 0; i++)
                 r = check_area(check, &check->sfi->areas[i]);
+        if (r >= 0)
+                r = check_modules(check);
         return r < 0 ? r : check_parts(check);
 }
 

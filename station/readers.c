@@ -40,6 +40,13 @@ static int fill_cards(const struct settings_bench *from, struct bench_card_setti
         memcpy(card.firmware_id, from->firmware_id, sizeof(card.firmware_id));
         for (unsigned i = 0; i < from->cards && r == 0; i++)
                 cards[i] = card;
+        for (unsigned i = 0; i < from->module_card_count && r == 0; i++) {
+                const struct settings_module_card *module = &from->module_cards[i];
+
+                memcpy(card.firmware_id, module->firmware_id, sizeof(card.firmware_id));
+                memcpy(card.type, module->type, sizeof(card.type));
+                cards[from->cards + i] = card;
+        }
         wipe(&card, sizeof(card));
         return r;
 }
@@ -57,7 +64,7 @@ int readers_open_bench(const struct settings *settings, const struct family *fam
                 .card_profile = profile,
                 .sites = sites,
                 .cards = cards,
-                .card_count = from->cards,
+                .card_count = from->cards + from->module_card_count,
                 .boards = from->boards,
                 .handling_ms = from->handling_ms,
                 .has_handler = true,
@@ -76,7 +83,8 @@ int readers_open_bench(const struct settings *settings, const struct family *fam
 int readers_open(const struct settings *settings, struct bench *bench,
                  struct reader *ret_readers[static SETTINGS_READERS_MAX])
 {
-        unsigned wanted = bench ? settings->bench.cards : settings->reader_count;
+        unsigned wanted = bench ? settings->bench.cards + settings->bench.module_card_count
+                                : settings->reader_count;
         int r = 0;
 
         for (unsigned i = 0; i < wanted; i++) {

@@ -39,7 +39,8 @@ struct draft {
 
         /* the lot's row */
         bool is_known;
-        char part[64], family[64], firmware_id[33], order_digest[2 * DIGEST_LENGTH + 1];
+        char part[64], family[64], firmware_id[33], order_digest[2 * DIGEST_LENGTH + 1],
+                image_digest[2 * DIGEST_LENGTH + 1];
         int64_t quantity;
         uint64_t opened_us, closed_us;
 };
@@ -137,23 +138,20 @@ static int put(struct draft *draft, json_t *record)
 static int put_header(struct draft *draft)
 {
         const struct receipt_source *source = draft->source;
-        char image[2 * DIGEST_LENGTH + 1] = "", key[2 * SIGN_KEY_LENGTH + 1];
+        char key[2 * SIGN_KEY_LENGTH + 1];
         char opened[25], closed[25], written[25];
 
-        if (source->image_digest)
-                hex_encode(source->image_digest, DIGEST_LENGTH, image);
-        lower(image);
         hex_encode(source->key->public_key, SIGN_KEY_LENGTH, key);
         lower(key);
-        return put(draft,
-                   json_pack("{s:s,s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:s,s:s,s:s,s:s}", "record",
-                             "receipt", "version", RECEIPT_VERSION, "station", source->station,
-                             "lot", draft->lot, "part", draft->part, "family", draft->family,
-                             "firmware_id", draft->firmware_id, "order_sha256", draft->order_digest,
-                             "image_sha256", image, "quantity", (json_int_t)draft->quantity,
-                             "opened", moment(draft->opened_us, opened), "closed",
-                             moment(draft->closed_us, closed), "written",
-                             moment(clock_calendar_us(), written), "public_key", key));
+        return put(draft, json_pack("{s:s,s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:s,s:s,s:s,s:s}",
+                                    "record", "receipt", "version", RECEIPT_VERSION, "station",
+                                    source->station, "lot", draft->lot, "part", draft->part,
+                                    "family", draft->family, "firmware_id", draft->firmware_id,
+                                    "order_sha256", draft->order_digest, "image_sha256",
+                                    draft->image_digest, "quantity", (json_int_t)draft->quantity,
+                                    "opened", moment(draft->opened_us, opened), "closed",
+                                    moment(draft->closed_us, closed), "written",
+                                    moment(clock_calendar_us(), written), "public_key", key));
 }
 
 static void note_card(struct draft *draft, const char *serial)
@@ -336,6 +334,9 @@ static int lot_row(struct sqlite3_stmt *row, void *context)
         if (sqlite3_column_bytes(row, 0) == DIGEST_LENGTH)
                 hex_encode(sqlite3_column_blob(row, 0), DIGEST_LENGTH, draft->order_digest);
         lower(draft->order_digest);
+        if (sqlite3_column_bytes(row, 7) == DIGEST_LENGTH)
+                hex_encode(sqlite3_column_blob(row, 7), DIGEST_LENGTH, draft->image_digest);
+        lower(draft->image_digest);
         snprintf(draft->part, sizeof(draft->part), "%s", text(row, 1));
         snprintf(draft->family, sizeof(draft->family), "%s", text(row, 2));
         snprintf(draft->firmware_id, sizeof(draft->firmware_id), "%s", text(row, 3));
@@ -349,10 +350,12 @@ static int find_lot(struct sqlite3 *database, void *argument)
 {
         const struct draft *draft = argument;
 
-        return store_sql(database, lot_row, argument,
-                         "SELECT digest, part, family, firmware_id, quantity, opened_us, closed_us "
-                         "FROM lots WHERE order_id = ?",
-                         "t", draft->lot);
+        return store_sql(
+                database, lot_row, argument,
+                "SELECT digest, part, family, firmware_id, quantity, opened_us, closed_us, "
+                "image_digest "
+                "FROM lots WHERE order_id = ?",
+                "t", draft->lot);
 }
 
 static int write_records(struct draft *draft)
@@ -417,7 +420,6 @@ int receipt_of_lot(struct station *station, const struct lot *lot, struct bytes 
                                                       .ledger = station->ledger,
                                                       .records = station->records,
                                                       .key = &key,
-                                                      .station = station->settings.station,
-                                                      .image_digest = lot->order.image_digest },
+                                                      .station = station->settings.station },
                             lot->order.id, ret_text, ret_signature);
 }

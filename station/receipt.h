@@ -44,7 +44,6 @@ struct receipt_source {
         struct records *records;
         const struct sign_key *key; /* with its private half */
         const char *station;
-        const uint8_t *image_digest; /* SHA-256 of the .sfi; NULL: not known */
 };
 
 /* The receipt of one lot as it stands, and its signature (waits). The text is given.

@@ -89,12 +89,14 @@ static int open_lot_work(struct sqlite3 *database, void *argument)
                              order->id);
         if (step->is_known)
                 return 0;
-        return store_sql(database, NULL, NULL,
-                         "INSERT INTO lots (order_id, digest, part, family, firmware_id, quantity, "
-                         "due, operator, opened_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                         "tbtttitti", order->id, order->digest, sizeof(order->digest), order->part,
-                         order->family, order->firmware_id, (int64_t)order->quantity, order->due,
-                         order->operator_name, step->now_us);
+        return store_sql(
+                database, NULL, NULL,
+                "INSERT INTO lots (order_id, digest, part, family, firmware_id, quantity, "
+                "due, operator, opened_us, image_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "tbtttittib", order->id, order->digest, sizeof(order->digest), order->part,
+                order->family, order->firmware_id, (int64_t)order->quantity, order->due,
+                order->operator_name, step->now_us, order->image_digest,
+                sizeof(order->image_digest));
 }
 
 int records_open_lot(struct records *records, const struct order *order, bool *ret_done)
@@ -248,11 +250,13 @@ static int close_record(struct sqlite3 *database, struct records *records, struc
                 r = store_sql(database, NULL, NULL,
                               "UPDATE attempts SET unit = ?, certificate = ?, attempt = ?, "
                               "probe = ?, ended_us = ?, result = ?, fault = ?, step = ?, "
-                              "sentence = ?, license_was_in_hand = ? WHERE id = ? AND result = ''",
-                              "ttitittttii", record->unit, record->certificate,
+                              "sentence = ?, license_was_in_hand = ?, license_source = ? "
+                              "WHERE id = ? AND result = ''",
+                              "ttitittttiti", record->unit, record->certificate,
                               (int64_t)record->attempt, record->probe, (int64_t)record->ended_us,
                               result_name(record->result), record->fault, record->step,
-                              record->sentence, (int64_t)record->license_was_in_hand, record->id);
+                              record->sentence, (int64_t)record->license_was_in_hand,
+                              record->license_source, record->id);
         if (r >= 0 && sqlite3_changes(database) != 1)
                 r = fault(FAULT_STORE, "attempt %lld is not open", (long long)record->id);
         if (r >= 0)

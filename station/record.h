@@ -37,6 +37,7 @@ struct record {
         char fault[24], step[48], sentence[256];
         char probe[64]; /* serial */
         bool license_was_in_hand;
+        char license_source[8]; /* "card", "server", "file", "global"; "" it got none */
 };
 
 struct records;

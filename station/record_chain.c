@@ -28,7 +28,8 @@ static const char genesis[HASH_TEXT + 1] =
 /* The canonical fields, in order. */
 #define FIELDS                                                                                     \
         "a.id, a.order_id, a.site, a.probe, a.unit, a.certificate, a.attempt, a.started_us, "      \
-        "a.ended_us, a.result, a.fault, a.step, a.sentence, a.license_was_in_hand"
+        "a.ended_us, a.result, a.fault, a.step, a.sentence, a.license_was_in_hand, "               \
+        "a.license_source"
 
 struct link {
         const char *station;
@@ -56,19 +57,24 @@ static void put_field(FILE *out, const char *value)
         fputc('\t', out);
 }
 
-/* `row` has the canonical fields from `first` on. */
+/* `row` has the canonical fields from `first` on. The last one is left out where it says nothing: the
+ * attempts of schema version 1 had none, and their links must stay what they are. */
 static void link_hash(struct link *link, struct sqlite3_stmt *row, int first)
 {
         uint8_t digest[DIGEST_LENGTH];
         char *text = NULL;
         size_t length = 0;
         FILE *out = open_memstream(&text, &length);
+        int last = sqlite3_column_count(row) - 1;
+        const char *source = (const char *)sqlite3_column_text(row, last);
 
         INSIST(out);
         fprintf(out, "%s\n", link->hash);
         put_field(out, link->station);
-        for (int i = first; i < sqlite3_column_count(row); i++)
+        for (int i = first; i < last; i++)
                 put_field(out, (const char *)sqlite3_column_text(row, i));
+        if (source && source[0])
+                put_field(out, source);
         fputc('\n', out);
         fclose(out);
         digest_sha256(text, length, digest);

@@ -19,7 +19,7 @@
 
 static const char header[] =
         "order,lot,part,revision,process code,station,site,operator,serial,unique id,attempt,start,"
-        "end,result,fault,step,sentence,probe,certificate,license in hand\r\n";
+        "end,result,fault,step,sentence,probe,certificate,license in hand,license source\r\n";
 
 struct csv {
         FILE *out;
@@ -53,14 +53,14 @@ static void put_time(FILE *out, int64_t time_us)
 }
 
 /* Columns: id, order, part, station, site, operator, unit, attempt, started, ended, result, fault,
- * step, sentence, probe, certificate, license. */
+ * step, sentence, probe, certificate, license in hand, license source. */
 static int csv_row(struct sqlite3_stmt *row, void *context)
 {
         struct csv *csv = context;
         FILE *out = csv->out;
-        const char *text[17];
+        const char *text[18];
 
-        for (int i = 0; i < 17; i++) {
+        for (int i = 0; i < 18; i++) {
                 text[i] = (const char *)sqlite3_column_text(row, i);
                 text[i] = text[i] ? text[i] : "";
         }
@@ -76,7 +76,8 @@ static int csv_row(struct sqlite3_stmt *row, void *context)
         put_time(out, sqlite3_column_int64(row, 9));
         for (int i = 10; i < 16; i++)
                 put_text(out, text[i], ",");
-        fprintf(out, "%s\r\n", text[16]);
+        put_text(out, text[16], ",");
+        put_text(out, text[17], "\r\n");
         csv->last_id = sqlite3_column_int64(row, 0);
         csv->in_slice++;
         return 0;
@@ -91,7 +92,8 @@ static int csv_work(struct sqlite3 *database, void *argument)
                          "SELECT a.id, a.order_id, l.part, c.station, a.site, l.operator, a.unit, "
                          "a.attempt, a.started_us, a.ended_us, a.result, a.fault, a.step, "
                          "a.sentence, a.probe, a.certificate, "
-                         "CASE a.license_was_in_hand WHEN 0 THEN 'no' ELSE 'yes' END "
+                         "CASE a.license_was_in_hand WHEN 0 THEN 'no' ELSE 'yes' END, "
+                         "a.license_source "
                          "FROM attempts a JOIN lots l USING (order_id) "
                          "LEFT JOIN chain c ON c.attempt = a.id "
                          "WHERE a.order_id = ? AND a.result <> '' AND a.id > ? "

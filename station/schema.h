@@ -16,13 +16,14 @@ static const char schema_sql[] =
         "  key TEXT PRIMARY KEY,"
         "  value TEXT NOT NULL) WITHOUT ROWID;"
 
-        /* One lot an order; `digest` is the SHA-256 of the order's text. */
+        /* One lot an order; `digest` is the SHA-256 of the order's text, `image_digest` the image's. */
         "CREATE TABLE lots ("
         "  order_id TEXT PRIMARY KEY,"
         "  digest BLOB NOT NULL,"
         "  part TEXT NOT NULL, family TEXT NOT NULL, firmware_id TEXT NOT NULL,"
         "  quantity INTEGER NOT NULL, due TEXT NOT NULL, operator TEXT NOT NULL,"
-        "  opened_us INTEGER NOT NULL, closed_us INTEGER) WITHOUT ROWID;"
+        "  opened_us INTEGER NOT NULL, closed_us INTEGER,"
+        "  image_digest BLOB) WITHOUT ROWID;"
 
         /* One row an attempt; open while `result` is ''. `attempt` 0: the unit was never read. */
         "CREATE TABLE attempts ("
@@ -81,6 +82,7 @@ static const char schema_sql[] =
 
 /* From version i + 1 to i + 2. */
 static const char *const schema_steps[] = {
+        "ALTER TABLE lots ADD COLUMN image_digest BLOB;"
         "ALTER TABLE attempts ADD COLUMN license_source TEXT NOT NULL DEFAULT '';"
         "ALTER TABLE cards ADD COLUMN type TEXT NOT NULL DEFAULT 'SFI';"
         "ALTER TABLE licenses ADD COLUMN type TEXT NOT NULL DEFAULT 'SFI';"

@@ -8,7 +8,7 @@
 
 #include "scheduler/bytes.h"
 #include "scheduler/file.h"
-#include "station/settings_tree.h"
+#include "station/settings_parts.h"
 #include "station/text.h"
 
 #include <arpa/inet.h>
@@ -57,6 +57,47 @@ static int simulated_sites_read(struct tree *tree, const config_setting_t *setti
         return tree_read(tree, &key, setting, &ignored);
 }
 
+static int card_type_read(struct tree *tree, const config_setting_t *setting, void *group)
+{
+        static const char *const types[] = { "SFI", "SFIA", "SMU" };
+        struct settings_module_card *card = group;
+        const char *text;
+        int r = tree_text(tree, setting, &text);
+
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < LENGTH_OF(types); i++)
+                if (!strcmp(text, types[i])) {
+                        strcpy(card->type, types[i]);
+                        return 0;
+                }
+        return tree_refuse(tree, tree_line(setting),
+                           "type is \"%.60s\", wanted \"SMU\", \"SFI\" or \"SFIA\"", text);
+}
+
+static int module_cards_read(struct tree *tree, const config_setting_t *setting, void *group)
+{
+        static const struct key keys[] = {
+                { "firmware_id", KIND_ASCII, offsetof(struct settings_module_card, firmware_id), 1,
+                  33, "the card's firmware identifier, printable ASCII", NULL, true },
+                { "type", KIND_OTHER, 0, 0, 0, "\"SMU\", \"SFI\" or \"SFIA\"", card_type_read,
+                  true },
+        };
+        struct settings_bench *bench = group;
+        int length = tree_elements(tree, setting, 1, SETTINGS_MODULE_CARDS_MAX), r;
+
+        if (length < 0)
+                return length;
+        for (int i = 0; i < length; i++) {
+                r = tree_read_group(tree, config_setting_get_elem(setting, (unsigned)i), keys,
+                                    LENGTH_OF(keys), &bench->module_cards[i]);
+                if (r < 0)
+                        return r;
+        }
+        bench->module_card_count = (unsigned)length;
+        return 0;
+}
+
 static int simulated_read(struct tree *tree, const config_setting_t *setting, void *group)
 {
 #define PLACE(member) offsetof(struct settings_bench, member)
@@ -77,6 +118,7 @@ static int simulated_read(struct tree *tree, const config_setting_t *setting, vo
                   "the file with the 12 bytes of the cards' nonce", NULL, true },
                 { "firmware_id", KIND_ASCII, PLACE(firmware_id), 1, 33,
                   "the cards' firmware identifier, printable ASCII", NULL, true },
+                { "module_cards", KIND_OTHER, 0, 0, 0, "", module_cards_read, false },
                 { "license_ms_low", KIND_UNSIGNED, PLACE(license_ms_low), 0, 60000, "milliseconds",
                   NULL, false },
                 { "license_ms_high", KIND_UNSIGNED, PLACE(license_ms_high), 0, 60000,
@@ -317,6 +359,26 @@ static int license_server_read(struct tree *tree, const config_setting_t *settin
         return tree_read_group(tree, setting, keys, LENGTH_OF(keys), &settings->license_server);
 }
 
+static int capture_read(struct tree *tree, const config_setting_t *setting, void *group)
+{
+        static const char *const names[] = {
+                [CAPTURE_NONE] = "none", [CAPTURE_FAILURES] = "failures", [CAPTURE_ALL] = "all"
+        };
+        struct settings *settings = group;
+        const char *text = "";
+        int r = tree_text(tree, setting, &text);
+
+        for (size_t i = 0; r == 0 && i < LENGTH_OF(names); i++)
+                if (!strcmp(text, names[i])) {
+                        settings->capture = (enum capture_rule)i;
+                        return 0;
+                }
+        return r < 0 ? r
+                     : tree_refuse(tree, tree_line(setting),
+                                   "capture is \"%.60s\", wanted \"failures\", \"all\" or \"none\"",
+                                   text);
+}
+
 /* 64 bits: hexadecimal reaches the upper half, which libconfig keeps as a negative number. */
 static int seed_read(struct tree *tree, const config_setting_t *setting, void *group)
 {
@@ -347,6 +409,9 @@ static const struct key root_keys[] = {
         { "family_file", KIND_PATH, PLACE(family_file), 1, 256, "a file", NULL, false },
         { "rss_profile_file", KIND_PATH, PLACE(rss_profile_file), 1, 256, "a file", NULL, false },
         { "card_profile_file", KIND_PATH, PLACE(card_profile_file), 1, 256, "a file", NULL, false },
+        { "installer", KIND_OTHER, 0, 0, 0, "\"native\" or \"vendor\"", settings_read_installer,
+          false },
+        { "vendor", KIND_OTHER, 0, 0, 0, "", settings_read_vendor, false },
         { "sites", KIND_OTHER, 0, 0, 0, "", sites_read, false },
         { "readers", KIND_OTHER, 0, 0, 0, "", readers_read, false },
         { "workers", KIND_UNSIGNED, PLACE(workers), 0, SETTINGS_WORKERS_MAX, "threads", NULL,
@@ -371,6 +436,8 @@ static const struct key root_keys[] = {
         { "license_alarm", KIND_UNSIGNED, PLACE(license_alarm), 0, 1000000, "licenses", NULL,
           false },
         { "license_server", KIND_OTHER, 0, 0, 0, "", license_server_read, false },
+        { "capture", KIND_OTHER, 0, 0, 0, "", capture_read, false },
+        { "capture_mb", KIND_UNSIGNED, PLACE(capture_mb), 0, 1000000, "MiB", NULL, false },
         { "simulated", KIND_OTHER, 0, 0, 0, "", simulated_read, false },
         { "virtual_time", KIND_BOOL, PLACE(is_virtual_time), 0, 0, "true or false", NULL, false },
         { "seed", KIND_OTHER, 0, 0, 0, "", seed_read, false },
@@ -390,7 +457,10 @@ static const struct settings defaults = {
         .license_lost_alarm = 1,
         .license_ratio_alarm = 1.05,
         .scan_s = 5,
+        .vendor.timeout_s = 180, /* an SFIx in three parts takes 44 s: AN5054 figure 65 */
         .license_alarm = 100,
+        .capture = CAPTURE_FAILURES,
+        .capture_mb = 256,
         .license_server.timeout_ms = 10000, /* a card behind it takes 1-2 s a license */
         .bench = {
                 .handling_ms = 3000,
@@ -549,6 +619,11 @@ static int check_simulated(const struct tree *tree, struct settings *settings)
                 return tree_refuse(tree, root_line(tree, "readers"), "%s",
                                    "readers are for real cards; simulated ones are counted in "
                                    "simulated.cards");
+        if (bench->cards + bench->module_card_count > SETTINGS_READERS_MAX)
+                return tree_refuse(
+                        tree, root_line(tree, "simulated"),
+                        "cards and module_cards are %u, at most %u are served; take fewer",
+                        bench->cards + bench->module_card_count, SETTINGS_READERS_MAX);
         if (bench->license_ms_low > bench->license_ms_high)
                 return tree_refuse(tree, root_line(tree, "simulated"),
                                    "license_ms_low is %u, above license_ms_high, %u; swap them",
@@ -619,8 +694,8 @@ static int defaults_resolve(const struct tree *tree, struct settings *settings)
 static int settings_read(struct tree *tree, struct settings *settings)
 {
         static int (*const checks[])(const struct tree *, struct settings *) = {
-                check_usb,  check_simulated, check_sites,      check_workers,
-                check_time, check_ratio,     defaults_resolve,
+                check_usb,   check_simulated,          check_sites,      check_workers, check_time,
+                check_ratio, settings_check_installer, defaults_resolve,
         };
         int r = tree_read_group(tree, config_root_setting(&tree->config), root_keys,
                                 LENGTH_OF(root_keys), settings);

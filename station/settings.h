@@ -14,10 +14,21 @@
 
 enum hardware { HARDWARE_USB, HARDWARE_SIMULATED };
 
+/* Of which attempts the probe's traffic is kept (captures.h). */
+enum capture_rule { CAPTURE_NONE, CAPTURE_FAILURES, CAPTURE_ALL };
+
 struct settings_site {
         char name[16];
         char path[64];   /* USB port path "1-4.2"; "sim-0" when simulated */
         char serial[64]; /* cross-check of the probe's serial, "" for any */
+};
+
+#define SETTINGS_MODULE_CARDS_MAX 8u
+
+/* A simulated card beside the image's: of a module an order names. */
+struct settings_module_card {
+        char firmware_id[33];
+        char type[5];
 };
 
 /* The simulated bench, where `hardware = "simulated"`. Files hold key and nonce of the cards. */
@@ -29,6 +40,9 @@ struct settings_bench {
         uint32_t card_counter;
         char key_file[256], nonce_file[256];
         char firmware_id[33];
+        struct settings_module_card
+                module_cards[SETTINGS_MODULE_CARDS_MAX]; /* after `cards` others */
+        unsigned module_card_count;
         unsigned license_ms_low, license_ms_high;
         char directory[256]; /* "" nothing survives */
 };
@@ -41,6 +55,19 @@ struct settings_server {
         unsigned timeout_ms;
 };
 
+/* Who performs the secure part of an install. */
+enum installer {
+        INSTALLER_NATIVE, /* our procedures, by the RSS profile */
+        INSTALLER_VENDOR, /* STM32_Programmer_CLI, one child a site */
+};
+
+struct settings_vendor {
+        char program[256];
+        char rsse_file[256];       /* "" none; families that install through an RSSe need it */
+        char external_loader[256]; /* "" none; .sfix images need it */
+        unsigned timeout_s;        /* of one run of the program */
+};
+
 struct settings {
         char file[256]; /* where it was read */
         char station[32];
@@ -48,6 +75,8 @@ struct settings {
         char family_file[256];
         char rss_profile_file[256];
         char card_profile_file[256];
+        enum installer installer;
+        struct settings_vendor vendor;
 
         struct settings_site sites[SETTINGS_SITES_MAX];
         unsigned site_count;
@@ -71,6 +100,8 @@ struct settings {
         unsigned license_lost_alarm;  /* when a lot lost so many */
         double license_ratio_alarm;   /* above so many for each license a good unit needs */
         struct settings_server license_server;
+        enum capture_rule capture;
+        unsigned capture_mb; /* all captures together; 0: none */
 
         struct settings_bench bench;
         bool is_virtual_time; /* rehearsal: simulated hardware only */

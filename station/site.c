@@ -66,7 +66,7 @@ static int check_serial(struct site *site, const struct wire_identity *identity)
                      identity->path, site->settings->serial);
 }
 
-static int open_probe(struct site *site)
+int site_open_probe(struct site *site)
 {
         struct wire *wire;
         int r;
@@ -74,6 +74,7 @@ static int open_probe(struct site *site)
         r = bus_open(site->station->bus, site->settings->path, &wire);
         if (r < 0)
                 return r;
+        wire_record(wire, site->recorder);
         r = stlink_open(wire, &site->probe);
         if (r < 0)
                 return r;
@@ -89,7 +90,7 @@ static int wait_for_probe(struct site *site)
         bool was_told = false;
         int r;
 
-        while ((r = open_probe(site)) < 0) {
+        while ((r = site_open_probe(site)) < 0) {
                 if (r == -FAULT_CANCELLED)
                         return r;
                 if (!was_told && r != -FAULT_UNPLUGGED)
@@ -218,7 +219,7 @@ static bool may_retry(const struct site *site, const struct lot *lot, int outcom
 {
         return outcome < 0 && fault_disposition(outcome) == RETRY_UNIT &&
                outcome != -FAULT_CANCELLED && outcome != -FAULT_UNPLUGGED &&
-               attempts <= lot->order.retries && !site->station->is_stopping;
+               attempts <= lot->order.retries && !site->station->is_stopping && site->probe.wire;
 }
 
 /* From a board ready, or a lot open for it, whichever was later, to the first step. */
@@ -320,6 +321,8 @@ static int serve_board(struct site *site)
         if (outcome == -FAULT_UNPLUGGED || outcome == -FAULT_CANCELLED)
                 return outcome;
         site->has_result = true;
+        if (!site->probe.wire)
+                return fault(FAULT_UNPLUGGED, "the probe did not come back from the vendor's tool");
         if (outcome == 0)
                 happened(site, SITE_FINISHED);
         else
@@ -371,6 +374,7 @@ void site_start(struct site *site, struct station *station, const struct setting
         site->fixture = fixture;
         site->state = SITE_ABSENT;
         site->install.step = "";
+        site->recorder = captures_recorder(&station->captures);
         site->fiber = fiber_spawn(settings->name, serve_site, site);
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "drivers/fixture.h"
+#include "drivers/recorder.h"
 #include "drivers/stlink.h"
 #include "scheduler/fiber.h"
 #include "station/install.h"
@@ -43,8 +44,9 @@ struct site {
         struct fiber *fiber;
         enum site_state state;
         struct stlink probe;
-        struct install install; /* the running or last attempt */
-        bool has_result;        /* install.record holds a result to show */
+        struct recorder *recorder; /* of what passes its wires; NULL: none wanted */
+        struct install install;    /* the running or last attempt */
+        bool has_result;           /* install.record holds a result to show */
         struct waitlist cleared;
         bool is_told_to_stop;
         uint32_t passed, failed, errors; /* in the lot `counted_order` */
@@ -54,6 +56,11 @@ struct site {
 };
 
 const char *site_state_name(enum site_state state);
+
+/* Open the probe at the site's port into site->probe (waits): for the site's own fiber, after another
+ * program had it. On failure it is closed. Faults of bus_open(), stlink_open(); -FAULT_PROBE for
+ * another serial than the station file wants. */
+int site_open_probe(struct site *site) MUST_USE;
 
 /* Start the fiber of a zeroed site. */
 void site_start(struct site *site, struct station *station, const struct settings_site *settings,

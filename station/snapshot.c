@@ -144,8 +144,10 @@ static uint32_t left_for(const struct snapshot *line, const struct snapshot_need
         for (unsigned i = 0; i < line->card_count; i++) {
                 const struct snapshot_card *card = &line->cards[i];
 
-                if ((strcmp(card->state, "ready") == 0 || strcmp(card->state, "busy") == 0) &&
-                    strcmp(card->firmware_id, need->firmware_id) == 0 &&
+                bool serves = strcmp(card->state, "ready") == 0 ||
+                              strcmp(card->state, "busy") == 0 || strcmp(card->state, "slow") == 0;
+
+                if (serves && strcmp(card->firmware_id, need->firmware_id) == 0 &&
                     fits(card->type, need->type))
                         left += card->left;
         }

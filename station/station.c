@@ -84,7 +84,8 @@ static int load_profiles(struct station *station)
         int r;
 
         r = family_load(settings->family_file, &station->family);
-        if (r == 0)
+        /* the vendor's tool knows more families than our drivers */
+        if (r == 0 && settings->installer == INSTALLER_NATIVE)
                 r = family_check_drivers(&station->family);
         if (r == 0)
                 r = rss_profile_load(settings->rss_profile_file, &station->rss);
@@ -119,6 +120,7 @@ static int open_records(struct station *station)
                 r = records_open(station->store, station->settings.station, &station->records);
         if (r < 0)
                 return r;
+        captures_open(&station->captures, &station->settings);
         recovered = records_recover(station->records);
         if (recovered > 0)
                 station_alarm(station, "%d attempts were interrupted by the last stop", recovered);
@@ -136,6 +138,13 @@ static int open_bench(struct station *station)
         return r;
 }
 
+static int open_license_server(struct station *station)
+{
+        const struct settings_server *settings = &station->settings.license_server;
+
+        return settings->url[0] ? license_server_open(settings, &station->license_server) : 0;
+}
+
 static int open_desk(struct station *station)
 {
         struct reader *readers[SETTINGS_READERS_MAX];
@@ -147,6 +156,7 @@ static int open_desk(struct station *station)
                                                   .profile = &station->card_profile,
                                                   .readers = readers,
                                                   .reader_count = (unsigned)r,
+                                                  .server = station->license_server,
                                                   .changed = station_changed,
                                                   .context = station },
                          &station->desk);
@@ -158,6 +168,8 @@ static int open_hardware(struct station *station)
 
         r = station->settings.hardware == HARDWARE_SIMULATED ? open_bench(station)
                                                              : usb_bus_open(&station->bus);
+        if (r == 0)
+                r = open_license_server(station);
         if (r == 0)
                 r = open_desk(station);
         return r;
@@ -252,6 +264,7 @@ static void stop_sites(struct station *station)
                 site_stop(site, false);
                 fiber_join(site->fiber);
                 site->fiber = NULL;
+                site->recorder = recorder_destroy(site->recorder);
         }
 }
 
@@ -264,6 +277,7 @@ static void close_all(struct station *station)
         station->web = web_stop(station->web);
         station->drop = drop_close(station->drop);
         station->desk = desk_close(station->desk);
+        station->license_server = license_server_close(station->license_server);
         if (station->bench)
                 station->bench = bench_destroy(station->bench);
         else
@@ -291,6 +305,8 @@ int station_run(struct station *station)
                                    station->settings.worker_cpus, &station->workers);
         if (r == 0)
                 r = open_records(station);
+        if (r == 0)
+                r = vendor_check_station(station); /* under the lock of the data directory */
         if (r == 0)
                 r = open_hardware(station);
         if (r == 0)

@@ -11,10 +11,12 @@
 #include "drivers/wire.h"
 #include "scheduler/fiber.h"
 #include "scheduler/workers.h"
+#include "station/captures.h"
 #include "station/desk.h"
 #include "station/drop.h"
 #include "station/ledger.h"
 #include "station/license_alarms.h"
+#include "station/license_server.h"
 #include "station/lot.h"
 #include "station/record.h"
 #include "station/settings.h"
@@ -35,8 +37,10 @@ struct station {
         struct store *store;
         struct ledger *ledger;
         struct records *records;
+        struct captures captures;
         struct bench *bench; /* NULL on real hardware */
         struct bus *bus;
+        struct license_server *license_server; /* NULL: the station file names none */
         struct desk *desk;
         struct drop *drop;
         char drop_directory[300]; /* where orders and the files they name are put: orders/in */

@@ -2,9 +2,10 @@
  * The debug side of a simulated part: SW-DP, its access ports, and the core's debug registers.
  *
  * An access goes DP, AP, bus. A bus fault sets STICKYERR, and while that is set every AP access
- * faults until ABORT clears it (ADIv5; stlink.md 7.4). There is no core that executes: registers
- * keep what is written, halt and run change S_HALT, and the program counter that DWT_PCSR shows is
- * somewhere in system memory or in flash, as the boot pin decided.
+ * faults until ABORT clears it (ADIv5; stlink.md 7.4). Without an engine (core.h) no core executes:
+ * registers keep what is written, halt and run change S_HALT, and the program counter that DWT_PCSR shows
+ * is somewhere in system memory or in flash, as the boot pin decided. With one, part_core.c runs what is not
+ * in system memory.
  */
 #include "drivers/simulated/part_private.h"
 
@@ -23,7 +24,8 @@
 #define CSW_PACKED    0x00000020u
 #define CSW_DEVICE_EN 0x00000040u
 #define CSW_FIXED     0x000000C0u /* DeviceEn reads one, transfer in progress zero */
-#define IDR_CORE      0x84770001u /* AHB5-class MEM-AP of a Cortex-M7 */
+#define IDR_CORE      0x84770001u /* MEM-AP of a Cortex-M7 or M33 */
+#define IDR_CORE_M4   0x24770011u /* AHB-AP of a Cortex-M4 */
 #define IDR_APB       0x54770002u
 #define BASE_NO_TABLE 0x00000002u /* no ROM table: we model none */
 
@@ -41,21 +43,32 @@
 #define DWT_CTRL   0xE0001000u
 #define DWT_PCSR   0xE000101Cu
 #define DHCSR_KEY  0xA05Fu
-#define C_DEBUGEN  0x1u
-#define C_HALT     0x2u
 #define C_STEP     0x4u
 #define S_REGRDY   0x00010000u
 #define S_HALT     0x00020000u
+#define S_LOCKUP   0x00080000u
 #define S_RESET_ST 0x02000000u
 #define VECTKEY    0x05FAu
 #define SYSRESET   0x4u
 #define TRCENA     0x01000000u
 #define VC_RESET   0x1u
+#define SP         13u
 #define PC         15u
+#define MSP        17u
+#define CONTROL    20u /* in bits 31..24; FAULTMASK, BASEPRI, PRIMASK below it */
+#define SPSEL      0x02000000u
 
-bool part_has_access_port(unsigned ap)
+static bool has_apb(const struct simulated_part *part)
 {
-        return ap == AP_CORE || ap == AP_APB;
+        return part->family->sequence == FAMILY_H7 || part->family->sequence == FAMILY_H7AB;
+}
+
+/* A closed product state takes the core's port away (targets.md 5.2; wiki, product states). */
+bool part_has_access_port(const struct simulated_part *part, unsigned ap)
+{
+        if (ap == part->family->access_port)
+                return part->protection < LEVEL_2;
+        return ap == AP_APB && has_apb(part);
 }
 
 bool part_is_sticky(const struct simulated_part *part)
@@ -76,7 +89,8 @@ static uint32_t boot_address(const struct simulated_part *part)
         const struct family *family = part->family;
 
         if (part_boots_system(part))
-                return family->system_memory + 0x9A00u;
+                return family->system_memory +
+                       (family->system_memory_length > 0x9A20u ? 0x9A00u : 0x1A00u);
         return family->bank_address[0] + 0x2C0u;
 }
 
@@ -88,13 +102,14 @@ void part_core_reset(struct simulated_part *part, bool is_power_on)
                 part->dhcsr = part->demcr = part->dfsr = part->dcrdr = 0;
         memset(part->core, 0, sizeof(part->core));
         part->core[PC] = boot_address(part);
-        part->core[13] = part->core[17] = 0x20020000;
+        part->core[SP] = 0x20020000;
         part->core[14] = 0xFFFFFFFF;
         part->core[16] = 0x01000000; /* Thumb */
+        core_load_vectors(part);
         part->has_been_reset = true;
         part->is_halted = is_caught && !is_power_on;
         if (part->is_halted)
-                part->dfsr |= 8; /* VCATCH */
+                part->dfsr |= DFSR_VCATCH;
 }
 
 /* The sampled counter walks through a polling loop; all ones while halted. */
@@ -104,6 +119,8 @@ static uint32_t sample_pc(struct simulated_part *part)
                 return 0;
         if (part->is_halted)
                 return UINT32_MAX;
+        if (core_executes(part))
+                return part->core[PC];
         return boot_address(part) + 2 * (part->pc_samples++ % 13);
 }
 
@@ -113,17 +130,28 @@ static uint32_t read_dhcsr(struct simulated_part *part)
 
         if (part->is_halted)
                 value |= S_HALT;
+        if (part->runner.is_locked_up && !part->is_halted)
+                value |= S_LOCKUP;
         if (part->has_been_reset)
                 value |= S_RESET_ST;
         part->has_been_reset = false;
         return value;
 }
 
+/* Arm: CPUID of the r1p1 M7, r0p1 M4 and r0p4 M33; the M7's FPU has double precision. */
+static const struct {
+        uint32_t cpuid, mvfr0, mvfr1, breakpoints;
+} cores[] = {
+        [FAMILY_M4] = { 0x410FC241, 0x10110021, 0x11000011, 0x00000260 },
+        [FAMILY_M7] = { 0x411FC271, 0x10110221, 0x12000011, 0x10000080 },
+        [FAMILY_M33] = { 0x410FD214, 0x10110021, 0x11000011, 0x10000080 },
+};
+
 uint32_t part_core_read(struct simulated_part *part, uint32_t address)
 {
         switch (address) {
         case CPUID:
-                return 0x411FC271; /* Cortex-M7 r1p1 */
+                return cores[part->family->core].cpuid;
         case AIRCR:
                 return 0xFA050000;
         case DFSR:
@@ -137,12 +165,12 @@ uint32_t part_core_read(struct simulated_part *part, uint32_t address)
         case DEMCR:
                 return part->demcr;
         case MVFR0:
-                return 0x10110221; /* double-precision FPU */
+                return cores[part->family->core].mvfr0;
         case MVFR1:
-                return 0x12000011;
+                return cores[part->family->core].mvfr1;
         case FP_CTRL:
-                return 0x10000080 |
-                       (part->ppb[(FP_CTRL - PPB_ADDRESS) / 4] & 1); /* 8 comparators */
+                return cores[part->family->core].breakpoints |
+                       (part->ppb[(FP_CTRL - PPB_ADDRESS) / 4] & 1);
         case DWT_CTRL:
                 return 0x40000000; /* 4 comparators */
         case DWT_PCSR:
@@ -154,10 +182,21 @@ uint32_t part_core_read(struct simulated_part *part, uint32_t address)
 
 static void halt(struct simulated_part *part)
 {
-        if (!part->is_halted)
+        if (!part->is_halted && !core_executes(part))
                 part->core[PC] = boot_address(part) + 2 * (part->pc_samples % 13);
         part->is_halted = true;
-        part->dfsr |= 1;
+        part->runner.is_locked_up = false;
+        part->dfsr |= DFSR_HALTED;
+}
+
+static void step(struct simulated_part *part)
+{
+        if (core_executes(part)) {
+                core_step(part);
+                return;
+        }
+        part->core[PC] += 2;
+        part->dfsr |= DFSR_HALTED;
 }
 
 static void write_dhcsr(struct simulated_part *part, uint32_t value)
@@ -171,8 +210,7 @@ static void write_dhcsr(struct simulated_part *part, uint32_t value)
         } else if (value & C_HALT) {
                 halt(part);
         } else if (value & C_STEP && part->is_halted) {
-                part->core[PC] += 2;
-                part->dfsr |= 1;
+                step(part);
         } else {
                 part->is_halted = false;
         }
@@ -184,6 +222,8 @@ static void write_dcrsr(struct simulated_part *part, uint32_t value)
 {
         uint32_t number = value & (CORE_REGISTERS - 1);
 
+        if (number == MSP && !(part->core[CONTROL] & SPSEL))
+                number = SP; /* one register under two numbers */
         if (value & 0x10000)
                 part->core[number] = part->dcrdr;
         else
@@ -236,7 +276,7 @@ static enum part_answer check_port(struct simulated_part *part, unsigned ap)
                 return PART_SILENT;
         if (part_is_sticky(part) || !(part->dp_control & CONTROL_DBGPWR))
                 return PART_FAULT;
-        return part_has_access_port(ap) ? PART_OK : PART_FAULT;
+        return part_has_access_port(part, ap) ? PART_OK : PART_FAULT;
 }
 
 static bool is_aligned(uint32_t address, unsigned width)
@@ -341,7 +381,7 @@ enum part_answer part_dp_write(struct simulated_part *part, uint64_t now_ns, uns
 
 static struct access_port *port_of(struct simulated_part *part, unsigned ap)
 {
-        return &part->ports[ap == AP_APB];
+        return &part->ports[ap != part->family->access_port];
 }
 
 static unsigned csw_width(uint32_t csw)
@@ -420,7 +460,7 @@ enum part_answer part_ap_read(struct simulated_part *part, uint64_t now_ns, unsi
         if (part_is_sticky(part))
                 return PART_FAULT;
         *value = 0;
-        if (!part_has_access_port(ap))
+        if (!part_has_access_port(part, ap))
                 return PART_OK;
         switch (reg) {
         case 0x00:
@@ -440,7 +480,9 @@ enum part_answer part_ap_read(struct simulated_part *part, uint64_t now_ns, unsi
                 *value = BASE_NO_TABLE;
                 return PART_OK;
         case 0xFC:
-                *value = ap == AP_CORE ? IDR_CORE : IDR_APB;
+                *value = ap != part->family->access_port   ? IDR_APB
+                         : part->family->core == FAMILY_M4 ? IDR_CORE_M4
+                                                           : IDR_CORE;
                 return PART_OK;
         default:
                 return PART_OK;
@@ -455,7 +497,7 @@ enum part_answer part_ap_write(struct simulated_part *part, uint64_t now_ns, uns
                 return PART_SILENT;
         if (part_is_sticky(part))
                 return PART_FAULT;
-        if (!part_has_access_port(ap))
+        if (!part_has_access_port(part, ap))
                 return PART_OK;
         switch (reg) {
         case 0x00:

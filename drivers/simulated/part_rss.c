@@ -16,6 +16,7 @@
 #include "drivers/simulated/part_private.h"
 
 #include "crypto/digest.h"
+#include "crypto/license_global.h"
 #include "scheduler/bytes.h"
 
 #include <stdlib.h>
@@ -27,6 +28,7 @@
 #define AT_LENGTH      0x08u
 #define AT_COUNT       0x0Cu
 #define AT_LAST        0x10u
+#define AT_MODULES     0x14u
 #define AT_STATE       0x20u
 #define AT_VALUE       0x24u
 #define AT_INDEX       0x28u
@@ -37,7 +39,6 @@
 #define LICENSE_TIME     (60 * NS_PER_MS)
 #define HEADER_TIME      (1 * NS_PER_MS)
 #define DECRYPT_RATE     500000u /* bytes a second */
-#define OPTSR_CUR        0x1Cu
 
 /* --- mailbox ------------------------------------------------------------------------------- */
 
@@ -144,13 +145,19 @@ void rss_abandon(struct simulated_part *part)
         part->run.due_ns = NEVER;
 }
 
-/* The license is spent either way: it does not stay in RAM for the next who looks. */
+/* The image's license, then those of the modules. */
+static uint8_t *licenses(struct simulated_part *part)
+{
+        return part_ram(part, part->rss->license, RSS_LICENSES_MAX * LICENSE_LENGTH);
+}
+
+/* The licenses are spent either way: they do not stay in RAM for the next who looks. */
 static void end_run(struct simulated_part *part, uint32_t code)
 {
-        uint8_t *license = part_ram(part, part->rss->license, LICENSE_LENGTH);
+        uint8_t *slot = licenses(part);
 
-        if (license)
-                wipe(license, LICENSE_LENGTH);
+        if (slot)
+                wipe(slot, RSS_LICENSES_MAX * LICENSE_LENGTH);
         rss_abandon(part);
         mailbox_done(part, code);
         part_changed(part);
@@ -166,11 +173,13 @@ static void next_step(struct simulated_part *part, enum rss_step step, uint64_t 
  * and no secure area. */
 static bool is_prepared(const struct simulated_part *part)
 {
-        uint32_t optsr = option_value(part, OPTSR_CUR, 0);
+        const uint32_t *options = part->in_force;
+        uint32_t wanted[OPTION_ROWS_MAX];
 
-        return (optsr & TARGET_SECURITY) &&
-               (optsr & TARGET_ST_RAM_SIZE_3) == TARGET_ST_RAM_SIZE_3 && option_level(optsr) == 0 &&
-               !option_has_areas(part);
+        memcpy(wanted, options, sizeof(wanted));
+        family_secure(part->family, wanted);
+        return memcmp(wanted, options, sizeof(wanted)) == 0 &&
+               family_is_open(part->family, options) && !option_has_areas(part);
 }
 
 /* At the reset that finds an install pending. */
@@ -182,6 +191,7 @@ void rss_begin(struct simulated_part *part, uint64_t now_ns)
         run->list_length = mailbox_get(part, AT_LENGTH);
         run->count = mailbox_get(part, AT_COUNT);
         run->is_last = mailbox_get(part, AT_LAST) != 0;
+        run->license_count = mailbox_get(part, AT_MODULES);
         mailbox_put(part, AT_COMMAND, 0);
         mailbox_put(part, AT_INDEX, 0);
         mailbox_put(part, AT_STATE, RNUR);
@@ -193,12 +203,12 @@ void rss_begin(struct simulated_part *part, uint64_t now_ns)
             run->list_length > part->rss->areas_capacity ||
             !part_ram(part, part->rss->areas, run->list_length) ||
             !part_ram(part, part->rss->header, SFI_HEADER_LENGTH) ||
-            !part_ram(part, part->rss->license, LICENSE_LENGTH)) {
+            run->license_count >= RSS_LICENSES_MAX || !licenses(part)) {
                 end_run(part, RSS_ERROR_COMMAND);
                 return;
         }
         run->due_ns = now_ns;
-        next_step(part, RSS_LICENSE, LICENSE_TIME);
+        next_step(part, RSS_LICENSE, (1 + run->license_count) * LICENSE_TIME);
         part_changed(part);
 }
 
@@ -214,16 +224,44 @@ static bool is_for_install(const uint8_t license[static LICENSE_LENGTH])
                (strcmp(type, "SFI") == 0 || strcmp(type, "SFIA") == 0);
 }
 
+/* What a module's license carries is the module's own affair: it need only be for this chip. */
+static bool module_license_opens(struct simulated_part *part, unsigned module)
+{
+        uint8_t key[GCM_KEY_LENGTH], nonce[SFI_NONCE_LENGTH];
+        int r = license_open(licenses(part) + module * LICENSE_LENGTH, NULL,
+                             part->record->private_key, key, nonce);
+
+        wipe(key, sizeof(key));
+        wipe(nonce, sizeof(nonce));
+        return r >= 0;
+}
+
+static void refuse_module(struct simulated_part *part, uint32_t module)
+{
+        mailbox_put(part, AT_INDEX, module);
+        end_run(part, RSS_ERROR_MODULE);
+}
+
 static void open_license(struct simulated_part *part)
 {
         struct rss_run *run = &part->run;
-        const uint8_t *license = part_ram(part, part->rss->license, LICENSE_LENGTH);
+        const uint8_t *license = licenses(part);
+        bool is_global =
+                part->rss->takes_global && license_global_is(license, LICENSE_GLOBAL_LENGTH);
+        int r = is_global ? license_global_open(license, run->key, run->nonce)
+                          : license_open(license, NULL, part->record->private_key, run->key,
+                                         run->nonce);
 
-        if (!is_for_install(license) ||
-            license_open(license, NULL, part->record->private_key, run->key, run->nonce) < 0)
+        if (r < 0 || (!is_global && !is_for_install(license))) {
                 end_run(part, RSS_ERROR_LICENSE);
-        else
-                next_step(part, RSS_HEADER, HEADER_TIME);
+                return;
+        }
+        for (unsigned i = 1; i <= run->license_count; i++)
+                if (!module_license_opens(part, i)) {
+                        refuse_module(part, i);
+                        return;
+                }
+        next_step(part, RSS_HEADER, HEADER_TIME);
 }
 
 static uint64_t decrypt_time(uint32_t length)
@@ -264,9 +302,14 @@ static void go_on(struct simulated_part *part)
                 end_run(part, RSS_ERROR_COMMAND);
                 return;
         }
+        if (run->is_last && install->modules < run->license_count) {
+                refuse_module(part, install->modules + 1); /* there is no such module */
+                return;
+        }
         /* The part counts from here on; until now a repetition began where this one did. */
         install->next_index = run->first_index + run->count;
         install->kept = install->range_count;
+        install->modules_kept = install->modules;
         if (run->is_last)
                 install->is_active = 0;
         if (run->is_last && run->has_options)
@@ -301,12 +344,14 @@ static bool enter_install(struct simulated_part *part, const uint8_t *header)
         if (run->first_index == 1) {
                 install->is_active = 0;
                 install->range_count = install->kept = 0;
+                install->modules = install->modules_kept = 0;
                 install->next_index = 1;
                 memcpy(install->digest, digest, sizeof(digest));
                 install->is_active = 1;
                 return true;
         }
         install->range_count = install->kept; /* areas of a part that failed do not count */
+        install->modules = install->modules_kept;
         return install->is_active && install->next_index == run->first_index &&
                memcmp(install->digest, digest, sizeof(digest)) == 0;
 }
@@ -458,6 +503,11 @@ static void take_area(struct simulated_part *part)
         code = is_in_order(run, header) ? open_area(part, header, length) : RSS_ERROR_ORDER;
         if (code == RSS_OK)
                 code = judge_area(part, type);
+        if (code == RSS_OK && type == SFI_MODULE &&
+            ++part->record->install.modules > run->license_count) {
+                refuse_module(part, part->record->install.modules);
+                return;
+        }
         if (code != RSS_OK) {
                 end_run(part, code);
                 return;

@@ -29,6 +29,7 @@ struct command {
 
 extern const struct command sfi_create_command, sfi_show_command, sfi_verify_command;
 extern const struct command order_check_command, status_command, watch_command;
+extern const struct command capture_show_command;
 extern const struct command key_new_command, key_show_command, nonce_new_command;
 extern const struct command nonces_list_command, nonces_merge_command;
 extern const struct command nonces_export_command, nonces_verify_command;
@@ -46,3 +47,9 @@ extern const struct command hsm_license_command, hsm_license_from_cert_command;
 extern const struct command licenses_list_command, licenses_report_command;
 extern const struct command licenses_verify_command, licenses_key_command;
 extern const struct command licenses_import_command, licenses_ahead_command;
+extern const struct command target_list_command, target_info_command;
+extern const struct command target_certificate_command, target_disable_command;
+extern const struct command target_default_command;
+extern const struct command target_ob_read_command, target_ob_write_command;
+extern const struct command target_read_command, target_write_command;
+extern const struct command target_erase_command, target_reset_command, target_regress_command;

@@ -1,8 +1,9 @@
 /*
  * gangway order check: what the station would answer to an order, without dropping it.
  *
- * Uses the very functions of the drop folder: the form, then the image it names, checked against
- * the family and RSS profile of the station file.
+ * Uses the very functions of the drop folder: the form, then the image and the global license it
+ * names, checked against the family and RSS profile of the station file. Cards are not looked at: which
+ * are in when the lot begins nobody knows now.
  */
 #include "station/commands/command.h"
 
@@ -77,8 +78,19 @@ static int load_surroundings(const struct request *request, struct surroundings 
         return r;
 }
 
+static int load_license(const struct order *order, const struct surroundings *around,
+                        char ret_digest[static 65], struct order_error *ret_error)
+{
+        bool has_server = around->settings.license_server.url[0] != '\0';
+        uint8_t license[LICENSE_LENGTH];
+        int r = order_load_license(order, &around->rss, has_server, license, ret_digest, ret_error);
+
+        wipe(license, sizeof(license));
+        return r;
+}
+
 static int check(const struct request *request, const struct surroundings *around,
-                 struct order *ret_order, struct order_error *ret_error)
+                 struct order *ret_order, char ret_digest[static 65], struct order_error *ret_error)
 {
         struct sfi *sfi CLEANUP(image_release) = NULL;
         struct bytes file CLEANUP(bytes_free) = { 0 };
@@ -94,17 +106,40 @@ static int check(const struct request *request, const struct surroundings *aroun
         if (r >= 0)
                 r = order_load_image(ret_order, &around->family, &around->rss, NULL, &sfi,
                                      ret_error);
+        if (r >= 0)
+                r = load_license(ret_order, around, ret_digest, ret_error);
         free(copy);
         return r;
 }
 
-static int answer_json(const struct order *order, const struct order_error *error, bool is_accepted)
+/* What each good unit takes, and from where. */
+static json_t *licenses_json(const struct order *order, const char *digest)
+{
+        bool is_global = order->license.source == LICENSE_GLOBAL;
+        json_t *list = json_array(), *first;
+
+        first = json_pack("{s:s, s:s, s:s}", "source", license_source_name(order->license.source),
+                          "type", order->license.type, is_global ? "sha256" : "firmware_id",
+                          is_global ? digest : order->firmware_id);
+        json_array_append_new(list, first);
+        for (unsigned i = 0; i < order->module_count; i++)
+                json_array_append_new(list,
+                                      json_pack("{s:s, s:s, s:s}", "source",
+                                                license_source_name(order_module_source(order)),
+                                                "type", order->modules[i].type, "firmware_id",
+                                                order->modules[i].firmware_id));
+        return list;
+}
+
+static int answer_json(const struct order *order, const char *digest,
+                       const struct order_error *error, bool is_accepted)
 {
         json_t *answer;
 
         if (is_accepted)
-                answer = json_pack("{s:b, s:s, s:I}", "accepted", 1, "order", order->id, "quantity",
-                                   (json_int_t)order->quantity);
+                answer = json_pack("{s:b, s:s, s:I, s:o}", "accepted", 1, "order", order->id,
+                                   "quantity", (json_int_t)order->quantity, "licenses",
+                                   licenses_json(order, digest));
         else
                 answer = json_pack("{s:b, s:s, s:i, s:s, s:s}", "accepted", 0, "code", error->code,
                                    "line", (int)error->line, "reason", error->sentence, "remedy",
@@ -114,14 +149,28 @@ static int answer_json(const struct order *order, const struct order_error *erro
         return is_accepted ? EXIT_OK : EXIT_NO;
 }
 
-static int answer(const struct request *request, const struct order *order,
+static void print_licenses(const struct order *order, const char *digest)
+{
+        if (order->license.source == LICENSE_GLOBAL)
+                printf("license: global, %s, SHA-256 %s\n", order->license.file, digest);
+        else
+                printf("license: %s for %s from %s\n", order->license.type, order->firmware_id,
+                       license_source_name(order->license.source));
+        for (unsigned i = 0; i < order->module_count; i++)
+                printf("module %u: %s for %s from %s\n", i + 1, order->modules[i].type,
+                       order->modules[i].firmware_id,
+                       license_source_name(order_module_source(order)));
+}
+
+static int answer(const struct request *request, const struct order *order, const char *digest,
                   const struct order_error *error, bool is_accepted)
 {
         if (request->is_json)
-                return answer_json(order, error, is_accepted);
+                return answer_json(order, digest, error, is_accepted);
         if (is_accepted) {
                 printf("order accepted: %s, %u units of %s with %s\n", order->id, order->quantity,
                        order->part, order->image_file);
+                print_licenses(order, digest);
                 return EXIT_OK;
         }
         printf("order rejected: %s", request->path);
@@ -139,6 +188,7 @@ static int run(int argc, char **argv)
         struct order_error error = { .code = "" };
         struct order order = { .id = "" };
         struct surroundings *around;
+        char digest[65] = "";
         int r;
 
         r = read_request(argc, argv, &request);
@@ -148,13 +198,13 @@ static int run(int argc, char **argv)
         INSIST(around);
         r = load_surroundings(&request, around);
         if (r >= 0)
-                r = check(&request, around, &order, &error);
+                r = check(&request, around, &order, digest, &error);
         free(around);
         if (r < 0 && !error.sentence[0])
                 return r; /* not about the order: the file itself, the station file */
         if (r < 0 && !error.code[0])
                 snprintf(error.code, sizeof(error.code), "%s", fault_name(r));
-        return answer(&request, &order, &error, r >= 0);
+        return answer(&request, &order, digest, &error, r >= 0);
 }
 
 const struct command order_check_command = {
@@ -163,7 +213,8 @@ const struct command order_check_command = {
         .help = "usage: gangway order check FILE [--station FILE] [--json]\n"
                 "\n"
                 "Reads the order and the image it names as the drop folder does, and says \"order\n"
-                "accepted\", or the line, the reason and the remedy. Nothing is dropped or moved.\n"
+                "accepted\" and which licenses a unit takes from where, or the line, the reason\n"
+                "and the remedy. Nothing is dropped or moved, and no card is looked at.\n"
                 "\n"
                 "  --station FILE  the station file, for family and RSS profile; default\n"
                 "                  configs/gangway.conf\n"

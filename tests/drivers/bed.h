@@ -7,6 +7,7 @@
 
 #include "tests/support/test.h"
 
+#include "drivers/family_fields.h"
 #include "drivers/rss.h"
 #include "drivers/simulated/part.h"
 #include "drivers/simulated/probe.h"
@@ -94,8 +95,9 @@ static const struct wire_operations bed_operations = {
         .close = bed_close,
 };
 
-/* A V3 probe with a fresh, powered part; not attached yet. */
-static inline struct bed *bed_make(void)
+/* A V3 probe with a fresh, powered part of the family; not attached yet. Its core executes if there is an engine
+ * for it (drivers/simulated/core.h). */
+static inline struct bed *bed_make_with(const char *family_file, const struct core_engine *engine)
 {
         static const struct probe_settings probe = { .product = 0x374F,
                                                      .jtag_version = 15,
@@ -104,11 +106,15 @@ static inline struct bed *bed_make(void)
         static const uint8_t seed[32] = { 7 };
         struct bed *bed = calloc(1, sizeof(*bed));
         struct part_settings part = {
-                .family = &bed->family, .rss = &bed->profile, .seed = seed, .speed = 1.0
+                .family = &bed->family,
+                .rss = &bed->profile,
+                .seed = seed,
+                .speed = 1.0,
+                .engine = engine,
         };
 
         assert_non_null(bed);
-        assert_int_equal(family_load("configs/targets/stm32h75x.conf", &bed->family), 0);
+        assert_int_equal(family_load(family_file, &bed->family), 0);
         assert_int_equal(rss_profile_load("configs/rss/reference-h7.conf", &bed->profile), 0);
         bed->store = calloc(1, part_store_length(&bed->family));
         part.store = bed->store;
@@ -117,10 +123,21 @@ static inline struct bed *bed_make(void)
         probe_set_part(bed->probe, bed->part);
         part_power(bed->part, clock_now_ns(), true);
         assert_int_equal(fiber_sleep_ns(500 * NS_PER_MS), 0);
-        bed->wire = (struct wire){ &bed_operations, { .product = 0x374F, .path = "bed" } };
+        bed->wire = (struct wire){ .operations = &bed_operations,
+                                   .identity = { .product = 0x374F, .path = "bed" } };
         assert_int_equal(stlink_open(&bed->wire, &bed->stlink), 0);
         bed->target = (struct target){ &bed->stlink, &bed->family };
         return bed;
+}
+
+static inline struct bed *bed_make_family(const char *family_file)
+{
+        return bed_make_with(family_file, NULL);
+}
+
+static inline struct bed *bed_make(void)
+{
+        return bed_make_family("configs/targets/stm32h75x.conf");
 }
 
 static inline struct bed *bed_attached(void)

@@ -64,6 +64,7 @@ static int shipped(void *unused)
         assert_int_equal(profile.source, SOURCE_REFERENCE);
         assert_int_equal(profile.license, 0x24030800);
         assert_int_equal(profile.iv_policy, SFI_IV_BIG_ENDIAN);
+        assert_false(profile.takes_global);
         assert_string_equal(profile.marker, "GANGWAY REFERENCE PART");
         assert_non_null(strstr(profile.gap, "AN5511"));
         /* What the family sends in one part must fit what the profile has room for. */
@@ -137,6 +138,13 @@ static int bad_families(void *unused)
                   "{ name = \"FPRAR_PRG_A\"; current = 0;", "nothing shows" },
                 { "{ name = \"FPRAR_PRG_A\"; current = 0x52002028;",
                   "{ name = \"FPRAR_PRG_A\"; actual = 0x52002028;", "unknown key \"actual\"" },
+                { "rams     = ( [ 0x24000000, 0x80000 ],", "rams     = ( [ 0x24000000 ],",
+                  "rams: expected [ address, length ]" },
+                { "[ 0x58004800, 0x400 ]", "[ 0x58004800, 0x800 ]",
+                  "plain_registers: a block of 2048 bytes, expected 1024" },
+                { "plain_registers = ( [", "plain_registers = ( [ 1, 1024 ], [",
+                  "plain_registers: expected ( [ address, length ], ... ), 0 to 2" },
+                { "core     = \"m7\"", "core     = \"m8\"", "core is \"m8\"" },
                 { "word_length   = 32;", "word_length   = 32 = 32;", "syntax error" },
         };
         struct family family;
@@ -180,7 +188,7 @@ static int bad_profiles(void *unused)
                   "allowed is one of" },
                 { "marker_address = 0x1FF1F000", "marker_address = 0", "needs a marker" },
                 { "command_install     = 2", "command_install     = 1", "both commands" },
-                { "license = 0x24030800", "license = 0x24030040", "license (0x88 bytes" },
+                { "license = 0x24030800", "license = 0x24030040", "license (0x4C8 bytes" },
                 { "areas          = 0x24031020", "areas          = 0x24031018", "overlaps header" },
                 { "areas_capacity = 0x0004EFE0", "areas_capacity = 0xFFFFFFFC", "areas_capacity" },
                 { "mailbox = 0x24030000", "mailbox = 0x24030001", "multiple of 4" },

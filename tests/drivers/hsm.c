@@ -391,7 +391,7 @@ static int hang(void *subject)
         fake_certificate(1, &certificate);
         assert_int_equal(hsm_open(&card.reader, fake_profile(), NS_PER_S), 0);
         assert_fault(hsm_license(&card.reader, fake_profile(), &certificate, license), CARD_DEAD,
-                     "fake reader 1: the card in fake reader 1 gave no answer within 8000 ms");
+                     "the card in fake reader 1 gave no answer within 8000 ms");
         assert_int_equal(clock_now_ns(), 8 * NS_PER_S);
         card.license_ns = 9 * NS_PER_S; /* cancelled before it is ready: no answer */
         assert_fault(hsm_license(&card.reader, fake_profile(), &certificate, license), CARD_DEAD,

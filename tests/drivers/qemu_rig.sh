@@ -127,5 +127,5 @@ if [ -s "$RIG/out" ] && [ ! -s "$RIG/rig" ] && [ -z "${CI:-}" ]; then
         exit "$code"
 fi
 diff <(grep -v "$known" "$RIG/kernel") <(grep -v "$known" "$RIG/rig") >"$RIG/out"
-say $? "rig A's usbfs answers all $(grep -c : "$RIG/kernel") edges as the kernel does"
+say $? "rig A's usbfs answers $(grep -v "$known" "$RIG/kernel" | grep -c :) edges as the kernel does"
 exit "$code"

@@ -4,6 +4,8 @@
 #include "tests/drivers/bed.h"
 #include "tests/support/sealed.h"
 
+#include "crypto/license_global.h"
+
 #include <stdio.h>
 
 #define FIBER_TEST(name)                                                                           \
@@ -30,7 +32,8 @@ static uint32_t good_options[9] = { 0x1026AAD0, 0x81000200, 0x81000200, 0x810002
 struct job {
         struct bed *bed;
         struct certificate certificate;
-        uint8_t license[LICENSE_LENGTH];
+        uint8_t license[RSS_LICENSES_MAX * LICENSE_LENGTH];
+        unsigned modules; /* further licenses in there */
         struct sfi *sfi;
         struct sfi_part parts[8];
         int part_count;
@@ -61,15 +64,15 @@ static void prepare(struct job *job)
         uint32_t values[OPTION_ROWS_MAX];
 
         assert_int_equal(target_read_options(target, values), 0);
-        values[0] |= TARGET_SECURITY | TARGET_ST_RAM_SIZE_3;
+        family_secure(&job->bed->family, values);
         assert_int_equal(target_write_options(target, values), 0);
         assert_int_equal(target_reset(target, 2000), 0);
 }
 
 /* Attached, certified, licensed, prepared, and the usual image sealed. */
-static struct job job_ready(void)
+static struct job job_on(struct bed *bed)
 {
-        struct job job = { .bed = bed_attached() };
+        struct job job = { .bed = bed };
 
         for (size_t i = 0; i < sizeof(firmware); i++)
                 firmware[i] = (uint8_t)(i * 13 + 1);
@@ -82,6 +85,11 @@ static struct job job_ready(void)
         return job;
 }
 
+static struct job job_ready(void)
+{
+        return job_on(bed_attached());
+}
+
 static void job_end(struct job *job)
 {
         sfi_free(job->sfi);
@@ -91,7 +99,8 @@ static void job_end(struct job *job)
 static int install_one(struct job *job, int part)
 {
         return rss_install_part(&job->bed->target, &job->bed->profile, job->sfi, &job->parts[part],
-                                part + 1 == job->part_count, job->license, &job->progress);
+                                part + 1 == job->part_count, job->license, 1 + job->modules,
+                                &job->progress);
 }
 
 /* All parts in turn, up to the first failure. */
@@ -191,8 +200,38 @@ FIBER_TEST(an_image_is_installed)
         assert_int_equal(job.progress.area_count, 3);
         assert_int_equal(target_read_options(&job.bed->target, values), 0);
         assert_int_equal(values[7], 0x24000800);
-        assert_true(target_is_secure(values));
+        assert_true(family_is_secure(&job.bed->family, values));
         job_end(&job);
+        return 0;
+}
+
+/* 7A3 and 73x: other sectors and words, one bank; the same nine rows (AN5054 figure 15). */
+FIBER_TEST(the_other_lines_of_the_h7_install_alike)
+{
+        static const char *const files[] = { "configs/targets/stm32h7a3.conf",
+                                             "configs/targets/stm32h73x.conf" };
+        static const struct sfi_plain_area areas[] = {
+                { SFI_FIRMWARE, 0x08000000, firmware, sizeof(firmware) },
+                { SFI_CONFIGURATION, 0, good_options, sizeof(good_options) },
+        };
+
+        (void)unused;
+        for (size_t i = 0; i < LENGTH_OF(files); i++) {
+                uint32_t values[OPTION_ROWS_MAX];
+                struct bed *bed = bed_make_family(files[i]);
+                struct job job;
+
+                assert_int_equal(target_attach(&bed->target, 24000), 0);
+                job = job_on(bed);
+                make_image(&job, areas, LENGTH_OF(areas));
+                assert_int_equal(install(&job), 0);
+                assert_memory_equal(part_flash(bed->part, 0x08000000), firmware, sizeof(firmware));
+                assert_int_equal(target_read_options(&bed->target, values), 0);
+                assert_int_equal(values[7], 0x24000800);
+                assert_true(family_is_secure(&bed->family, values));
+                assert_memory_equal(job.certificate.bytes, i ? "48302001" : "48002001", 8);
+                job_end(&job);
+        }
         return 0;
 }
 
@@ -244,6 +283,97 @@ FIBER_TEST(a_license_with_another_nonce_does_not_open_the_header)
         assert_int_equal(license_issue(&job.certificate, "SFI", key, other, entropy, job.license),
                          0);
         assert_fault(install(&job), BAD_IMAGE, "wrong key or nonce");
+        job_end(&job);
+        return 0;
+}
+
+/* --- modules ------------------------------------------------------------------------------- */
+
+/* An image of two modules in two parts, and a license for each. */
+static struct job job_with_modules(void)
+{
+        static const struct sfi_plain_area areas[] = {
+                { SFI_MODULE, 0x08000000, firmware, 1000 },
+                { SFI_PAUSE, 0x081FF000, NULL, 0 },
+                { SFI_RESUME, 0x081FF000, NULL, 0 },
+                { SFI_MODULE, 0x08001000, firmware, 2000 },
+        };
+        struct job job = job_ready();
+
+        make_image(&job, areas, LENGTH_OF(areas));
+        assert_int_equal(job.part_count, 2);
+        for (job.modules = 1; job.modules <= 2; job.modules++)
+                assert_int_equal(license_issue(&job.certificate, "SMU", key, nonce, entropy,
+                                               job.license + job.modules * LICENSE_LENGTH),
+                                 0);
+        job.modules = 2;
+        return job;
+}
+
+FIBER_TEST(modules_are_installed_with_a_license_each)
+{
+        struct job job = job_with_modules();
+
+        (void)unused;
+        assert_int_equal(install(&job), 0);
+        assert_memory_equal(part_flash(job.bed->part, 0x08000000), firmware, 1000);
+        assert_memory_equal(part_flash(job.bed->part, 0x08001000), firmware, 2000);
+        job_end(&job);
+        return 0;
+}
+
+FIBER_TEST(a_module_license_for_another_chip_is_refused_and_named)
+{
+        struct job job = job_with_modules();
+        struct certificate other = job.certificate;
+        uint8_t seed[32] = { 99 }, private_key[PRIVATE_KEY_LENGTH];
+
+        (void)unused;
+        license_chip_key(seed, private_key, other.bytes + 8);
+        assert_int_equal(
+                license_issue(&other, "SMU", key, nonce, entropy, job.license + 2 * LICENSE_LENGTH),
+                0);
+        assert_fault(install(&job), BAD_LICENSE, "at module 2");
+        assert_int_equal(job.progress.license_refused, 2);
+        assert_int_equal(*part_flash(job.bed->part, 0x08000000), 0xFF); /* before anything */
+        job_end(&job);
+        return 0;
+}
+
+FIBER_TEST(modules_and_licenses_must_be_as_many)
+{
+        struct job job = job_with_modules();
+
+        (void)unused;
+        job.modules = 1;
+        assert_fault(install(&job), BAD_LICENSE, "at module 2");
+        assert_int_equal(*part_flash(job.bed->part, 0x08001000), 0xFF);
+        job_end(&job);
+        job = job_with_modules();
+        memcpy(job.license + 3 * LICENSE_LENGTH, job.license, LICENSE_LENGTH);
+        job.modules = 3;
+        assert_fault(install(&job), BAD_LICENSE, "at module 3");
+        job_end(&job);
+        job = job_with_modules();
+        job.modules = 0;
+        assert_fault(install(&job), BAD_LICENSE, "at module 1");
+        assert_int_equal(*part_flash(job.bed->part, 0x08000000), 0xFF);
+        job_end(&job);
+        return 0;
+}
+
+/* AN5054 sections 9.3.3 and 10.3.3: some families take one, the others do not know what it is. */
+FIBER_TEST(a_global_license_opens_where_the_profile_takes_one)
+{
+        struct job job = job_ready();
+
+        (void)unused;
+        license_global_make(key, nonce, job.license);
+        assert_fault(install(&job), BAD_LICENSE, "not for this chip");
+        assert_int_equal(job.progress.license_refused, 0);
+        job.bed->profile.takes_global = true;
+        assert_int_equal(install(&job), 0);
+        assert_memory_equal(part_flash(job.bed->part, 0x08000000), firmware, sizeof(firmware));
         job_end(&job);
         return 0;
 }
@@ -353,7 +483,7 @@ FIBER_TEST(a_part_that_is_too_long_is_not_even_sent)
         (void)unused;
         small.areas_capacity = 1024;
         assert_fault(rss_install_part(&job.bed->target, &small, job.sfi, &job.parts[0], true,
-                                      job.license, NULL),
+                                      job.license, 1, NULL),
                      NO_ROOM, "room for 1024");
         job.bed->family.image_ram = 2048;
         assert_fault(install(&job), NO_ROOM, "takes 2048 at a time");
@@ -454,9 +584,14 @@ int main(void)
                 cmocka_unit_test(a_command_the_rom_does_not_know_is_told),
                 cmocka_unit_test(a_reference_profile_runs_only_on_a_part_with_its_marker),
                 cmocka_unit_test(an_image_is_installed),
+                cmocka_unit_test(the_other_lines_of_the_h7_install_alike),
                 cmocka_unit_test(a_split_image_is_installed_part_by_part),
                 cmocka_unit_test(a_license_for_another_chip_is_refused),
                 cmocka_unit_test(a_license_with_another_nonce_does_not_open_the_header),
+                cmocka_unit_test(modules_are_installed_with_a_license_each),
+                cmocka_unit_test(a_module_license_for_another_chip_is_refused_and_named),
+                cmocka_unit_test(modules_and_licenses_must_be_as_many),
+                cmocka_unit_test(a_global_license_opens_where_the_profile_takes_one),
                 cmocka_unit_test(a_changed_area_is_refused_and_named),
                 cmocka_unit_test(flash_that_is_not_erased_is_refused_and_named),
                 cmocka_unit_test(a_weak_flash_word_is_a_bad_unit),

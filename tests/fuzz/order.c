@@ -8,6 +8,31 @@
 
 #include <string.h>
 
+static bool is_type(const char *type)
+{
+        return !strcmp(type, "SFI") || !strcmp(type, "SFIA") || !strcmp(type, "SMU");
+}
+
+/* As many licenses as there are words for, each of another kind. */
+static void check_licenses(const struct order *order)
+{
+        const struct order_license *license = &order->license;
+
+        INSIST(is_type(license->type) && strcmp(license->type, "SMU"));
+        INSIST((license->source == LICENSE_GLOBAL) == (license->file[0] == '/'));
+        INSIST(license->line || license->source == LICENSE_FROM_CARD);
+        INSIST(!text_climbs(license->file) && order->module_count <= ORDER_MODULES_MAX);
+        for (unsigned i = 0; i < order->module_count; i++) {
+                const struct order_module *module = &order->modules[i];
+
+                INSIST(module->line && is_type(module->type));
+                INSIST(text_is_ascii(module->firmware_id, sizeof(module->firmware_id)));
+                for (unsigned j = 0; j < i; j++)
+                        INSIST(strcmp(module->firmware_id, order->modules[j].firmware_id) ||
+                               strcmp(module->type, order->modules[j].type));
+        }
+}
+
 static void check_taken(const struct order *order)
 {
         INSIST(text_is_name(order->id, sizeof(order->id)));
@@ -17,6 +42,7 @@ static void check_taken(const struct order *order)
         INSIST(order->quantity >= 1 && order->quantity <= 1000000 && order->retries <= 5);
         INSIST(order->image_file[0] == '/' && !text_climbs(order->image_file));
         INSIST(order->file_line && order->digest_line && order->family_line);
+        check_licenses(order);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)

@@ -22,6 +22,7 @@ struct hall {
         struct fake_card cards[CARDS];
         unsigned card_count;
         unsigned changes;
+        struct license_server *server; /* NULL: none */
 };
 
 static inline void note_change(void *context)
@@ -51,6 +52,7 @@ static inline void desk_start(struct hall *hall)
                                                             .profile = fake_profile(),
                                                             .readers = readers,
                                                             .reader_count = hall->card_count,
+                                                            .server = hall->server,
                                                             .changed = note_change,
                                                             .context = hall },
                                    &hall->desk),
@@ -98,7 +100,8 @@ static inline struct desk_card card_shown(struct hall *hall, unsigned index)
 
 struct asker {
         struct hall *hall;
-        const char *firmware_id;
+        const char *firmware_id, *type; /* NULL: "TEST_1", "SFI" */
+        enum license_source source;
         unsigned first_chip, count; /* chips first_chip .. first_chip + count - 1 */
         int result;
         char sentence[512];
@@ -112,19 +115,19 @@ static inline int ask(void *subject)
 
         for (unsigned i = 0; i < asker->count && asker->result >= 0; i++) {
                 struct certificate certificate;
-                struct ledger_request request = { &certificate,
-                                                  asker->firmware_id ? asker->firmware_id
-                                                                     : "TEST_1",
-                                                  "SFI", "ORDER-1", "1" };
+                struct ledger_request request = {
+                        &certificate, asker->firmware_id ? asker->firmware_id : "TEST_1",
+                        asker->type ? asker->type : "SFI", "ORDER-1", "1"
+                };
                 struct ledger_license license;
 
                 fake_certificate(asker->first_chip + i, &certificate);
-                asker->result =
-                        desk_license(asker->hall->desk, &request, LICENSE_FROM_CARD, &license);
+                asker->result = desk_license(asker->hall->desk, &request, asker->source, &license);
                 if (asker->result < 0)
                         break;
                 assert_true(license.id > 0);
-                assert_memory_equal(license.bytes, "SFI.", 4);
+                assert_memory_equal(license.bytes, request.type, strlen(request.type));
+                assert_int_equal(license.source, asker->source);
                 asker->served++;
                 asker->in_hand += license.was_in_hand;
         }

@@ -4,9 +4,11 @@
 #include "station/order.h"
 
 #include "crypto/digest.h"
+#include "crypto/license_global.h"
 #include "crypto/sfi.h"
 #include "drivers/family.h"
 #include "drivers/rss.h"
+#include "scheduler/bytes.h"
 #include "scheduler/file.h"
 #include "tests/support/sealed.h"
 #include "tests/support/test.h"
@@ -74,7 +76,50 @@ static void what_may_be_left_out_has_defaults(void **state)
         assert_int_equal(order.retries, 1);
         assert_int_equal(order.erase, ERASE_INTERRUPTED);
         assert_string_equal(order.due, "");
+        assert_int_equal(order.license.source, LICENSE_FROM_CARD);
+        assert_string_equal(order.license.type, "SFI");
+        assert_string_equal(order.license.file, "");
+        assert_int_equal(order.license.line, 0);
+        assert_int_equal(order.module_count, 0);
         assert_string_equal(order.operator_name, "");
+}
+
+static void licenses_and_modules_are_read(void **state)
+{
+        static const char text[] = GOOD "license:\n"
+                                        "  source: server\n"
+                                        "  type: SFIA\n"
+                                        "modules:\n"
+                                        "  - firmware_id: STACK_1\n"
+                                        "    type: SMU\n"
+                                        "  - { type: SFI, firmware_id: BLINKY_1 }\n"
+                                        "retries: 2\n";
+        struct order order;
+        struct order_error error;
+
+        (void)state;
+        assert_int_equal(parse(text, &order, &error), 0);
+        assert_int_equal(order.license.source, LICENSE_FROM_SERVER);
+        assert_string_equal(order.license.type, "SFIA");
+        assert_int_equal(order.license.line, 8);
+        assert_int_equal(order.module_count, 2);
+        assert_string_equal(order.modules[0].firmware_id, "STACK_1");
+        assert_string_equal(order.modules[0].type, "SMU");
+        assert_int_equal(order.modules[0].line, 11);
+        assert_string_equal(order.modules[1].firmware_id, "BLINKY_1");
+        assert_string_equal(order.modules[1].type, "SFI");
+        assert_int_equal(order.modules[1].line, 13);
+        assert_string_equal(order.firmware_id, "BLINKY_1");
+        assert_int_equal(order.retries, 2);
+        assert_int_equal(order_module_source(&order), LICENSE_FROM_SERVER);
+        assert_int_equal(parse(GOOD "license: { source: global, file: any.bin }\n", &order, &error),
+                         0);
+        assert_int_equal(order.license.source, LICENSE_GLOBAL);
+        assert_string_equal(order.license.file, "/drop/in/any.bin");
+        assert_string_equal(order.image_file, "/drop/in/a.sfi");
+        assert_int_equal(order_module_source(&order), LICENSE_FROM_CARD);
+        assert_int_equal(parse(GOOD "license: { source: file }\n", &order, &error), 0);
+        assert_int_equal(order.license.source, LICENSE_FROM_FILE);
 }
 
 static void unusual_but_plain_forms_are_taken(void **state)
@@ -118,6 +163,56 @@ static const struct {
           "add image:" },
         { HEAD "quantity: 1\nimage:\n  file: a.sfi\n" TAIL, "BAD_VALUE", 6,
           "the field sha256 is missing in image", "64 hexadecimal" },
+        /* licenses and modules */
+        { GOOD "license: card\n", "BAD_VALUE", 7, "license is not a group of fields", "indented" },
+        { GOOD "license: [card]\n", "BAD_VALUE", 7, "license is not a group of fields",
+          "indented" },
+        { GOOD "license:\n  type: SFI\n", "BAD_VALUE", 8, "the field source is missing in license",
+          "card, server, file or global" },
+        { GOOD "license: { source: cards }\n", "BAD_VALUE", 7, "source is \"cards\"",
+          "card, server, file or global" },
+        { GOOD "license: { source: card, type: SMU }\n", "BAD_VALUE", 7, "type is \"SMU\"",
+          "SFI or SFIA" },
+        { GOOD "license: { source: card, sauce: x }\n", "BAD_VALUE", 7,
+          "no field \"sauce\" in license", "did you mean source?" },
+        { GOOD "license: { quantity: 1 }\n", "BAD_VALUE", 7, "no field \"quantity\" in license",
+          "outside of license" },
+        { GOOD "license: { source: card, source: card }\n", "BAD_VALUE", 7, "source is given twice",
+          "remove one" },
+        { GOOD "license: { source: global }\n", "BAD_VALUE", 7, "no file is named", "add file:" },
+        { GOOD "license: { source: card, file: g.bin }\n", "BAD_VALUE", 7,
+          "the source of the license is card", "remove file:" },
+        { GOOD "license: { source: global, file: ../g.bin }\n", "BAD_VALUE", 7,
+          "\"..\" is not followed", "absolute" },
+        { GOOD "license: { source: &a card }\n", "BAD_VALUE", 7, "anchors", "in full" },
+        { GOOD "source: card\n", "BAD_VALUE", 7, "no field \"source\"", "belongs below license" },
+        { GOOD "modules: STACK_1\n", "BAD_VALUE", 7, "modules is not a list", "a dash" },
+        { GOOD "modules: { firmware_id: A, type: SMU }\n", "BAD_VALUE", 7, "modules is not a list",
+          "a dash" },
+        { GOOD "modules: []\n", "BAD_VALUE", 7, "the list of modules is empty", "remove the line" },
+        { GOOD "modules:\n  - STACK_1\n", "BAD_VALUE", 8, "an entry of modules",
+          "behind each dash" },
+        { GOOD "modules:\n  - [ a ]\n", "BAD_VALUE", 8, "an entry of modules", "behind each dash" },
+        { GOOD "modules:\n  - firmware_id: A\n", "BAD_VALUE", 8,
+          "the field type is missing in modules", "SMU, SFI or SFIA" },
+        { GOOD "modules:\n  - { firmware_id: A, type: SSP }\n", "BAD_VALUE", 8, "type is \"SSP\"",
+          "SMU, SFI or SFIA" },
+        { GOOD "modules:\n  - { firmware_id: \xC3\xA4, type: SMU }\n", "BAD_VALUE", 8,
+          "firmware_id is", "module's cards" },
+        { GOOD "modules:\n  - { firmware_id: A, type: SMU }\n  - { firmware_id: A, type: SMU }\n",
+          "BAD_VALUE", 9, "two licenses are for A and of type SMU", "of its own" },
+        { GOOD "modules:\n  - { firmware_id: BLINKY_1, type: SFI }\n", "BAD_VALUE", 8,
+          "two licenses are for BLINKY_1 and of type SFI", "of its own" },
+        { GOOD "modules:\n- { firmware_id: A, type: SMU }\n- { firmware_id: B, type: SMU }\n"
+               "- { firmware_id: C, type: SMU }\n- { firmware_id: D, type: SMU }\n"
+               "- { firmware_id: E, type: SMU }\n- { firmware_id: F, type: SMU }\n"
+               "- { firmware_id: G, type: SMU }\n- { firmware_id: H, type: SMU }\n"
+               "- { firmware_id: I, type: SMU }\n",
+          "BAD_VALUE", 16, "there are more than 8 modules", "put modules together" },
+        { GOOD "modules:\n  - { firmware_id: A, firmware_id: B, type: SMU }\n", "BAD_VALUE", 8,
+          "firmware_id is given twice", "remove one" },
+        { GOOD "modules: &a\n  - { firmware_id: A, type: SMU }\n", "BAD_VALUE", 7, "anchors",
+          "in full" },
         /* types */
         { GOOD "operator: [a, b]\n", "BAD_VALUE", 7, "operator is a list", "one value" },
         { GOOD "operator: {a: b}\n", "BAD_VALUE", 7, "operator is a group", "one value" },
@@ -297,6 +392,7 @@ static const struct family family = {
 static const struct rss_profile rss = { .name = "reference", .areas_capacity = 0x3000 };
 
 struct plan {
+        unsigned modules; /* the order names */
         const struct sfi_plain_area *areas;
         size_t count;
         const char *code, *words, *remedy; /* code NULL: taken */
@@ -332,6 +428,8 @@ static int load_plan(const struct plan *plan, struct order_error *ret_error)
         struct sfi *sfi = NULL;
         int r;
 
+        order.module_count = plan->modules;
+        order.modules[0].line = 9;
         file = sealed_file(&recipe, key, nonce, NULL);
         snprintf(order.image_file, sizeof(order.image_file), "%s/plan.sfi", test_directory());
         digest_sha256(file.data, file.length, order.image_digest);
@@ -362,12 +460,15 @@ static int load_plans(void *subject)
         static const struct sfi_plain_area l5[] = { F(0x08000000, 64), OPTIONS(48) };
         static const struct sfi_plain_area options_twice[] = { OPTIONS(36), OPTIONS(36) };
         static const struct sfi_plain_area module[] = { OTHER(SFI_MODULE, 64) };
+        static const struct sfi_plain_area module_twice[] = { OTHER(SFI_MODULE, 64),
+                                                              OTHER(SFI_MODULE, 64) };
         static const struct sfi_plain_area external[] = { OTHER(SFI_EXTERNAL, 64) };
         static const struct sfi_plain_area keys[] = { OTHER(SFI_KEYS, 64) };
         static const struct sfi_plain_area unknown[] = { OTHER('Z', 64) };
-#define PLAN(areas, ...)                                                                           \
+#define PLAN(areas, ...) PLAN_MODULES(0, areas, __VA_ARGS__)
+#define PLAN_MODULES(modules_, areas_, ...)                                                        \
         {                                                                                          \
-                areas, LENGTH_OF(areas), __VA_ARGS__                                               \
+                modules_, areas_, LENGTH_OF(areas_), __VA_ARGS__                                   \
         }
         static const struct plan plans[] = {
                 PLAN(good, NULL, NULL, NULL, 0),
@@ -382,11 +483,15 @@ static int load_plans(void *subject)
                 PLAN(twice, "BAD_VALUE", "overlaps", "without overlaps", 6),
                 PLAN(l5, "BAD_VALUE", "the option bytes of this family are 36", "this family", 6),
                 PLAN(options_twice, "BAD_VALUE", "option-byte area already", "one option-byte", 6),
-                PLAN(module, "BAD_VALUE", "a module is not installed by this station", "modules",
-                     6),
+                PLAN(module, "BAD_VALUE", "plan.sfi holds 1 modules and the order names 0",
+                     "below modules", 6),
+                PLAN_MODULES(1, module, NULL, NULL, NULL, 0),
+                PLAN_MODULES(1, good, "BAD_VALUE", "plan.sfi holds 0 modules and the order names 1",
+                             "below modules", 9),
+                PLAN_MODULES(2, module_twice, "BAD_VALUE", "overlaps", "without overlaps", 6),
                 PLAN(external, "BAD_VALUE", "external flash is not installed", "internal", 6),
                 PLAN(keys, "BAD_VALUE", "random keys are not installed", "key area", 6),
-                PLAN(unknown, "BAD_VALUE", "its type is unknown", "F, C, P and R", 6),
+                PLAN(unknown, "BAD_VALUE", "its type is unknown", "F, C, M, P and R", 6),
         };
 
         (void)subject;
@@ -456,6 +561,55 @@ static void a_missing_wrong_or_broken_image_is_refused_by_its_line(void **state)
         assert_int_equal(test_on_fiber(LOOP_TIME_REAL, 1, load_wrong_files, NULL), 0);
 }
 
+/* --- global licenses ----------------------------------------------------------------------- */
+
+static int load_license(void *subject)
+{
+        static const uint8_t key[16] = { 1 }, nonce[12] = { 2 };
+        struct rss_profile takes_it = { .name = "reference-h5", .takes_global = true };
+        struct order order = { .license = { LICENSE_GLOBAL, "SFI", "", 8 } };
+        struct order_error error = { .code = "" };
+        uint8_t made[LICENSE_LENGTH], license[LICENSE_LENGTH];
+        char digest[65], wanted[65];
+
+        (void)subject;
+        snprintf(order.license.file, sizeof(order.license.file), "%s/any.bin", test_directory());
+        assert_fault(order_load_license(&order, &rss, false, license, digest, &error), BAD_VALUE,
+                     "line 8: a part driven by reference takes no global license");
+        assert_fault(order_load_license(&order, &takes_it, false, license, digest, &error),
+                     NOT_FOUND, "line 8: ");
+        assert_non_null(strstr(error.remedy, "license.file"));
+        license_global_make(key, nonce, made);
+        assert_int_equal(file_write(order.license.file, made, sizeof(made), 0600), 0);
+        assert_int_equal(order_load_license(&order, &takes_it, false, license, digest, &error), 0);
+        assert_memory_equal(license, made, sizeof(made));
+        digest_sha256(made, sizeof(made), made); /* the file stays */
+        hex_encode(made, 32, wanted);
+        assert_string_equal(digest, wanted);
+
+        license[100] ^= 1;
+        assert_int_equal(file_write(order.license.file, license, sizeof(license), 0600), 0);
+        assert_fault(order_load_license(&order, &takes_it, false, license, digest, &error),
+                     BAD_FILE, "any.bin (136 bytes) is no global license");
+        assert_int_equal(file_write(order.license.file, "SFIG", 4, 0600), 0);
+        assert_fault(order_load_license(&order, &takes_it, false, license, digest, &error),
+                     BAD_FILE, "any.bin (4 bytes) is no global license");
+        order.license.source = LICENSE_FROM_SERVER;
+        assert_fault(order_load_license(&order, &rss, false, license, digest, &error), BAD_VALUE,
+                     "line 8: the source of the license is server and the station has none");
+        assert_int_equal(order_load_license(&order, &rss, true, license, digest, &error), 0);
+        order.license.source = LICENSE_FROM_CARD;
+        assert_int_equal(order_load_license(&order, &rss, false, license, digest, &error), 0);
+        assert_string_equal(digest, "");
+        return 0;
+}
+
+static void a_global_license_is_read_and_held_against_the_part(void **state)
+{
+        (void)state;
+        assert_int_equal(test_on_fiber(LOOP_TIME_REAL, 1, load_license, NULL), 0);
+}
+
 static int load_real_image(void *subject)
 {
         CLEANUP(bytes_free) struct bytes file = { NULL, 0 };
@@ -486,6 +640,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(an_order_is_read_field_by_field),
                 cmocka_unit_test(what_may_be_left_out_has_defaults),
+                cmocka_unit_test(licenses_and_modules_are_read),
                 cmocka_unit_test(unusual_but_plain_forms_are_taken),
                 cmocka_unit_test(bad_orders_are_refused_with_line_sentence_and_remedy),
                 cmocka_unit_test(a_nul_byte_is_refused),
@@ -494,6 +649,7 @@ int main(void)
                 cmocka_unit_test(the_annotated_example_is_a_good_order),
                 cmocka_unit_test(an_image_is_held_against_family_and_station),
                 cmocka_unit_test(a_missing_wrong_or_broken_image_is_refused_by_its_line),
+                cmocka_unit_test(a_global_license_is_read_and_held_against_the_part),
                 cmocka_unit_test(the_image_of_st_fits_an_h7),
         };
 

@@ -18,7 +18,9 @@
 
 static inline void lot_open(struct books *books, const char *directory)
 {
-        struct order order = { .id = "LOT-1", .part = "STM32H753XI", .quantity = 3 };
+        struct order order = {
+                .id = "LOT-1", .part = "STM32H753XI", .quantity = 3, .image_digest = { 0xA5, 1, 2 }
+        };
         bool is_done;
 
         memset(books, 0, sizeof(*books));

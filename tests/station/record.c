@@ -447,6 +447,7 @@ static const char *const forgeries[][2] = {
         { "UPDATE attempts SET result = 'fail' WHERE id = 2", "record 2 of the chain (attempt 2)" },
         { "UPDATE attempts SET sentence = sentence || ' ' WHERE id = 3", "contents were changed" },
         { "UPDATE attempts SET step = 'x', sentence = '' WHERE id = 1", "record 1" },
+        { "UPDATE attempts SET license_source = 'global' WHERE id = 2", "record 2" },
         { "UPDATE chain SET station = 'other' WHERE sequence = 3", "record 3" },
         { "DELETE FROM chain WHERE sequence = 2", "record 2 of the chain (attempt 3)" },
         { "DELETE FROM attempts WHERE id = 4", "its attempt is missing" },
@@ -528,6 +529,7 @@ static int spreadsheet(void *subject)
         record = opened(&line, "1");
         (void)identified(&line, &record, "0011");
         record.license_was_in_hand = true;
+        snprintf(record.license_source, sizeof(record.license_source), "server");
         IGNORE(fiber_sleep_ns(1500 * NS_PER_MS));
         closed(&line, &record, 0);
         record = opened(&line, "=1+1");
@@ -541,10 +543,10 @@ static int spreadsheet(void *subject)
         assert_string_equal(
                 row + 2,
                 "LOT-1,LOT-1,STM32H753XI,,,st-1,1,line 3,,0011,1,2026-01-01T00:00:00.000Z,"
-                "2026-01-01T00:00:01.500Z,pass,,,,PROBE1,CERT0011,yes\r\n"
+                "2026-01-01T00:00:01.500Z,pass,,,,PROBE1,CERT0011,yes,server\r\n"
                 "LOT-1,LOT-1,STM32H753XI,,,st-1,\"'=1+1\",line 3,,,0,2026-01-01T00:00:01.500Z,"
                 "2026-01-01T00:00:01.500Z,fail,LOCKED,\"'@step\","
-                "\"level is \"\"1\"\", expected 0\",PROBE=1+1,,no\r\n");
+                "\"level is \"\"1\"\", expected 0\",PROBE=1+1,,no,\r\n");
         free(csv);
         line_close(&line);
         return 0;

@@ -60,6 +60,8 @@ static void the_smallest_file_for_real_probes_takes_the_defaults(void **state)
         assert_int_equal(settings.license_hours_alarm, 1);
         assert_int_equal(settings.license_lost_alarm, 1);
         assert_true(settings.license_ratio_alarm == 1.05);
+        assert_int_equal(settings.capture, CAPTURE_FAILURES);
+        assert_int_equal(settings.capture_mb, 256);
         assert_false(settings.is_virtual_time);
         assert_int_equal(settings.seed, 0);
 }
@@ -73,11 +75,12 @@ static void every_key_reaches_its_place(void **state)
                       "workers = 3; worker_cpus = [ 0, -1, 7 ]; web_address = \"[::1]:0\";\n"
                       "clock_khz = 24000; poll_ms = 5; settle_ms = 0; minimum_mv = 1800;\n"
                       "scan_s = 60; license_alarm = 0; license_hours_alarm = 8;\n"
-                      "license_lost_alarm = 3; license_ratio_alarm = 1; virtual_time = true; seed "
-                      "= "
+                      "license_lost_alarm = 3; license_ratio_alarm = 1; virtual_time = true;\n"
+                      "capture = \"all\"; capture_mb = 7; seed = "
                       "0xFFFFFFFFFFFFFFFEL;\n"
                       "simulated: { sites = 2; boards = 64; handling_ms = 1; speed = 0.25;\n"
                       "  cards = 4; card_counter = 9; " CARDS
+                      "  module_cards = ( { firmware_id = \"STACK_1\"; type = \"SMU\"; } );\n"
                       "  license_ms_low = 3; license_ms_high = 4; directory = \"bench\";\n"
                       "  misfortune = { unplug = 1; late_answer = 2; short_answer = 3;\n"
                       "    bit_flip = 4; weak_word = 5; wrong_license = 6; dead_card = 7;\n"
@@ -99,6 +102,8 @@ static void every_key_reaches_its_place(void **state)
         assert_int_equal(settings.license_hours_alarm, 8);
         assert_int_equal(settings.license_lost_alarm, 3);
         assert_true(settings.license_ratio_alarm == 1);
+        assert_int_equal(settings.capture, CAPTURE_ALL);
+        assert_int_equal(settings.capture_mb, 7);
         assert_true(settings.is_virtual_time);
         assert_true(settings.seed == 0xFFFFFFFFFFFFFFFEull);
         assert_int_equal(settings.site_count, 2);
@@ -109,6 +114,9 @@ static void every_key_reaches_its_place(void **state)
         assert_true(settings.bench.speed == 0.25);
         assert_int_equal(settings.bench.cards, 4);
         assert_int_equal(settings.bench.card_counter, 9);
+        assert_int_equal(settings.bench.module_card_count, 1);
+        assert_string_equal(settings.bench.module_cards[0].firmware_id, "STACK_1");
+        assert_string_equal(settings.bench.module_cards[0].type, "SMU");
         assert_string_equal(settings.bench.key_file, "/etc/gangway/k");
         assert_string_equal(settings.bench.nonce_file, "/etc/gangway/n");
         assert_string_equal(settings.bench.firmware_id, "F");
@@ -118,6 +126,46 @@ static void every_key_reaches_its_place(void **state)
         assert_int_equal(settings.bench.misfortune.unplug, 1);
         assert_int_equal(settings.bench.misfortune.wrong_license, 6);
         assert_int_equal(settings.bench.misfortune.boot_pin, 11);
+}
+
+#define TOOL "installer = \"vendor\"; vendor = { program = \"tool/STM32_Programmer_CLI\"; };"
+
+static void the_vendor_installer_is_taken_with_its_program(void **state)
+{
+        (void)state;
+        assert_int_equal(parse(USB), 0);
+        assert_int_equal(settings.installer, INSTALLER_NATIVE);
+        assert_int_equal(parse(USB "installer = \"native\";"), 0);
+        assert_int_equal(settings.installer, INSTALLER_NATIVE);
+        assert_int_equal(parse(USB TOOL), 0);
+        assert_int_equal(settings.installer, INSTALLER_VENDOR);
+        assert_string_equal(settings.vendor.program, "/etc/gangway/tool/STM32_Programmer_CLI");
+        assert_string_equal(settings.vendor.rsse_file, "");
+        assert_int_equal(settings.vendor.timeout_s, 180);
+        assert_int_equal(parse(USB "installer = \"vendor\"; vendor = { program = \"/p\"; "
+                                   "rsse_file = \"/r.bin\"; external_loader = \"l.stldr\"; "
+                                   "timeout_s = 60; };"),
+                         0);
+        assert_string_equal(settings.vendor.rsse_file, "/r.bin");
+        assert_string_equal(settings.vendor.external_loader, "/etc/gangway/l.stldr");
+        assert_int_equal(settings.vendor.timeout_s, 60);
+}
+
+static void a_vendor_installer_that_cannot_be_is_refused(void **state)
+{
+        (void)state;
+        assert_fault(parse(USB "installer = \"st\";"), BAD_VALUE,
+                     "installer is \"st\", wanted \"native\" or \"vendor\"");
+        assert_fault(parse(USB "installer = \"vendor\";"), BAD_VALUE, "needs the tool; add vendor");
+        assert_fault(parse(USB "vendor = { timeout_s = 60; };"), BAD_VALUE, "program");
+        assert_fault(parse(USB
+                           "installer = \"vendor\"; vendor = { program = \"/p\"; timeout_s = 1; "
+                           "};"),
+                     BAD_VALUE, "timeout_s");
+        assert_fault(parse(SIMULATED TOOL "virtual_time = true; seed = 1; simulated = { sites = 1; "
+                                          "" CARDS " };"),
+                     BAD_VALUE, "virtual time cannot wait for a real program");
+        assert_int_equal(parse(SIMULATED TOOL "simulated = { sites = 1; " CARDS " };"), 0);
 }
 
 #define SERVER                                                                                     \
@@ -278,6 +326,9 @@ static const struct {
           0 },
         { USB "license_lost_alarm = -1;", 7, "license_lost_alarm is -1", "0 to 1000000 licenses",
           0 },
+        { USB "capture = \"some\";", 7, "capture is \"some\"", "\"failures\", \"all\"", 0 },
+        { USB "capture = true;", 7, "capture is", "text", 0 },
+        { USB "capture_mb = 1000001;", 7, "capture_mb is 1000001", "0 to 1000000 MiB", 0 },
         { USB "scan_s = 0;", 7, "scan_s is 0", "1 to 3600 seconds", 0 },
         { USB "minimum_mv = 900;", 7, "minimum_mv is 900", "1500 to 5000", 0 },
         { USB "web_address = \"localhost:8470\";", 7, "web_address is \"localhost:8470\"",
@@ -294,6 +345,15 @@ static const struct {
           "0.001 to 100", 0 },
         { SIMULATED "simulated = { sites = 1; cards = 0; " CARDS " };", 4, "cards is 0", "1 to 32",
           0 },
+        { SIMULATED "simulated = { sites = 1; " CARDS
+                    " module_cards = ( { firmware_id = \"A\"; type = \"SSP\"; } ); };",
+          4, "type is \"SSP\"", "\"SMU\"", 0 },
+        { SIMULATED "simulated = { sites = 1; " CARDS
+                    " module_cards = ( { firmware_id = \"A\"; } ); };",
+          4, "type", "\"SMU\"", 0 },
+        { SIMULATED "simulated = { sites = 1; cards = 32; " CARDS
+                    " module_cards = ( { firmware_id = \"A\"; type = \"SMU\"; } ); };",
+          4, "cards and module_cards are 33", "take fewer", 0 },
         { SIMULATED "simulated = { sites = 1; license_ms_low = 3000; " CARDS " };", 4,
           "license_ms_low is 3000", "swap them", 0 },
         /* numbers libconfig would cut short */
@@ -491,21 +551,21 @@ static void the_examples_that_ship_are_good(void **state)
         assert_string_equal(settings.sites[15].path, "sim-15");
 }
 
-/* The group stands in the example as comments: taken out of them, it is good as it is. */
-static void the_license_server_of_the_example_is_good(void **state)
+/* A group that stands in the example as comments, taken out of them. */
+static void parse_example_with(const char *group)
 {
         static char text[SETTINGS_FILE_MAX];
-        char line[256];
+        char line[256], first[64];
         FILE *file = fopen("configs/gangway.conf", "r");
         bool is_inside = false;
         size_t length = 0;
 
-        (void)state;
         assert_non_null(file);
+        snprintf(first, sizeof(first), "# %s = {\n", group);
         while (fgets(line, sizeof(line), file)) {
                 const char *from = line;
 
-                is_inside |= !strcmp(line, "# license_server = {\n");
+                is_inside |= !strcmp(line, first);
                 if (is_inside)
                         from += 2;
                 if (is_inside && !strcmp(from, "};\n"))
@@ -515,9 +575,25 @@ static void the_license_server_of_the_example_is_good(void **state)
         fclose(file);
         if (parse(text) != 0)
                 fail_msg("%s", fault_sentence(-FAULT_BAD_VALUE));
+}
+
+static void the_license_server_of_the_example_is_good(void **state)
+{
+        (void)state;
+        parse_example_with("license_server");
         assert_string_equal(settings.license_server.url, "https://licenses.example:8443");
         assert_string_equal(settings.license_server.certificate_file, "/etc/gangway/licenses.pem");
         assert_int_equal(settings.license_server.timeout_ms, 10000);
+}
+
+static void the_tool_of_the_example_is_good(void **state)
+{
+        (void)state;
+        parse_example_with("vendor");
+        assert_string_equal(settings.vendor.program,
+                            "/opt/stm32cubeprogrammer/bin/STM32_Programmer_CLI");
+        assert_string_equal(settings.vendor.external_loader, "/etc/gangway/loader.stldr");
+        assert_int_equal(settings.vendor.timeout_s, 180);
 }
 
 /* What the annotated example shows as value is the default, wherever there is one. */
@@ -536,6 +612,8 @@ static void the_annotated_example_shows_the_defaults(void **state)
         assert_int_equal(settings.license_hours_alarm, 1);
         assert_int_equal(settings.license_lost_alarm, 1);
         assert_true(settings.license_ratio_alarm == 1.05);
+        assert_int_equal(settings.capture, CAPTURE_FAILURES);
+        assert_int_equal(settings.capture_mb, 256);
 }
 
 int main(void)
@@ -543,6 +621,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_smallest_file_for_real_probes_takes_the_defaults),
                 cmocka_unit_test(every_key_reaches_its_place),
+                cmocka_unit_test(the_vendor_installer_is_taken_with_its_program),
+                cmocka_unit_test(a_vendor_installer_that_cannot_be_is_refused),
                 cmocka_unit_test(a_license_server_is_taken_with_its_certificate),
                 cmocka_unit_test(an_address_that_is_not_https_is_refused),
                 cmocka_unit_test(simulated_sites_may_be_listed_by_name),
@@ -557,6 +637,7 @@ int main(void)
                 cmocka_unit_test(loading_names_the_file_that_is_missing_or_wrong),
                 cmocka_unit_test(the_examples_that_ship_are_good),
                 cmocka_unit_test(the_license_server_of_the_example_is_good),
+                cmocka_unit_test(the_tool_of_the_example_is_good),
                 cmocka_unit_test(the_annotated_example_shows_the_defaults),
         };
 

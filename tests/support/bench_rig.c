@@ -1,5 +1,6 @@
 #include "tests/support/bench_rig.h"
 
+#include "drivers/family_fields.h"
 #include "drivers/simulated/part.h"
 #include "scheduler/fiber.h"
 
@@ -42,7 +43,7 @@ static int prepare(struct target *target)
 
         if (r < 0)
                 return r;
-        options[0] |= TARGET_SECURITY | TARGET_ST_RAM_SIZE_3;
+        family_secure(target->family, options);
         r = target_write_options(target, options);
         return r < 0 ? r : target_reset(target, DEADLINE_MS);
 }
@@ -66,7 +67,7 @@ static int install_parts(struct target *target, const struct sfi *sfi, const uin
                 return count;
         for (int i = 0; i < count; i++) {
                 int r = rss_install_part(target, simulated_rss(), sfi, &parts[i], i + 1 == count,
-                                         license, &progress);
+                                         license, 1, &progress);
 
                 if (r < 0)
                         return r;

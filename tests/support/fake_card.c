@@ -76,7 +76,7 @@ static int fake_license(struct fake_card *card, const uint8_t *apdu, uint8_t *an
         char type[5] = "SFI";
         struct certificate certificate;
         enum fake_trouble trouble =
-                ++card->licenses == card->trouble_at ? card->trouble : FAKE_GOOD;
+                ++card->licenses == card->trouble_at || card->is_always ? card->trouble : FAKE_GOOD;
         int r;
 
         if (trouble == FAKE_STATUS)
@@ -89,7 +89,9 @@ static int fake_license(struct fake_card *card, const uint8_t *apdu, uint8_t *an
                 return fault(FAULT_CARD_DEAD, "%s: silent", card->reader.name);
         }
         --*card->counter;
-        r = fiber_sleep_ns(trouble == FAKE_HANGS ? 3600 * NS_PER_S : card->license_ns);
+        r = fiber_sleep_ns(trouble == FAKE_HANGS  ? 3600 * NS_PER_S
+                           : trouble == FAKE_SLOW ? 4 * card->license_ns
+                                                  : card->license_ns);
         if (r < 0)
                 return r;
         if (certificate_parse(apdu + 5, CERTIFICATE_LENGTH, NULL, &certificate) < 0)
@@ -97,7 +99,9 @@ static int fake_license(struct fake_card *card, const uint8_t *apdu, uint8_t *an
         store_le32(entropy, card->licenses);
         store_le32(entropy + 4, (uint32_t)card->serial);
         IGNORE(license_type((const uint8_t *)card->type, type));
-        assert_int_equal(license_issue(&certificate, type, key, nonce, entropy, answer), 0);
+        assert_int_equal(license_issue(&certificate, trouble == FAKE_OTHER_TYPE ? "SSP" : type, key,
+                                       nonce, entropy, answer),
+                         0);
         if (trouble == FAKE_GARBAGE)
                 answer[0] ^= 1;
         return status(answer, LICENSE_LENGTH - (trouble == FAKE_SHORT), 0x9000);

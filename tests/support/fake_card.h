@@ -18,6 +18,8 @@ enum fake_trouble {
         FAKE_STATUS,        /* answers `status`, nothing spent */
         FAKE_GARBAGE,       /* a license record with a wrong type; spent */
         FAKE_SHORT,         /* a byte less than a license; spent */
+        FAKE_OTHER_TYPE,    /* a license of type SSP; spent */
+        FAKE_SLOW,          /* four times as long */
 };
 
 struct fake_card {
@@ -36,6 +38,7 @@ struct fake_card {
 
         enum fake_trouble trouble;
         unsigned trouble_at; /* LICENSE number, 0 never */
+        bool is_always;      /* the trouble comes every time */
         uint16_t status;
         uint16_t burn_status; /* of PERSONALIZE: 0 good, 1 silent for good, else this one */
 

@@ -7,6 +7,7 @@
 #include "tests/support/sealed.h"
 
 #include <glob.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,17 +39,20 @@ static void write_file(const char *path, const void *data, size_t length, mode_t
 
 static void seal_image(struct line *line, uint8_t digest[32])
 {
-        static uint8_t code[13000], more[116];
+        static uint8_t code[13000], more[116], module[64];
         uint8_t words[sizeof(option_rows)];
         struct chance chance = chance_fork(1, "firmware", 0);
         struct bytes file;
-        struct sfi_plain_area areas[] = {
+        struct sfi_plain_area areas[3 + ORDER_MODULES_MAX] = {
                 { SFI_FIRMWARE, 0x08000000, code, sizeof(code) / 32 * 32 },
                 { SFI_FIRMWARE, 0x08084000, more, 96 },
                 { SFI_CONFIGURATION, 0, words, sizeof(words) },
         };
         struct sfi_recipe recipe = { .protocol = 2, .version = 23, .areas = areas, .count = 3 };
 
+        for (unsigned i = 0; i < line->modules; i++)
+                areas[recipe.count++] = (struct sfi_plain_area){ SFI_MODULE, 0x08100000 + 64 * i,
+                                                                 module, sizeof(module) };
         chance_bytes(&chance, code, sizeof(code));
         chance_bytes(&chance, more, sizeof(more));
         for (unsigned i = 0; i < LENGTH_OF(option_rows); i++)
@@ -92,6 +96,8 @@ static void fill_settings(struct line *line, unsigned sites, unsigned cards)
                 .settle_ms = 20,
                 .minimum_mv = 1500,
                 .scan_s = 1,
+                .capture = CAPTURE_FAILURES,
+                .capture_mb = 256,
                 .bench = { .handling_ms = 1000,
                            .speed = 0.05,
                            .cards = cards,
@@ -149,6 +155,17 @@ struct line *line_destroy(struct line *line)
         INSIST(system(command) == 0);
         free(line);
         return NULL;
+}
+
+void line_module(struct line *line, const char *firmware_id, const char *type)
+{
+        struct settings_bench *bench = &line->station.settings.bench;
+        struct settings_module_card *card = &bench->module_cards[bench->module_card_count++];
+
+        snprintf(card->firmware_id, sizeof(card->firmware_id), "%s", firmware_id);
+        snprintf(card->type, sizeof(card->type), "%s", type);
+        line->modules++;
+        INSIST(run_procedure(line, LOOP_TIME_REAL, 1, prepare_image) == 0);
 }
 
 void line_drop(struct line *line, const char *name, const void *text, size_t length)
@@ -237,6 +254,18 @@ static int run_station(void *subject)
         return line->outcome;
 }
 
+static int refused_row(struct sqlite3_stmt *row, void *context)
+{
+        *(uint32_t *)context = (uint32_t)sqlite3_column_int64(row, 0);
+        return 0;
+}
+
+static int count_refused(struct sqlite3 *database, void *argument)
+{
+        return store_sql(database, refused_row, argument,
+                         "SELECT count(*) FROM licenses WHERE state = 'refused'", "");
+}
+
 /* What is on disk, whatever the station believed. */
 static int read_books(void *subject)
 {
@@ -252,6 +281,7 @@ static int read_books(void *subject)
         INSIST(records_open(store, "books", &records) == 0);
         INSIST(records_count(records, line->order, &line->counts) == 0);
         INSIST(ledger_balance(ledger, line->order, NULL, &line->balance) == 0);
+        INSIST(store_transact(store, count_refused, &line->refused) == 0);
         INSIST(records_verify(records) == (int)line->counts.attempts ||
                line->orders > 1); /* the chain covers every attempt */
         records_close(records);

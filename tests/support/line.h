@@ -21,8 +21,10 @@ struct line {
         uint8_t key[16], nonce[12];
         char order[ORDER_ID_MAX + 1]; /* the last one dropped by line_order */
         unsigned orders;              /* different ones dropped */
+        unsigned modules;             /* in the image */
         struct lot_counts counts;     /* of that order, by the books, when line_run returned */
         struct ledger_balance balance;
+        uint32_t refused;          /* licenses the target refused, of all orders */
         uint64_t cpu_ns, bench_ns; /* of the run: process time, and the part of it the bench took */
         uint64_t elapsed_ns;       /* loop clock */
         uint64_t longest_start_ns; /* longest time from a board ready to its first step */
@@ -32,6 +34,9 @@ struct line {
 /* Durations are the bench's own at speed 1 scaled by settings.bench.speed (0.05 here). */
 struct line *line_create(unsigned sites, unsigned cards);
 struct line *line_destroy(struct line *line);
+
+/* The image gets one module more, and the bench a card for it. */
+void line_module(struct line *line, const char *firmware_id, const char *type);
 
 /* Drop an order for the line's image; `more` is further YAML lines. */
 void line_order(struct line *line, const char *id, unsigned quantity, const char *more);

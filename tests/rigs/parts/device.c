@@ -26,7 +26,8 @@ uint64_t now_ns(void)
 
 const struct device_kind *device_kind_find(const char *name)
 {
-        static const struct device_kind *const kinds[] = { &stlink_kind, &ccid_kind };
+        static const struct device_kind *const kinds[] = { &stlink_kind, &stlink_l4_kind,
+                                                           &ccid_kind };
 
         for (unsigned i = 0; i < LENGTH_OF(kinds); i++)
                 if (strcmp(kinds[i]->name, name) == 0)

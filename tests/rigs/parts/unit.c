@@ -5,8 +5,10 @@
 #include "tests/rigs/parts/unit.h"
 
 #include "crypto/license.h"
+#include "drivers/family_fields.h"
 #include "drivers/target.h"
 #include "scheduler/bytes.h"
+#include "tests/support/h75x.h"
 #include "tests/support/sealed.h"
 
 #include <stdlib.h>
@@ -77,9 +79,9 @@ static int prepare(struct target *target, struct certificate *ret_certificate)
                 r = rss_read_certificate(target, &rss, ret_certificate);
         if (!r)
                 r = target_read_options(target, options);
-        if (r < 0 || target_is_secure(options))
+        if (r < 0 || family_is_secure(&family, options))
                 return r;
-        options[0] |= TARGET_SECURITY | TARGET_ST_RAM_SIZE_3;
+        options[0] |= H75X_SECURITY | H75X_ST_RAM_SIZE_3;
         return target_write_options(target, options);
 }
 
@@ -98,10 +100,10 @@ static int install(struct unit *unit, struct target *target, const struct sfi *s
         r = sfi_parts(sfi, parts, PARTS_MAX);
         if (r != 1)
                 return fault(FAULT_BAD_IMAGE, "%d parts, expected 1", r);
-        r = rss_install_part(target, &rss, sfi, &parts[0], true, license, &unit->progress);
+        r = rss_install_part(target, &rss, sfi, &parts[0], true, license, 1, &unit->progress);
         if (!r)
                 r = target_read_options(target, options);
-        if (!r && !target_is_secure(options))
+        if (!r && !family_is_secure(&family, options))
                 r = fault(FAULT_PROTECTED, "the part is not secure after its install");
         return r;
 }
