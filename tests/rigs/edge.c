@@ -73,15 +73,21 @@ static void LIBUSB_CALL land(struct libusb_transfer *transfer)
         *(int *)transfer->user_data = 1;
 }
 
+/* A refused one is freed. */
 static int take_off(struct flight *flight, uint8_t endpoint, uint8_t *data, int length,
                     unsigned timeout_ms)
 {
+        int r;
+
         flight->has_ended = 0;
         flight->transfer = libusb_alloc_transfer(0);
         INSIST(flight->transfer);
         libusb_fill_bulk_transfer(flight->transfer, probe, endpoint, data, length, land,
                                   &flight->has_ended, timeout_ms);
-        return libusb_submit_transfer(flight->transfer);
+        r = libusb_submit_transfer(flight->transfer);
+        if (r < 0)
+                libusb_free_transfer(flight->transfer);
+        return r;
 }
 
 static const char *status_name(enum libusb_transfer_status status)
@@ -276,7 +282,7 @@ static void flights(void)
 /* Within the 16 MiB that usbfs gives to all transfers together (usbfs_memory_mb), and beyond. */
 static void sizes(void)
 {
-        uint8_t *large = malloc(20 << 20);
+        uint8_t *large = malloc(20 << 20), *lent;
         struct flight flight;
         int r;
 
@@ -290,8 +296,10 @@ static void sizes(void)
         if (r == 0)
                 answer_flight("timed out", &flight);
         free(large);
-        answer("memory of the kernel's for transfers",
-               libusb_dev_mem_alloc(probe, 4096) ? 0 : LIBUSB_ERROR_NOT_SUPPORTED);
+        lent = libusb_dev_mem_alloc(probe, 4096);
+        answer("memory of the kernel's for transfers", lent ? 0 : LIBUSB_ERROR_NOT_SUPPORTED);
+        if (lent)
+                (void)libusb_dev_mem_free(probe, lent, 4096);
 }
 
 static void resets(void)
@@ -310,8 +318,7 @@ static void unplugging(void)
         const char *rig = getenv("RIG_CONTROL");
         struct flight flight;
 
-        if (!rig)
-                return;
+        INSIST(rig);
         answer("submit IN", take_off(&flight, IN, data, 64, 0));
         answer("pull the plug", control_ask(rig, 0, "unplug"));
         answer_flight("the transfer", &flight);
@@ -358,5 +365,6 @@ int main(void)
                 printf("[%s]\n", chapters[i].name);
                 chapters[i].run();
         }
+        libusb_exit(context);
         return 0;
 }
