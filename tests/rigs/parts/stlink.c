@@ -12,13 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PRODUCT = 0x374F, PACKET = 512 };
+enum { PRODUCT = 0x374F, PACKET = 512, BOARDS_APART = 1000 };
 enum { OUT_ENDPOINT = 0x01, IN_ENDPOINT = 0x81, TRACE_ENDPOINT = 0x82 };
 
 struct board {
         struct simulated_probe *probe;
         struct simulated_part *part;
         void *store;
+        unsigned index, boards; /* how many it has had */
         uint64_t busy_until_ns;
         uint8_t answer[65536];
         size_t answer_length, answer_taken;
@@ -103,6 +104,7 @@ static void create(struct device *device, unsigned index)
         snprintf(probe.serial, sizeof(probe.serial), "0030%020X", 0xABC000 + index);
         board->probe = probe_create(&probe);
         snprintf(device->serial, sizeof(device->serial), "%s", probe_serial(board->probe));
+        board->index = index;
         board->part = make_part(family, index, &board->store);
         probe_set_part(board->probe, board->part);
         power_up(device);
@@ -146,10 +148,24 @@ static uint64_t wake_ns(struct device *device, uint64_t now_ns)
         return board->busy_until_ns > now_ns ? board->busy_until_ns : UINT64_MAX;
 }
 
+/* Another board, blank, as a handler would put it there. */
+static void put_next(struct board *board, const struct family *family)
+{
+        struct simulated_part *part = board->part;
+        void *store = board->store;
+
+        board->part =
+                make_part(family, board->index + BOARDS_APART * ++board->boards, &board->store);
+        probe_set_part(board->probe, board->part);
+        part_destroy(part);
+        free(store);
+}
+
 /* What a test does to the board (control.h):
  *      off, on         its power
  *      boot 0, boot 1  BOOT0
  *      remove, insert  the board, which is powered as it was
+ *      board           take it away and put a blank one there
  *      flash N         byte N of the flash, whatever the protection */
 static int tell(struct device *device, uint64_t now_ns, const char *words)
 {
@@ -166,6 +182,8 @@ static int tell(struct device *device, uint64_t now_ns, const char *words)
                 probe_set_part(board->probe, NULL);
         } else if (strcmp(words, "insert") == 0) {
                 probe_set_part(board->probe, board->part);
+        } else if (strcmp(words, "board") == 0) {
+                put_next(board, family);
         } else if (sscanf(words, "flash %i", &number) == 1) {
                 return family_is_flash(family, (uint32_t)number, 1)
                                ? *part_flash(board->part, (uint32_t)number)
