@@ -294,6 +294,26 @@ static int load_file(void *argument)
         return r;
 }
 
+/* Without mass erase, beside what is in the flash: the WBA5 only (AN5054 section 8), and nothing of it
+ * may be erased. */
+static int check_type(const struct check *check)
+{
+        const struct order *order = check->order;
+
+        if (strcmp(order->license.type, "SFIA") != 0)
+                return 0;
+        if (!check->family->takes_sfia)
+                return order_refuse(check->error, FAULT_BAD_VALUE, order->license.line,
+                                    "take a license of type SFI", "%s takes no SFIA license",
+                                    check->family->name);
+        if (order->erase == ERASE_ALWAYS)
+                return order_refuse(check->error, FAULT_BAD_VALUE, order->license.line,
+                                    "leave erase out, or take a license of type SFI",
+                                    "erase is always, and an install with an SFIA license erases "
+                                    "nothing");
+        return 0;
+}
+
 int order_load_image(const struct order *order, const struct family *family,
                      const struct rss_profile *rss, struct workers *workers, struct sfi **ret_sfi,
                      struct order_error *ret_error)
@@ -308,7 +328,9 @@ int order_load_image(const struct order *order, const struct family *family,
                         ret_error, FAULT_BAD_VALUE, order->family_line,
                         "give the order to a station for that family, or correct family",
                         "family is %s, this station installs %s", order->family, family->name);
-        r = read_image(order, &load.file, ret_error);
+        r = check_type(&load.check);
+        if (r >= 0)
+                r = read_image(order, &load.file, ret_error);
         if (r < 0)
                 return r;
         r = workers ? workers_run(workers, load_file, &load) : load_file(&load);
