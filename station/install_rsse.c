@@ -167,25 +167,46 @@ static int check_part(struct install *install)
         return install->must_regress ? 0 : install_check_conditions(install);
 }
 
-/* What can be undone is: past the return the flash holds at most a part of the image. Where the image may
- * be whole nothing is touched, for a regression would erase it. */
+static bool has_configuration(const struct sfi *sfi)
+{
+        for (unsigned i = 0; i < sfi->count; i++)
+                if (sfi->areas[i].type == SFI_CONFIGURATION)
+                        return true;
+        return false;
+}
+
+/* Past the return the flash holds at most a part of the image while the part still leads into the RSS,
+ * for the image's own option bytes are the last to come. */
+static bool may_be_whole(struct install *install)
+{
+        uint32_t options[OPTION_ROWS_MAX];
+
+        if (!install->is_past_return)
+                return false;
+        if (install->image_is_in || install->is_unproven || !has_configuration(install->lot->sfi))
+                return true;
+        return target_read_options(&install->target, options) < 0 ||
+               !is_prepared(install->target.family, options);
+}
+
+/* What can be undone is. Where the image may be whole nothing is touched, for a regression would erase
+ * it. */
 static const char *put_back(struct install *install)
 {
-        const struct family *family = install->target.family;
-        bool has_trustzone = family_has_trustzone(family);
         bool may_erase = strcmp(install->lot->order.license.type, "SFIA") != 0;
+        bool is_there;
 
-        if (install->image_is_in || (install->is_past_return && install->is_unproven))
+        if (!install->options_changed) /* without TrustZone nothing is changed before */
+                return install->is_past_return ? "; the part is left as it is, its flash may be "
+                                                 "written"
+                                               : "";
+        is_there = target_reattach(&install->target, PUT_BACK_MS) == 0;
+        if (is_there && may_be_whole(install))
                 return "; the part is left as it is, its image may be whole";
-        if (!install->options_changed)
-                return install->is_past_return ? "; the part is left partly installed" : "";
-        if (may_erase && target_reattach(&install->target, PUT_BACK_MS) == 0 &&
-            regress(install, install->options) == 0)
+        if (is_there && may_erase && regress(install, install->options) == 0)
                 return install->is_past_return
                                ? "; the part was put back by a regression, its flash is erased"
                                : "";
-        if (!has_trustzone)
-                return "; the part is left partly installed";
         return may_erase
                        ? "; the part is left with TZEN 1: a regression to RDP level 0 with TZEN 0 "
                          "leads back"
@@ -200,16 +221,12 @@ static const char *put_back(struct install *install)
 static int prove_result(struct install *install)
 {
         const struct family *family = install->target.family;
-        const struct sfi *sfi = install->lot->sfi;
-        bool has_options = false;
         int r;
 
-        for (unsigned i = 0; i < sfi->count; i++)
-                has_options |= sfi->areas[i].type == SFI_CONFIGURATION;
         r = target_read_options(&install->target, install->options);
         if (r < 0)
                 return r;
-        if (has_options && is_prepared(family, install->options))
+        if (has_configuration(install->lot->sfi) && is_prepared(family, install->options))
                 return fault(FAULT_OPTION_BYTES,
                              "TZEN 1 and the boot into the RSS are still set after the install, "
                              "the image's option bytes did not come");

@@ -118,6 +118,8 @@ static int watch(void *context)
         part_advance(bench_part(station->bench, 0), clock_now_ns());
         snprintf(unit->state, sizeof(unit->state), "%s",
                  state_of(bench_part(station->bench, 0), unit->line));
+        if (unit->look)
+                unit->look(bench_part(station->bench, 0));
         unit->has_ended = true;
         station_stop(station);
         return 0;

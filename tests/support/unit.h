@@ -29,6 +29,7 @@ struct unit {
                       const struct family *family); /* before its lot */
         const struct point *point;                  /* NULL: nothing befalls it on the way */
         void (*befall)(struct station *station);
+        void (*look)(struct simulated_part *part); /* at the part in the end; NULL */
 
         bool was_hit; /* the step was seen */
         bool has_ended;
