@@ -3,7 +3,9 @@
  */
 #include "drivers/family.h"
 
+#include "drivers/family_fields.h"
 #include "drivers/form.h"
+#include "drivers/option_fields.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -38,7 +40,11 @@ static const char *const row_words[] = { [FAMILY_ROWS_PUBLISHED] = "published",
                                          [FAMILY_ROWS_REFERENCE] = "reference",
                                          NULL };
 
-/* `bank_address` and `options` are lists and read by hand. */
+static const char *const core_words[] = {
+        [FAMILY_M4] = "m4", [FAMILY_M7] = "m7", [FAMILY_M33] = "m33", NULL
+};
+
+/* `bank_address`, `rams` and `options` are lists and read by hand. */
 static const struct form_field family_fields[] = {
         TEXT_FIELD(name),
         FIELD(device_id, FORM_U16, 1, 0xFFF, 0),
@@ -64,6 +70,12 @@ static const struct form_field family_fields[] = {
         FIELD(rss_boot_ms, FORM_UNSIGNED, 1, 60000, 0),
         { .key = "bank_address", .kind = FORM_OWN },
         { .key = "options", .kind = FORM_OWN },
+        { .key = "rams", .kind = FORM_OWN },
+        FIELD(revision, FORM_U16, 0, 0xFFFF, 0),
+        { .key = "core",
+          .kind = FORM_CHOICE,
+          .offset = offsetof(struct family, core),
+          .choices = core_words },
         OPTIONAL(product_id, FORM_TEXT, .capacity = sizeof(((struct family *)0)->product_id)),
         OPTIONAL(sequence, FORM_CHOICE, .choices = sequence_words),
         OPTIONAL(option_rows, FORM_CHOICE, .choices = row_words),
@@ -76,11 +88,15 @@ static const struct form_field family_fields[] = {
         OPTIONAL_OWN("edata"),
         OPTIONAL_OWN("option_keys"),
         OPTIONAL_OWN("external"),
+        OPTIONAL_OWN("backup_ram"),
+        OPTIONAL(bank_erase_ms, FORM_UNSIGNED, .low = 1, .high = 600000),
+        OPTIONAL_OWN("registers"),
         OPTIONAL_OWN("fields"), /* drivers/option_fields.c */
 };
 
 _Static_assert(sizeof(enum family_sequence) == sizeof(unsigned) &&
-                       sizeof(enum family_rows) == sizeof(unsigned),
+                       sizeof(enum family_rows) == sizeof(unsigned) &&
+                       sizeof(enum family_core) == sizeof(unsigned),
                "FORM_CHOICE");
 
 static const struct form_field external_fields[] = {
@@ -105,6 +121,19 @@ static const struct form_field external_fields[] = {
           .high = 4,
           .is_optional = true,
           .offset = offsetof(struct family_external, regions) },
+};
+
+#define REGISTER(name_, is_optional_)                                                              \
+        {                                                                                          \
+                .key = #name_, .kind = FORM_U32,                                                   \
+                .offset = offsetof(struct family_registers, name_), .low = 4, .high = 0xFFC,       \
+                .multiple = 4, .is_optional = is_optional_                                         \
+        }
+
+static const struct form_field register_fields[] = {
+        REGISTER(key, false),           REGISTER(option_key, false), REGISTER(status, false),
+        REGISTER(control, false),       REGISTER(secure_key, true),  REGISTER(secure_status, true),
+        REGISTER(secure_control, true),
 };
 
 #define OPTION_FIELD(name_, multiple_)                                                             \
@@ -170,13 +199,11 @@ static int read_options(const struct form *form, struct family *family)
 }
 
 /* [ address, length ] */
-static int read_range(const struct form *form, const char *key, struct family_range *range)
+static int read_one_range(const struct form *form, config_setting_t *list, const char *key,
+                          struct family_range *range)
 {
-        config_setting_t *list = config_lookup(&form->config, key);
         int r;
 
-        if (!list)
-                return 0;
         if (!config_setting_is_array(list) || config_setting_length(list) != 2)
                 return form_fault(form, list, "%s: expected [ address, length ]", key);
         r = form_number(form, config_setting_get_elem(list, 0), key, &range->address);
@@ -187,6 +214,47 @@ static int read_range(const struct form *form, const char *key, struct family_ra
         if (!range->length || range->length - 1 > UINT32_MAX - range->address)
                 return form_fault(form, list, "%s: nothing, or beyond 0xFFFFFFFF", key);
         return 0;
+}
+
+/* A key that may be missing. */
+static int read_range(const struct form *form, const char *key, struct family_range *range)
+{
+        config_setting_t *list = config_lookup(&form->config, key);
+
+        return list ? read_one_range(form, list, key, range) : 0;
+}
+
+static int read_rams(const struct form *form, struct family *family)
+{
+        config_setting_t *list = config_lookup(&form->config, "rams");
+        unsigned count = list ? (unsigned)config_setting_length(list) : 0;
+
+        if (!list || !config_setting_is_list(list) || !count || count > FAMILY_RAMS_MAX)
+                return form_fault(form, list,
+                                  "rams: expected ( [ address, length ], ... ), 1 to %u",
+                                  FAMILY_RAMS_MAX);
+        for (unsigned i = 0; i < count; i++) {
+                int r = read_one_range(form, config_setting_get_elem(list, i), "rams",
+                                       &family->rams[i]);
+
+                if (r < 0)
+                        return r;
+        }
+        family->ram_count = count;
+        return read_range(form, "backup_ram", &family->backup_ram);
+}
+
+/* The L4 sequence needs them, the others must not have them: they know their own. */
+static int read_registers(const struct form *form, struct family *family)
+{
+        config_setting_t *group = config_lookup(&form->config, "registers");
+
+        if ((family->sequence == FAMILY_L4) != (group != NULL))
+                return form_fault(form, group,
+                                  "registers: wanted with sequence = \"l4\", and only with it");
+        return group ? form_read(form, group, register_fields, LENGTH_OF(register_fields),
+                                 &family->registers)
+                     : 0;
 }
 
 static int read_externals(const struct form *form, struct family *family)
@@ -259,31 +327,46 @@ static int check(const struct form *form, const struct family *family)
         return 0;
 }
 
+static int read_fields(const struct form *form, struct family *family)
+{
+        CLEANUP(option_fields_free) struct option_fields fields = { 0 };
+        int r = option_fields_read(form, family, &fields);
+
+        return r < 0 ? r : family_keep_fields(form, &fields, family);
+}
+
+static int read_all(const struct form *form, struct family *family)
+{
+        int r = form_read(form, config_root_setting(&form->config), family_fields,
+                          LENGTH_OF(family_fields), family);
+
+        if (r >= 0)
+                r = read_banks(form, family);
+        if (r >= 0)
+                r = read_rams(form, family);
+        if (r >= 0)
+                r = read_options(form, family);
+        if (r >= 0)
+                r = read_registers(form, family);
+        if (r >= 0)
+                r = read_range(form, "edata", &family->edata);
+        if (r >= 0)
+                r = read_range(form, "option_keys", &family->option_keys);
+        if (r >= 0)
+                r = read_externals(form, family);
+        if (r >= 0)
+                r = read_fields(form, family);
+        return r < 0 ? r : check(form, family);
+}
+
 int family_load(const char *path, struct family *ret_family)
 {
         CLEANUP(form_close) struct form form;
         struct family family = { 0 };
         int r = form_open(path, &form);
 
-        if (r < 0)
-                return r;
-        r = form_read(&form, config_root_setting(&form.config), family_fields,
-                      LENGTH_OF(family_fields), &family);
-        if (r < 0)
-                return r;
-        r = read_banks(&form, &family);
-        if (r < 0)
-                return r;
-        r = read_options(&form, &family);
         if (r >= 0)
-                r = read_range(&form, "edata", &family.edata);
-        if (r >= 0)
-                r = read_range(&form, "option_keys", &family.option_keys);
-        if (r >= 0)
-                r = read_externals(&form, &family);
-        if (r < 0)
-                return r;
-        r = check(&form, &family);
+                r = read_all(&form, &family);
         if (r < 0)
                 return r;
         *ret_family = family;
@@ -292,12 +375,13 @@ int family_load(const char *path, struct family *ret_family)
 
 int family_check_drivers(const struct family *family)
 {
-        if (family->sequence == FAMILY_H7)
+        if (!family->needs_rsse && family_field(family, ROLE_SECURITY))
                 return 0;
         return fault(FAULT_BAD_VALUE,
-                     "%s: its file is for preparing images; this station has no drivers for its "
-                     "flash sequences (%s)",
-                     family->name, sequence_words[family->sequence]);
+                     "%s: its file is for preparing images and for looking at parts; this station "
+                     "installs where SECURITY starts an RSS in ROM, not %s",
+                     family->name,
+                     family->needs_rsse ? "through an RSSe" : "on a family without SECURITY");
 }
 
 /* --- where an address lies ----------------------------------------------------------------- */

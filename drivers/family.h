@@ -14,9 +14,11 @@
 
 #define FAMILY_BANKS_MAX     2u
 #define FAMILY_EXTERNALS_MAX 4u
+#define FAMILY_RAMS_MAX      8u
+#define FAMILY_FIELDS_MAX    48u
 
-/* Which sequences of registers the flash and its option bytes want (targets.md 6.3, 6.4). The
- * station's drivers know FAMILY_H7 so far; the others are for preparing images. */
+/* Which sequences of registers the flash and its option bytes want (targets.md 6.3, 6.4). H7 and
+ * H7AB share one and differ in bits. */
 enum family_sequence { FAMILY_H7, FAMILY_H7AB, FAMILY_L4, FAMILY_H5, FAMILY_H7RS };
 
 /* What is public about the rows of the option-byte CSV. */
@@ -45,6 +47,53 @@ struct family_external {
         unsigned first_region, regions; /* regions 0: no cipher there */
 };
 
+/* Offsets that differ inside the L4 sequence (targets.md 6.2); secure_key 0: no secure registers. */
+struct family_registers {
+        uint32_t key, option_key, status, control;
+        uint32_t secure_key, secure_status, secure_control;
+};
+
+enum family_core { FAMILY_M4, FAMILY_M7, FAMILY_M33 };
+
+/* What an option field is to drivers, simulator and lint. */
+enum field_role {
+        ROLE_PLAIN,
+        ROLE_READOUT,   /* the RDP byte */
+        ROLE_SECURITY,  /* SECURITY of the H7, ESE and FSD of the WL */
+        ROLE_TRUSTZONE, /* TZEN */
+        ROLE_STATE,     /* product state, instead of RDP */
+        ROLE_BOOT,
+        ROLE_LOCK,             /* freezes the boot address, or the area `group` */
+        ROLE_UNPROTECTED_BITS, /* write protection: a 0 protects */
+        ROLE_START,            /* of the range `group`; start above end: off */
+        ROLE_END,
+        ROLE_ERASE,   /* areas whose name begins with `group` go with a regression */
+        ROLE_RSS_RAM, /* memory set apart for the RSS; the highest value is the most */
+};
+
+/* What lies in a range of ROLE_START. */
+enum area_kind {
+        AREA_PCROP,     /* execute only; may grow, goes with a regression (targets.md 7.1) */
+        AREA_SECURE,    /* secure area of the H7, likewise */
+        AREA_WRITE,     /* write-protected */
+        AREA_WATERMARK, /* secure flash of TrustZone parts */
+        AREA_HIDDEN,    /* hidden after boot */
+};
+
+/* An option field that has a role, without its words: enough for a decision about a part. */
+struct family_field {
+        char name[28];  /* "RDP" */
+        char group[28]; /* "PCROP bank 1" */
+        enum field_role role;
+        enum area_kind kind;
+        uint8_t row, high, low;
+        uint8_t when;        /* counts while field `when - 1` is on; 0: always */
+        uint32_t unit, base; /* an address is base + value * unit; of bits: bytes of one */
+        uint32_t on;         /* the value that switches it on, or locks */
+        uint32_t open;       /* of READOUT and STATE: debug access is open */
+        bool has_half_level; /* of READOUT: 0x55 is level 0.5 (targets.md 5.1) */
+};
+
 struct family {
         char name[24];                          /* "STM32H75x" */
         uint16_t device_id;                     /* 0x450 */
@@ -69,6 +118,9 @@ struct family {
         uint32_t flash_registers;
         struct family_option options[OPTION_ROWS_MAX];
         size_t option_count;
+        struct family_field fields[FAMILY_FIELDS_MAX]; /* see family_fields.h */
+        size_t field_count;
+        struct family_registers registers; /* FAMILY_L4 only */
 
         /* What preparing an image needs besides. Every key of these may be missing in the file. */
         enum family_sequence sequence;
@@ -84,6 +136,14 @@ struct family {
         bool has_lock_out;     /* closes for good without a debug-authentication .obk */
         uint32_t token;        /* continuation token of ST's examples; 0: none is given */
 
+        /* What the simulator builds a part from. */
+        enum family_core core;
+        uint16_t revision; /* DBGMCU_IDCODE [31:16] */
+        struct family_range rams[FAMILY_RAMS_MAX];
+        size_t ram_count;
+        unsigned bank_erase_ms;         /* 0: as long as its sectors */
+        struct family_range backup_ram; /* one of them that level 1 shuts; length 0: none */
+
         /* typical times, for the simulator and for progress */
         unsigned word_program_us, sector_erase_ms, option_program_ms, reset_ms, rss_boot_ms;
 };
@@ -92,8 +152,10 @@ struct family {
  *      -FAULT_BAD_FILE   file, line, what was wanted */
 int family_load(const char *path, struct family *ret_family) MUST_USE;
 
-/* May the drivers of this version install on the family?
- *      -FAULT_BAD_VALUE  they do not know its sequences: installing would write wrong registers */
+/* Can this version install on the family? Reading, erasing and option bytes work on every family
+ * (target.h); the way an image gets in is known for those that install through SECURITY and an RSS
+ * in ROM.
+ *      -FAULT_BAD_VALUE  it needs an RSSe or has no SECURITY bit */
 int family_check_drivers(const struct family *family) MUST_USE;
 
 /* Is [address, address + length) flash, through either alias, or data flash? */

@@ -23,6 +23,8 @@ static const char *const role_words[] = {
         [ROLE_UNPROTECTED_BITS] = "unprotected-bits",
         [ROLE_START] = "start",
         [ROLE_END] = "end",
+        [ROLE_ERASE] = "erase",
+        [ROLE_RSS_RAM] = "rss-ram",
         NULL,
 };
 static const char *const effect_words[] = {
@@ -33,7 +35,13 @@ static const char *const effect_words[] = {
         NULL,
 };
 
+static const char *const kind_words[] = {
+        [AREA_PCROP] = "pcrop",         [AREA_SECURE] = "secure", [AREA_WRITE] = "write",
+        [AREA_WATERMARK] = "watermark", [AREA_HIDDEN] = "hidden", NULL,
+};
+
 _Static_assert(sizeof(enum field_role) == sizeof(unsigned) &&
+                       sizeof(enum area_kind) == sizeof(unsigned) &&
                        sizeof(enum field_effect) == sizeof(unsigned),
                "FORM_CHOICE");
 
@@ -45,6 +53,8 @@ static const struct form_field field_forms[] = {
         { TEXT(name) },
         { TEXT(about) },
         { TEXT(group), .is_optional = true },
+        { TEXT(when), .is_optional = true },
+        { PLACE(kind), .kind = FORM_CHOICE, .choices = kind_words, .is_optional = true },
         { TEXT(other), .is_optional = true },
         { PLACE(role), .kind = FORM_CHOICE, .choices = role_words, .is_optional = true },
         { PLACE(other_effect), .kind = FORM_CHOICE, .choices = effect_words, .is_optional = true },
@@ -162,6 +172,9 @@ static int read_field(const struct form *form, config_setting_t *group, const st
         if ((field->role == ROLE_START || field->role == ROLE_END) && !field->group[0])
                 return form_fault(form, group, "field %s: a start or end wants its group",
                                   field->name);
+        if (field->role == ROLE_START && !config_setting_get_member(group, "kind"))
+                return form_fault(form, group, "field %s: a start wants the kind of its area",
+                                  field->name);
         return 0;
 }
 
@@ -182,31 +195,35 @@ static int read_list(const struct form *form, config_setting_t *list, unsigned c
         return 0;
 }
 
-int option_fields_load(const char *path, const struct family *family,
+int option_fields_read(const struct form *form, const struct family *family,
                        struct option_fields *ret_fields)
 {
-        CLEANUP(form_close) struct form form;
         struct option_fields fields = { 0 };
-        config_setting_t *list;
-        unsigned count;
-        int r = form_open(path, &form);
+        config_setting_t *list = config_lookup(&form->config, "fields");
+        unsigned count = list ? (unsigned)config_setting_length(list) : 0;
+        int r;
 
-        if (r < 0)
-                return r;
-        list = config_lookup(&form.config, "fields");
-        count = list ? (unsigned)config_setting_length(list) : 0;
         if (list && (!config_setting_is_list(list) || count > OPTION_FIELDS_MAX))
-                return form_fault(&form, list, "fields: expected ( { ... }, ... ), at most %u",
+                return form_fault(form, list, "fields: expected ( { ... }, ... ), at most %u",
                                   OPTION_FIELDS_MAX);
         fields.fields = calloc(count + 1, sizeof(*fields.fields));
         INSIST(fields.fields);
-        r = read_list(&form, list, count, family, &fields);
+        r = read_list(form, list, count, family, &fields);
         if (r < 0) {
                 option_fields_free(&fields);
                 return r;
         }
         *ret_fields = fields;
         return 0;
+}
+
+int option_fields_load(const char *path, const struct family *family,
+                       struct option_fields *ret_fields)
+{
+        CLEANUP(form_close) struct form form;
+        int r = form_open(path, &form);
+
+        return r < 0 ? r : option_fields_read(&form, family, ret_fields);
 }
 
 void option_fields_free(struct option_fields *fields)

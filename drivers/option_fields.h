@@ -2,8 +2,9 @@
  * option_fields.h - the option bytes of a family by field: names, bits, and values in words.
  *
  * Data of the family file (`fields`, configs/targets/NAME.conf), read apart from the rest because
- * only people preparing an image look at it. What a value does to a part (`effect`) is data too, so
- * that the lint knows rules and not parts.
+ * only people preparing an image look at all of it; what the drivers need is kept in the family
+ * (family_fields.h). What a value does to a part (`effect`) is data too, so that the lint knows
+ * rules and not parts.
  */
 #pragma once
 
@@ -20,20 +21,6 @@ enum field_effect {
         EFFECT_FINAL,  /* no way back */
 };
 
-/* What the lint makes of a field. */
-enum field_role {
-        ROLE_PLAIN,
-        ROLE_READOUT,
-        ROLE_SECURITY,
-        ROLE_TRUSTZONE,
-        ROLE_STATE,
-        ROLE_BOOT,
-        ROLE_LOCK,
-        ROLE_UNPROTECTED_BITS, /* write protection: a 0 protects */
-        ROLE_START,            /* of the range `group`; start above end: off */
-        ROLE_END,
-};
-
 struct field_value {
         uint32_t value;
         char word[72]; /* "level 0: debug access is open"; what stands before ':' names it */
@@ -43,10 +30,13 @@ struct field_value {
 struct option_field {
         char name[28];  /* "RDP" */
         char about[48]; /* "read-out protection" */
-        char group[28]; /* of ROLE_START and ROLE_END: "PCROP bank 1" */
-        size_t row;     /* in family->options */
+        char group
+                [28]; /* of ROLE_START and ROLE_END: "PCROP bank 1"; of ROLE_ERASE and ROLE_LOCK */
+        size_t row;   /* in family->options */
         unsigned high, low;
         enum field_role role;
+        enum area_kind kind; /* of ROLE_START */
+        char when[28];       /* it counts while this field is on; "": always */
         uint32_t unit, base; /* an address is base + value * unit; unit 0: a plain number */
         struct field_value values[FIELD_VALUES_MAX];
         size_t value_count;
@@ -62,6 +52,11 @@ struct option_fields {
 /* Read the fields of the family file at `path` (waits). A file without fields gives none.
  *      -FAULT_BAD_FILE  file, line, what was wanted */
 int option_fields_load(const char *path, const struct family *family,
+                       struct option_fields *ret_fields) MUST_USE;
+
+/* The same from a file that is open already. */
+struct form;
+int option_fields_read(const struct form *form, const struct family *family,
                        struct option_fields *ret_fields) MUST_USE;
 
 /* For CLEANUP(option_fields_free). */

@@ -163,6 +163,24 @@ static int await_certificate(struct target *target, const struct rss_profile *pr
         return 0;
 }
 
+/* Where the product id of a family is not public, its first three digits are known all the same: the
+ * device id (secure-install.md 4). */
+static int check_certificate(const struct family *family, const uint8_t *bytes,
+                             struct certificate *ret_certificate)
+{
+        char device[4];
+
+        if (family->product_id[0])
+                return certificate_parse(bytes, CERTIFICATE_LENGTH, family->product_id,
+                                         ret_certificate);
+        snprintf(device, sizeof(device), "%03X", family->device_id & 0xFFFu);
+        if (memcmp(bytes, device, 3) != 0)
+                return fault(FAULT_BAD_CERTIFICATE,
+                             "the certificate is not of device %s as a %s has it", device,
+                             family->name);
+        return certificate_parse(bytes, CERTIFICATE_LENGTH, NULL, ret_certificate);
+}
+
 int rss_read_certificate(struct target *target, const struct rss_profile *profile,
                          struct certificate *ret_certificate)
 {
@@ -175,7 +193,7 @@ int rss_read_certificate(struct target *target, const struct rss_profile *profil
                 r = target_read(target, profile->mailbox + AT_CERTIFICATE, bytes, sizeof(bytes));
         if (r < 0)
                 return r;
-        return certificate_parse(bytes, sizeof(bytes), target->family->product_id, ret_certificate);
+        return check_certificate(target->family, bytes, ret_certificate);
 }
 
 /* --- install ------------------------------------------------------------------------------- */
@@ -211,7 +229,7 @@ static int check_fits(const struct install *install)
                              "the image with a smaller RAM size",
                              install->length, install->profile->name,
                              install->profile->areas_capacity);
-        if (install->length > family->image_ram)
+        if (family->image_ram && install->length > family->image_ram)
                 return fault(FAULT_NO_ROOM,
                              "the part needs %u bytes, a %s takes %u at a time; create the image "
                              "with a smaller RAM size",

@@ -166,7 +166,7 @@ int target_check_boot(struct target *target)
 
 /* Faults that are normal while a target is on its way through a reset: nothing answers, it answers
  * and is lost, an access fails, the AP is not open (which is a fault of the probe's own). */
-static bool may_come_back(int result)
+bool target_may_come_back(int result)
 {
         return result == -FAULT_NO_TARGET || result == -FAULT_TARGET_LOST ||
                result == -FAULT_TARGET_ACCESS || result == -FAULT_PROBE;
@@ -188,7 +188,7 @@ int target_reattach(struct target *target, unsigned deadline_ms)
         for (;;) {
                 int r = attach_once(target);
 
-                if (!r || !may_come_back(r))
+                if (!r || !target_may_come_back(r))
                         return r;
                 snprintf(last, sizeof(last), "%s", fault_sentence(r));
                 if (clock_now_ns() + REATTACH_MS * NS_PER_MS > deadline_ns)
@@ -205,7 +205,7 @@ int target_reset(struct target *target, unsigned deadline_ms)
 {
         int r = target_write_word(target, AIRCR, AIRCR_RESET);
 
-        if (r < 0 && !may_come_back(r))
+        if (r < 0 && !target_may_come_back(r))
                 return r;
         r = fiber_sleep_ns(target->family->reset_ms * NS_PER_MS);
         return r < 0 ? r : target_reattach(target, deadline_ms);

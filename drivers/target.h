@@ -42,16 +42,14 @@ int target_write(struct target *target, uint32_t address, const void *data, size
 int target_read_options(struct target *target, uint32_t *ret_values) MUST_USE;
 
 /* Write the rows whose masked value differs and reload; nothing is done when none does. Reads back.
- *      -FAULT_OPTION_BYTES  OPTCHANGEERR, or a row reads back otherwise; it is named */
+ * Families of the L4 sequence reset themselves on the way; H5 and H7RS are reset when boot, TrustZone
+ * or product state change. The target is reached again when the call returns.
+ *      -FAULT_OPTION_BYTES  the part refused, or a row reads back otherwise; it is named
+ *      -FAULT_TARGET_LOST   it did not come back from its reset */
 int target_write_options(struct target *target, const uint32_t *values) MUST_USE;
 
-/* H7 option fields (targets.md 7.1). */
-uint8_t target_protection_level(const uint32_t *options); /* RDP byte: 0xAA is level 0 */
-bool target_is_secure(const uint32_t *options);           /* SECURITY, OPTSR bit 21 */
-#define TARGET_SECURITY      (1u << 21)
-#define TARGET_ST_RAM_SIZE_3 (3u << 19)
-
-/* Is any PCROP, secure or write-protected area active? Names it.
+/* Is any PCROP, secure, hidden or write-protected area active, or a lock set? Names it. What the
+ * options say otherwise: family_fields.h.
  *      -FAULT_PROTECTED */
 int target_check_unprotected(struct target *target, const uint32_t *options) MUST_USE;
 
@@ -64,6 +62,13 @@ int target_check_blank(struct target *target, uint32_t address, uint32_t length)
 int target_erase(struct target *target, uint32_t address, uint32_t length,
                  uint32_t *progress) MUST_USE;
 
+/* Program erased flash word by word; both `address` and `length` are multiples of the family's word.
+ * For a few words: an image goes in through the RSS.
+ *      -FAULT_BAD_VALUE  not whole words, or not flash
+ *      -FAULT_PROTECTED, -FAULT_FLASH  which includes a word that was programmed before */
+int target_program(struct target *target, uint32_t address, const void *data, uint32_t length,
+                   uint32_t *progress) MUST_USE;
+
 /* Does the core run from system memory (BOOT0 high)? Samples DWT_PCSR without halting.
  *      -FAULT_BOOT_PIN  gives the address seen */
 int target_check_boot(struct target *target) MUST_USE;
@@ -71,6 +76,9 @@ int target_check_boot(struct target *target) MUST_USE;
 /* Reset by AIRCR.SYSRESETREQ, then come back within `deadline_ms`.
  *      -FAULT_TARGET_LOST */
 int target_reset(struct target *target, unsigned deadline_ms) MUST_USE;
+
+/* Is `result` a fault that a target on its way through a reset gives? */
+bool target_may_come_back(int result);
 
 /* Come back after the target reset itself. */
 int target_reattach(struct target *target, unsigned deadline_ms) MUST_USE;

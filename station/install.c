@@ -8,6 +8,7 @@
  */
 #include "station/install.h"
 
+#include "drivers/family_fields.h"
 #include "scheduler/fiber.h"
 #include "scheduler/loop.h"
 #include "station/log.h"
@@ -120,9 +121,9 @@ static int erase_sector(struct install *install, uint32_t address)
 /* A part that is closed already was either never ours, or closed by an install whose end we missed. */
 static int check_open(struct install *install)
 {
-        uint8_t level = target_protection_level(install->options);
+        uint8_t level = family_protection(install->target.family, install->options);
 
-        if (level == 0xAA)
+        if (family_is_open(install->target.family, install->options))
                 return 0;
         if (install->history.was_interrupted)
                 return fault(FAULT_NOT_PROVABLE,
@@ -245,8 +246,8 @@ static int activate_security(struct install *install)
         uint32_t options[OPTION_ROWS_MAX];
 
         memcpy(options, install->options, sizeof(options));
-        options[0] |= TARGET_SECURITY | TARGET_ST_RAM_SIZE_3;
-        install->security_changed = options[0] != install->options[0];
+        family_secure(install->target.family, options);
+        install->security_changed = memcmp(options, install->options, sizeof(options)) != 0;
         return target_write_options(&install->target, options);
 }
 
@@ -294,7 +295,7 @@ static int prove_result(struct install *install)
 
         if (r < 0)
                 return r;
-        if (!target_is_secure(install->options))
+        if (!family_is_secure(install->target.family, install->options))
                 return fault(FAULT_OPTION_BYTES, "SECURITY reads 0 after the install");
         return 0;
 }

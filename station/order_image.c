@@ -196,9 +196,11 @@ static void free_parts(struct sfi_part **parts)
 static int check_parts(const struct check *check)
 {
         CLEANUP(free_parts) struct sfi_part *parts = calloc(SFI_AREAS_MAX, sizeof(*parts));
-        uint32_t room = check->family->image_ram < check->rss->areas_capacity
-                                ? check->family->image_ram
-                                : check->rss->areas_capacity;
+        /* 0: not public, then what the profile has room for decides */
+        uint32_t room =
+                check->family->image_ram && check->family->image_ram < check->rss->areas_capacity
+                        ? check->family->image_ram
+                        : check->rss->areas_capacity;
         int count;
 
         INSIST(parts);

@@ -186,10 +186,12 @@ static void make_card(struct bench_card *card)
         memcpy(to.firmware_id, from->firmware_id, sizeof(to.firmware_id));
         memcpy(to.type, from->type, sizeof(to.type));
         memcpy(to.personalization.flow, from->type, sizeof(from->type));
-        /* by itself for whatever the bench's parts are */
-        memcpy(to.personalization.product_id,
-               from->product_id[0] ? from->product_id : settings->family->product_id,
-               sizeof(to.personalization.product_id));
+        if (from->product_id[0])
+                memcpy(to.personalization.product_id, from->product_id,
+                       sizeof(to.personalization.product_id));
+        else /* by itself for whatever the bench's parts are */
+                part_product_id(settings->family, settings->family->device_id,
+                                to.personalization.product_id);
         card->card = simulated_card_create(&to);
         wipe(&to, sizeof(to));
         card->chance = chance_fork(settings->seed, "licenses", card->number);

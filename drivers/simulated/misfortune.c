@@ -7,10 +7,14 @@
  */
 #include "drivers/simulated/bench_private.h"
 
+#include "drivers/family_fields.h"
+
 #define UNPLUG_PACKETS    600u /* an install of a small image is 200 to 1000 packets */
 #define WEAK_WORDS        256u /* in the first 8 KiB of flash, where every image has something */
 #define LEVEL_1           0xBB /* targets.md 5.1 */
+#define STATE_CLOSED      0x72 /* targets.md 5.2 */
 #define FOREIGN_DEVICE_ID 0x483
+#define OTHER_DEVICE_ID   0x450
 
 /* Each misfortune has a stream of its own, so switching one on does not move the others. */
 static bool befalls(const struct site *site, const char *what, unsigned one_in,
@@ -40,6 +44,7 @@ static void weaken(struct site *site, struct chance *chance)
 void misfortune_spoil_board(struct site *site)
 {
         const struct misfortune *misfortune = &site->bench->settings.misfortune;
+        const struct family *family = site->bench->settings.family;
         struct chance chance;
 
         if (befalls(site, "weak word", misfortune->weak_word, &chance))
@@ -47,9 +52,12 @@ void misfortune_spoil_board(struct site *site)
         if (befalls(site, "used part", misfortune->used_part, &chance))
                 fill_flash(site, &chance);
         if (befalls(site, "protected part", misfortune->protected_part, &chance))
-                part_set_protection(site->part, LEVEL_1);
+                part_set_protection(site->part,
+                                    family_field(family, ROLE_READOUT) ? LEVEL_1 : STATE_CLOSED);
         if (befalls(site, "wrong part", misfortune->wrong_part, &chance))
-                part_set_device_id(site->part, FOREIGN_DEVICE_ID);
+                part_set_device_id(site->part, family->device_id == FOREIGN_DEVICE_ID
+                                                       ? OTHER_DEVICE_ID
+                                                       : FOREIGN_DEVICE_ID);
         if (befalls(site, "boot pin", misfortune->boot_pin, &chance))
                 part_set_boot_pin(site->part, false);
 }

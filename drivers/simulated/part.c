@@ -8,7 +8,8 @@
  * last, so a process killed while a part is being made leaves no half of one.
  *
  * The other files each hold one noun: part_memory the bus, part_flash, part_options, part_debug,
- * part_rss, part_certificate.
+ * part_rss, part_certificate; and the registers of each sequence of controllers: part_h7, part_l4,
+ * part_h5, part_h7rs.
  */
 #include "drivers/simulated/part_private.h"
 
@@ -72,7 +73,7 @@ static void make_fresh(struct simulated_part *part, const uint8_t *seed)
 
         memset(record, 0, sizeof(*record));
         record->device_id = part->family->device_id;
-        record->revision = REVISION_V;
+        record->revision = part->family->revision;
         record->is_boot_pin_high = 1;
         make_unique_id(record, seed);
         license_chip_key(seed, record->private_key, record->public_key);
@@ -84,6 +85,22 @@ static void make_fresh(struct simulated_part *part, const uint8_t *seed)
         __atomic_store_n(&record->magic, PART_MAGIC, __ATOMIC_RELEASE);
 }
 
+static const struct sequence *sequence_of(const struct family *family)
+{
+        switch (family->sequence) {
+        case FAMILY_H7:
+        case FAMILY_H7AB:
+                break;
+        case FAMILY_L4:
+                return &l4_sequence;
+        case FAMILY_H5:
+                return &h5_sequence;
+        case FAMILY_H7RS:
+                return &h7rs_sequence;
+        }
+        return &h7_sequence;
+}
+
 struct simulated_part *part_create(const struct part_settings *settings)
 {
         struct simulated_part *part = calloc(1, sizeof(*part));
@@ -93,6 +110,7 @@ struct simulated_part *part_create(const struct part_settings *settings)
         INSIST(family->banks >= 1 && family->banks <= FAMILY_BANKS_MAX);
         INSIST(family->word_length >= 1 && family->word_length <= WORD_LENGTH_MAX);
         part->family = family;
+        part->sequence = sequence_of(family);
         part->rss = settings->rss;
         part->speed = settings->speed;
         part->record = settings->store;
@@ -102,6 +120,7 @@ struct simulated_part *part_create(const struct part_settings *settings)
         part->boot_ns = part->certificate_ns = part->option_due_ns = NEVER;
         if (__atomic_load_n(&part->record->magic, __ATOMIC_ACQUIRE) != PART_MAGIC)
                 make_fresh(part, settings->seed);
+        option_load(part);
         return part;
 }
 
@@ -196,14 +215,17 @@ bool part_rom_is_running(const struct simulated_part *part)
  * NRST the debug port does: that is what connect-under-reset lives on (stlink.md 5.3). */
 bool part_answers(const struct simulated_part *part)
 {
-        if (!part->is_powered || part->is_closed)
+        if (!part->is_powered)
                 return false;
+        if (part->protection == LEVEL_2 && family_field(part->family, ROLE_READOUT))
+                return false; /* a closed product state only takes the access port away */
         return part->is_reset_held || (part->boot_ns == NEVER && part->run.step == RSS_IDLE);
 }
 
+/* Does a boot go through the RSS? */
 static bool is_secure(const struct simulated_part *part)
 {
-        return option_value(part, 0x1C, 0) & TARGET_SECURITY;
+        return family_is_secure(part->family, part->in_force) || part->is_trustzone_on;
 }
 
 /* What every kind of reset does; the debug port and SRAM live on. */
@@ -212,6 +234,9 @@ static void reset_system(struct simulated_part *part)
         rss_abandon(part);
         flash_reset(part);
         option_reset(part);
+        part->is_trustzone_on = family_is_trustzone_on(part->family, part->in_force);
+        if (!family_field(part->family, ROLE_READOUT)) /* targets.md 6.4: at the next reset */
+                part->protection = option_level(part, part->in_force);
         part->boot_ns = part->certificate_ns = NEVER;
         part_changed(part);
 }
@@ -276,13 +301,13 @@ void part_hold_reset(struct simulated_part *part, uint64_t now_ns, bool held)
 
 static void power_on(struct simulated_part *part, uint64_t now_ns)
 {
-        part->ram = calloc(1, part_ram_length());
+        part->ram = calloc(1, part_ram_length(part));
         part->apb = calloc(1, APB_LENGTH);
         part->ppb = calloc(1, PPB_LENGTH);
         INSIST(part->ram && part->apb && part->ppb);
         part->is_powered = true;
-        part->protection = option_level(option_value(part, 0x1C, 0xAA00));
-        part->is_closed = part->protection == 2;
+        option_load(part);
+        part->protection = option_level(part, part->in_force);
         part->dp_control = part->dp_select = part->dp_buffer = 0;
         memset(part->ports, 0, sizeof(part->ports));
         part->option_is_dead = false;

@@ -25,7 +25,11 @@ struct part_settings {
 struct simulated_part *part_create(const struct part_settings *settings);
 struct simulated_part *part_destroy(struct simulated_part *part);
 
-/* Defects a fresh part arrives with. */
+/* The product id in the certificates of a family's parts. */
+void part_product_id(const struct family *family, uint32_t device_id,
+                     char ret_product[static PRODUCT_ID_LENGTH + 1]);
+
+/* Defects a fresh part arrives with. The protection is an RDP byte, or a product state. */
 void part_set_boot_pin(struct simulated_part *part, bool high);
 void part_set_protection(struct simulated_part *part, uint8_t rdp);
 void part_set_device_id(struct simulated_part *part, uint16_t device_id);

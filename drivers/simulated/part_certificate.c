@@ -71,15 +71,24 @@ static void sign(const uint8_t digest[static 32], uint8_t ret_signature[static 6
         EC_GROUP_free(group);
 }
 
-/* The device id is the part's own: a wrong part says so in its certificate too. */
+#define PRODUCT_REST "02001" /* counter, reserved, ST key: as AN5054 4.3.4 shows it for the H7 */
+
+/* The device id is the part's own: a wrong part says so in its certificate too. What follows is an
+ * estimate where the family's is not public. */
+void part_product_id(const struct family *family, uint32_t device_id,
+                     char ret_product[static PRODUCT_ID_LENGTH + 1])
+{
+        snprintf(ret_product, PRODUCT_ID_LENGTH + 1, "%03X%.5s", device_id & 0xFFFu,
+                 family->product_id[0] ? family->product_id + 3 : PRODUCT_REST);
+}
+
 void part_certificate(const struct simulated_part *part,
                       uint8_t ret_certificate[static CERTIFICATE_LENGTH])
 {
         char product[PRODUCT_ID_LENGTH + 1];
         uint8_t digest[DIGEST_LENGTH];
 
-        snprintf(product, sizeof(product), "%03X%.5s", part->record->device_id & 0xFFFu,
-                 part->family->product_id + 3);
+        part_product_id(part->family, part->record->device_id, product);
         memcpy(ret_certificate, product, PRODUCT_ID_LENGTH);
         memcpy(ret_certificate + PRODUCT_ID_LENGTH, part->record->public_key, 64);
         digest_sha256(ret_certificate, SIGNED_LENGTH, digest);

@@ -23,7 +23,8 @@
 #define CSW_PACKED    0x00000020u
 #define CSW_DEVICE_EN 0x00000040u
 #define CSW_FIXED     0x000000C0u /* DeviceEn reads one, transfer in progress zero */
-#define IDR_CORE      0x84770001u /* AHB5-class MEM-AP of a Cortex-M7 */
+#define IDR_CORE      0x84770001u /* MEM-AP of a Cortex-M7 or M33 */
+#define IDR_CORE_M4   0x24770011u /* AHB-AP of a Cortex-M4 */
 #define IDR_APB       0x54770002u
 #define BASE_NO_TABLE 0x00000002u /* no ROM table: we model none */
 
@@ -53,9 +54,17 @@
 #define VC_RESET   0x1u
 #define PC         15u
 
-bool part_has_access_port(unsigned ap)
+static bool has_apb(const struct simulated_part *part)
 {
-        return ap == AP_CORE || ap == AP_APB;
+        return part->family->sequence == FAMILY_H7 || part->family->sequence == FAMILY_H7AB;
+}
+
+/* A closed product state takes the core's port away (targets.md 5.2; wiki, product states). */
+bool part_has_access_port(const struct simulated_part *part, unsigned ap)
+{
+        if (ap == part->family->access_port)
+                return part->protection < LEVEL_2;
+        return ap == AP_APB && has_apb(part);
 }
 
 bool part_is_sticky(const struct simulated_part *part)
@@ -76,7 +85,8 @@ static uint32_t boot_address(const struct simulated_part *part)
         const struct family *family = part->family;
 
         if (part_boots_system(part))
-                return family->system_memory + 0x9A00u;
+                return family->system_memory +
+                       (family->system_memory_length > 0x9A20u ? 0x9A00u : 0x1A00u);
         return family->bank_address[0] + 0x2C0u;
 }
 
@@ -119,11 +129,20 @@ static uint32_t read_dhcsr(struct simulated_part *part)
         return value;
 }
 
+/* Arm: CPUID of the r1p1 M7, r0p1 M4 and r0p4 M33; the M7's FPU has double precision. */
+static const struct {
+        uint32_t cpuid, mvfr0, mvfr1, breakpoints;
+} cores[] = {
+        [FAMILY_M4] = { 0x410FC241, 0x10110021, 0x11000011, 0x00000260 },
+        [FAMILY_M7] = { 0x411FC271, 0x10110221, 0x12000011, 0x10000080 },
+        [FAMILY_M33] = { 0x410FD214, 0x10110021, 0x11000011, 0x10000080 },
+};
+
 uint32_t part_core_read(struct simulated_part *part, uint32_t address)
 {
         switch (address) {
         case CPUID:
-                return 0x411FC271; /* Cortex-M7 r1p1 */
+                return cores[part->family->core].cpuid;
         case AIRCR:
                 return 0xFA050000;
         case DFSR:
@@ -137,12 +156,12 @@ uint32_t part_core_read(struct simulated_part *part, uint32_t address)
         case DEMCR:
                 return part->demcr;
         case MVFR0:
-                return 0x10110221; /* double-precision FPU */
+                return cores[part->family->core].mvfr0;
         case MVFR1:
-                return 0x12000011;
+                return cores[part->family->core].mvfr1;
         case FP_CTRL:
-                return 0x10000080 |
-                       (part->ppb[(FP_CTRL - PPB_ADDRESS) / 4] & 1); /* 8 comparators */
+                return cores[part->family->core].breakpoints |
+                       (part->ppb[(FP_CTRL - PPB_ADDRESS) / 4] & 1);
         case DWT_CTRL:
                 return 0x40000000; /* 4 comparators */
         case DWT_PCSR:
@@ -236,7 +255,7 @@ static enum part_answer check_port(struct simulated_part *part, unsigned ap)
                 return PART_SILENT;
         if (part_is_sticky(part) || !(part->dp_control & CONTROL_DBGPWR))
                 return PART_FAULT;
-        return part_has_access_port(ap) ? PART_OK : PART_FAULT;
+        return part_has_access_port(part, ap) ? PART_OK : PART_FAULT;
 }
 
 static bool is_aligned(uint32_t address, unsigned width)
@@ -341,7 +360,7 @@ enum part_answer part_dp_write(struct simulated_part *part, uint64_t now_ns, uns
 
 static struct access_port *port_of(struct simulated_part *part, unsigned ap)
 {
-        return &part->ports[ap == AP_APB];
+        return &part->ports[ap != part->family->access_port];
 }
 
 static unsigned csw_width(uint32_t csw)
@@ -420,7 +439,7 @@ enum part_answer part_ap_read(struct simulated_part *part, uint64_t now_ns, unsi
         if (part_is_sticky(part))
                 return PART_FAULT;
         *value = 0;
-        if (!part_has_access_port(ap))
+        if (!part_has_access_port(part, ap))
                 return PART_OK;
         switch (reg) {
         case 0x00:
@@ -440,7 +459,9 @@ enum part_answer part_ap_read(struct simulated_part *part, uint64_t now_ns, unsi
                 *value = BASE_NO_TABLE;
                 return PART_OK;
         case 0xFC:
-                *value = ap == AP_CORE ? IDR_CORE : IDR_APB;
+                *value = ap != part->family->access_port   ? IDR_APB
+                         : part->family->core == FAMILY_M4 ? IDR_CORE_M4
+                                                           : IDR_CORE;
                 return PART_OK;
         default:
                 return PART_OK;
@@ -455,7 +476,7 @@ enum part_answer part_ap_write(struct simulated_part *part, uint64_t now_ns, uns
                 return PART_SILENT;
         if (part_is_sticky(part))
                 return PART_FAULT;
-        if (!part_has_access_port(ap))
+        if (!part_has_access_port(part, ap))
                 return PART_OK;
         switch (reg) {
         case 0x00:

@@ -1,46 +1,24 @@
 /*
- * Flash of a simulated part and its controller (targets.md 6.1 to 6.3, 7.1; H7 register layout).
+ * Flash of a simulated part: the array, the words on their way into it, what is erased when
+ * (targets.md 2.1, 6.3, 10.1). The registers in front of it are those of its sequence: part_h7.c,
+ * part_l4.c, part_h5.c, part_h7rs.c.
  *
- * Each bank has its own register set, lock and queue. A program collects one flash word byte by
- * byte; the last byte (or FW) puts it into the queue, QW stays up until its time has passed, then
- * the word stands in the array. An erase works the same with a sector or a bank. Only when the time
- * is due does the array change, so a power cut before leaves it as it was.
+ * A program collects one flash word; the last byte of it (or FW) starts the work, and when its time
+ * has passed the word stands in the array. An erase works the same with a sector or whole banks.
+ * Only when the time is due does the array change, so a power cut before leaves it as it was. On the
+ * H7 each bank works by itself; elsewhere there is one thing at a time.
  *
- * Refusals: a word can be written once after its erase (ECC, targets.md 10.1), PG missing or an
- * uncleared error gives PGSERR, a byte written twice STRBERR, a second word begun before the first
- * is complete INCERR, anything protected WRPERR; a wrong key faults and locks until reset. A bank
- * that works answers WAIT to reads and writes of its own array and of its control register.
+ * Refusals: a word can be written once after its erase (ECC, targets.md 10.1); PG missing or an
+ * uncleared error; bytes written twice; a second word begun before the first is complete; anything
+ * protected. With TrustZone a page belongs to one world: the other one reads zeros and writes
+ * nothing. What works answers WAIT.
  */
 #include "drivers/simulated/part_private.h"
 
 #include "scheduler/bytes.h"
 
-#define KEYR  0x04u
-#define CR    0x0Cu
-#define SR    0x10u
-#define CCR   0x14u
 #define KEY_1 0x45670123u
 #define KEY_2 0xCDEF89ABu
-
-#define CR_LOCK    0x001u
-#define CR_PG      0x002u
-#define CR_SER     0x004u
-#define CR_BER     0x008u
-#define CR_FW      0x040u
-#define CR_START   0x080u
-#define CR_KEPT    0x73Fu /* what stays of a write: all but FW and START */
-#define CR_RESET   0x031u /* locked, PSIZE x64 */
-#define CR_PSIZE   4      /* bit number */
-#define CR_SNB     8      /* bit number */
-#define SR_BSY     (1u << 0)
-#define SR_WBNE    (1u << 1)
-#define SR_QW      (1u << 2)
-#define SR_EOP     (1u << 16)
-#define SR_WRPERR  (1u << 17)
-#define SR_PGSERR  (1u << 18)
-#define SR_STRBERR (1u << 19)
-#define SR_INCERR  (1u << 21)
-#define SR_ERRORS  (SR_WRPERR | SR_PGSERR | SR_STRBERR | SR_INCERR)
 
 /* --- the array ----------------------------------------------------------------------------- */
 
@@ -129,31 +107,88 @@ void flash_erase_all(struct simulated_part *part)
                 erase(part, part->family->bank_address[i], part->family->bank_length);
 }
 
-/* --- what the bus sees --------------------------------------------------------------------- */
-
-static bool overlaps_busy(const struct simulated_part *part, uint32_t address, size_t length)
+void flash_erase_non_secure(struct simulated_part *part)
 {
-        for (unsigned i = bank_of(part, address);
-             i <= bank_of(part, address + (uint32_t)length - 1); i++)
-                if (part->banks[i].work != FLASH_IDLE)
-                        return true;
-        return false;
+        const struct family *family = part->family;
+
+        for (unsigned i = 0; i < family->banks; i++)
+                for (uint32_t at = 0; at < family->bank_length; at += family->sector_length)
+                        if (!option_is_secure_at(part, family->bank_address[i] + at))
+                                erase(part, family->bank_address[i] + at, family->sector_length);
 }
 
-enum part_answer flash_read(struct simulated_part *part, uint32_t address, void *data,
-                            size_t length)
+uint64_t flash_bank_erase_ns(const struct simulated_part *part)
+{
+        const struct family *family = part->family;
+        uint64_t sectors = family->bank_length / family->sector_length;
+
+        if (family->bank_erase_ms)
+                return family->bank_erase_ms * NS_PER_MS;
+        return family->sector_erase_ms * NS_PER_MS * sectors;
+}
+
+/* --- what the bus sees --------------------------------------------------------------------- */
+
+static struct flash_set *set_of(struct simulated_part *part, bool is_secure, uint32_t address)
+{
+        if (part->sequence->has_set_a_bank)
+                return &part->sets[bank_of(part, address)];
+        return &part->sets[is_secure];
+}
+
+bool flash_set_is_busy(const struct simulated_part *part, const struct flash_set *set)
+{
+        if (part->sequence->has_set_a_bank)
+                return set->work != FLASH_IDLE;
+        return flash_is_busy(part) || part->option_due_ns != NEVER;
+}
+
+static bool overlaps_busy(struct simulated_part *part, uint32_t address, uint32_t length)
+{
+        return flash_set_is_busy(part, set_of(part, false, address)) ||
+               flash_set_is_busy(part, set_of(part, false, address + length - 1));
+}
+
+static bool is_foreign(const struct simulated_part *part, bool is_secure, uint32_t address)
+{
+        return part->is_trustzone_on && option_is_secure_at(part, address) != is_secure;
+}
+
+/* Zeros where a page belongs to the other world. */
+static void copy_out(struct simulated_part *part, bool is_secure, uint32_t address, uint8_t *data,
+                     size_t length)
+{
+        uint32_t page = part->family->sector_length;
+
+        while (length > 0) {
+                size_t piece = page - address % page;
+
+                if (piece > length)
+                        piece = length;
+                if (is_foreign(part, is_secure, address))
+                        memset(data, 0, piece);
+                else
+                        memcpy(data, flash_at(part, address), piece);
+                address += (uint32_t)piece;
+                data += piece;
+                length -= piece;
+        }
+}
+
+enum part_answer flash_read(struct simulated_part *part, bool is_secure, uint32_t address,
+                            void *data, size_t length)
 {
         uint32_t flag = 0;
 
-        if (part->protection >= 1)
+        if (part->protection >= LEVEL_1)
                 return PART_FAULT;
         if (option_protects_read(part, address, (uint32_t)length, &flag)) {
-                part->banks[bank_of(part, address)].status |= flag;
+                set_of(part, is_secure, address)->flags |= flag;
                 return PART_FAULT;
         }
-        if (overlaps_busy(part, address, length))
+        if (overlaps_busy(part, address, (uint32_t)length))
                 return PART_WAIT;
-        memcpy(data, flash_at(part, address), length);
+        copy_out(part, is_secure, address, data, length);
         return PART_OK;
 }
 
@@ -162,46 +197,54 @@ enum part_answer flash_read(struct simulated_part *part, uint32_t address, void 
 static const unsigned program_percent[] = { 290, 180, 130, 100 };
 static const unsigned erase_percent[] = { 200, 180, 110, 100 };
 
-static void start_work(struct simulated_part *part, struct flash_bank *bank, enum flash_work work,
+static void start_work(struct simulated_part *part, struct flash_set *set, enum flash_work work,
                        uint64_t duration_ns)
 {
-        unsigned size = bank->control >> CR_PSIZE & 3u;
-        unsigned percent = work == FLASH_PROGRAM ? program_percent[size] : erase_percent[size];
+        unsigned percent = work == FLASH_PROGRAM ? program_percent[set->parallelism]
+                                                 : erase_percent[set->parallelism];
 
-        bank->work = work;
-        bank->due_ns = part->now_ns + part_scaled(part, duration_ns * percent / 100);
+        set->work = work;
+        set->due_ns = part->now_ns + part_scaled(part, duration_ns * percent / 100);
         part_changed(part);
 }
 
 /* The collected word enters the queue; bytes never written are programmed as ones. */
-static void queue_word(struct simulated_part *part, struct flash_bank *bank)
+static void queue_word(struct simulated_part *part, struct flash_set *set)
 {
         bool is_zero = true;
 
-        bank->buffer_mask = 0;
+        set->buffer_mask = 0;
         for (unsigned i = 0; i < part->family->word_length; i++)
-                is_zero = is_zero && bank->buffer[i] == 0;
-        if (flash_is_written(part, bank->buffer_address) && !is_zero) {
-                bank->status |= SR_PGSERR;
+                is_zero = is_zero && set->buffer[i] == 0;
+        if (flash_is_written(part, set->buffer_address) && !is_zero) {
+                set->flags |= FLASH_OVERWRITE;
                 return;
         }
-        start_work(part, bank, FLASH_PROGRAM, part->family->word_program_us * NS_PER_US);
+        start_work(part, set, FLASH_PROGRAM, part->family->word_program_us * NS_PER_US);
+}
+
+void flash_force_word(struct simulated_part *part, struct flash_set *set)
+{
+        if (set->buffer_mask != 0)
+                queue_word(part, set);
 }
 
 /* Which error a write of `width` bytes at `address` makes; 0: none. */
-static uint32_t write_error(struct simulated_part *part, const struct flash_bank *bank,
-                            uint32_t address, unsigned width)
+static uint32_t write_error(struct simulated_part *part, const struct flash_set *set,
+                            bool is_secure, uint32_t address, unsigned width)
 {
         uint32_t start = address - address % part->family->word_length;
         uint32_t mask = ((1u << width) - 1) << (address - start);
 
-        if (!(bank->control & CR_PG) || bank->status & SR_ERRORS)
-                return SR_PGSERR;
-        if (option_protects_write(part, address, width))
-                return SR_WRPERR;
-        if (bank->buffer_mask != 0 && bank->buffer_address != start)
-                return SR_INCERR;
-        return bank->buffer_mask & mask ? SR_STRBERR : 0;
+        if (!set->may_program || set->flags & FLASH_ERRORS)
+                return FLASH_SEQUENCE;
+        if (part->sequence->wants_words && width != 4)
+                return FLASH_NARROW;
+        if (option_protects_write(part, address, width) || is_foreign(part, is_secure, address))
+                return FLASH_PROTECTED;
+        if (set->buffer_mask != 0 && set->buffer_address != start)
+                return FLASH_MIXED;
+        return set->buffer_mask & mask ? FLASH_TWICE : 0;
 }
 
 static uint32_t full_mask(const struct simulated_part *part)
@@ -210,182 +253,122 @@ static uint32_t full_mask(const struct simulated_part *part)
 }
 
 /* An error of the controller is no bus error: the write is taken and lost, SR tells. */
-enum part_answer flash_write(struct simulated_part *part, uint32_t address, const void *data,
-                             unsigned width)
+enum part_answer flash_write(struct simulated_part *part, bool is_secure, uint32_t address,
+                             const void *data, unsigned width)
 {
-        struct flash_bank *bank = &part->banks[bank_of(part, address)];
+        struct flash_set *set = set_of(part, is_secure, address);
         uint32_t start = address - address % part->family->word_length;
         uint32_t error;
 
-        if (part->protection >= 1)
+        if (part->protection >= LEVEL_1)
                 return PART_FAULT;
-        if (bank->work != FLASH_IDLE)
+        if (flash_set_is_busy(part, set))
                 return PART_WAIT;
-        error = write_error(part, bank, address, width);
+        error = write_error(part, set, is_secure, address, width);
         if (error != 0) {
-                bank->status |= error;
+                set->flags |= error;
                 return PART_OK;
         }
-        if (bank->buffer_mask == 0)
-                memset(bank->buffer, 0xFF, sizeof(bank->buffer));
-        bank->buffer_address = start;
-        memcpy(bank->buffer + (address - start), data, width);
-        bank->buffer_mask |= ((1u << width) - 1) << (address - start);
-        if (bank->buffer_mask == full_mask(part))
-                queue_word(part, bank);
+        if (set->buffer_mask == 0)
+                memset(set->buffer, 0xFF, sizeof(set->buffer));
+        set->buffer_address = start;
+        memcpy(set->buffer + (address - start), data, width);
+        set->buffer_mask |= ((1u << width) - 1) << (address - start);
+        if (set->buffer_mask == full_mask(part))
+                queue_word(part, set);
         return PART_OK;
 }
 
-/* --- registers ----------------------------------------------------------------------------- */
+/* --- for the sequences --------------------------------------------------------------------- */
 
-static uint32_t status_of(const struct flash_bank *bank)
+/* May the set erase that? A sector must belong to its world; whole banks go as they are, if the
+ * secure side has no part of them or asks itself (targets.md 6.3). */
+static bool may_erase(struct simulated_part *part, const struct flash_set *set, unsigned bank,
+                      uint32_t start, uint32_t length)
 {
-        uint32_t value = bank->status;
+        bool is_secure = !part->sequence->has_set_a_bank && set == &part->sets[1];
+        uint32_t page = part->family->sector_length;
 
-        if (bank->work != FLASH_IDLE)
-                value |= SR_BSY | SR_QW;
-        if (bank->buffer_mask != 0)
-                value |= SR_WBNE;
-        return value;
-}
-
-static void start_erase(struct simulated_part *part, unsigned number)
-{
-        struct flash_bank *bank = &part->banks[number];
-        const struct family *family = part->family;
-        uint32_t sectors = family->bank_length / family->sector_length;
-        uint32_t sector = bank->control >> CR_SNB & 7u;
-        bool is_bank = bank->control & CR_BER;
-        uint32_t start =
-                part->family->bank_address[number] + (is_bank ? 0 : sector * family->sector_length);
-        uint32_t length = is_bank ? family->bank_length : family->sector_length;
-
-        if (!(bank->control & (CR_SER | CR_BER)))
-                return;
-        if (bank->control & CR_PG || bank->status & SR_ERRORS || bank->buffer_mask != 0) {
-                bank->status |= SR_PGSERR;
-                return;
-        }
-        if (!flash_holds(part, start, length) || option_protects_write(part, start, length)) {
-                bank->status |= SR_WRPERR;
-                return;
-        }
-        bank->sector = sector;
-        start_work(part, bank, is_bank ? FLASH_ERASE_BANK : FLASH_ERASE_SECTOR,
-                   (uint64_t)family->sector_erase_ms * NS_PER_MS * (is_bank ? sectors : 1));
-}
-
-/* Both banks erase side by side, each as long as its sectors take. Protected areas stay out of it
- * only for OPTCR.MER; a regression of RDP takes everything. */
-void flash_start_mass_erase(struct simulated_part *part, uint64_t now_ns)
-{
-        const struct family *family = part->family;
-        uint64_t sectors = family->bank_length / family->sector_length;
-
-        (void)now_ns;
-        for (unsigned i = 0; i < family->banks; i++) {
-                struct flash_bank *bank = &part->banks[i];
-
-                if (bank->work != FLASH_IDLE || bank->control & CR_LOCK)
-                        continue;
-                if (option_protects_write(part, family->bank_address[i], family->bank_length))
-                        bank->status |= SR_WRPERR;
-                else
-                        start_work(part, bank, FLASH_ERASE_BANK,
-                                   family->sector_erase_ms * NS_PER_MS * sectors);
-        }
-}
-
-static enum part_answer write_control(struct simulated_part *part, unsigned number, uint32_t value)
-{
-        struct flash_bank *bank = &part->banks[number];
-
-        if (bank->work != FLASH_IDLE)
-                return PART_WAIT;
-        if (bank->control & CR_LOCK)
-                return PART_OK; /* ignored */
-        bank->control = value & CR_KEPT;
-        if (value & CR_FW && bank->buffer_mask != 0)
-                queue_word(part, bank);
-        if (value & CR_START)
-                start_erase(part, number);
-        return PART_OK;
-}
-
-/* targets.md 6.1: a wrong key or order faults and locks the register until the next reset. */
-static enum part_answer write_key(struct flash_bank *bank, uint32_t value)
-{
-        if (bank->is_dead || !(bank->control & CR_LOCK) ||
-            value != (bank->keys == 0 ? KEY_1 : KEY_2)) {
-                bank->is_dead = true;
-                bank->control |= CR_LOCK;
-                return PART_FAULT;
-        }
-        if (++bank->keys == 2) {
-                bank->keys = 0;
-                bank->control &= ~CR_LOCK;
-        }
-        return PART_OK;
-}
-
-/* Which bank's set, and which register of it; false for the option registers and holes. */
-static bool is_bank_register(const struct simulated_part *part, uint32_t offset, unsigned *ret_bank,
-                             uint32_t *ret_register)
-{
-        unsigned bank = offset / FLASH_BANK_OFFSET;
-        uint32_t reg = offset % FLASH_BANK_OFFSET;
-
-        if (bank >= part->family->banks || (reg != KEYR && reg != CR && reg != SR && reg != CCR))
+        if (bank >= part->family->banks || !flash_holds(part, start, length) ||
+            option_protects_write(part, start, length))
                 return false;
-        *ret_bank = bank;
-        *ret_register = reg;
+        for (uint32_t at = 0; at < length; at += page)
+                if (is_foreign(part, is_secure, start + at))
+                        return false;
         return true;
 }
 
-/* Holes read zero: ST's own tool reads 308 bytes from OPTSR_CUR in one go (targets.md 7.1). */
-enum part_answer flash_register_read(struct simulated_part *part, uint32_t offset,
-                                     uint32_t *ret_value)
+void flash_start_erase(struct simulated_part *part, struct flash_set *set, uint32_t banks,
+                       bool is_whole, uint32_t sector)
 {
-        unsigned bank;
-        uint32_t reg;
+        const struct family *family = part->family;
 
-        *ret_value = 0;
-        if (!is_bank_register(part, offset, &bank, &reg)) {
-                (void)option_register_read(part, offset, ret_value);
-                return PART_OK;
+        if (set->may_program || set->flags & FLASH_ERRORS || set->buffer_mask != 0) {
+                set->flags |= FLASH_SEQUENCE;
+                return;
         }
-        if (reg == CR)
-                *ret_value = part->banks[bank].control;
-        else if (reg == SR)
-                *ret_value = status_of(&part->banks[bank]);
+        for (unsigned bank = 0; bank < FAMILY_BANKS_MAX; bank++) {
+                uint32_t length = is_whole ? family->bank_length : family->sector_length;
+
+                if (!(banks & 1u << bank))
+                        continue;
+                if (bank < family->banks && sector < family->bank_length / family->sector_length &&
+                    may_erase(part, set, bank,
+                              family->bank_address[bank] +
+                                      (is_whole ? 0 : sector * family->sector_length),
+                              length))
+                        continue;
+                set->flags |= FLASH_PROTECTED;
+                return;
+        }
+        set->banks = banks;
+        set->sector = sector;
+        start_work(part, set, is_whole ? FLASH_ERASE_BANKS : FLASH_ERASE_SECTOR,
+                   is_whole ? flash_bank_erase_ns(part) : family->sector_erase_ms * NS_PER_MS);
+}
+
+enum part_answer flash_give_key(struct flash_set *set, uint32_t value)
+{
+        if (set->is_dead || !set->is_locked || value != (set->keys == 0 ? KEY_1 : KEY_2)) {
+                set->is_dead = true;
+                set->is_locked = true;
+                return PART_FAULT;
+        }
+        if (++set->keys == 2) {
+                set->keys = 0;
+                set->is_locked = false;
+        }
         return PART_OK;
 }
 
-enum part_answer flash_register_write(struct simulated_part *part, uint32_t offset, uint32_t value)
+uint32_t flash_show(uint32_t flags, const uint8_t bits[static FLASH_FLAGS])
 {
-        enum part_answer answer;
-        unsigned bank;
-        uint32_t reg;
+        uint32_t value = 0;
 
-        if (option_register_write(part, offset, value, &answer))
-                return answer;
-        if (!is_bank_register(part, offset, &bank, &reg))
-                return PART_OK;
-        if (reg == KEYR)
-                return write_key(&part->banks[bank], value);
-        if (reg == CR)
-                return write_control(part, bank, value);
-        if (reg == CCR)
-                part->banks[bank].status &= ~value;
-        return PART_OK;
+        for (unsigned i = 0; i < FLASH_FLAGS; i++)
+                if (flags >> i & 1u && bits[i] < 32)
+                        value |= 1u << bits[i];
+        return value;
+}
+
+uint32_t flash_parse(uint32_t value, const uint8_t bits[static FLASH_FLAGS])
+{
+        uint32_t flags = 0;
+
+        for (unsigned i = 0; i < FLASH_FLAGS; i++)
+                if (bits[i] < 32 && value >> bits[i] & 1u)
+                        flags |= 1u << i;
+        return flags;
 }
 
 /* --- time ---------------------------------------------------------------------------------- */
 
 void flash_reset(struct simulated_part *part)
 {
-        for (unsigned i = 0; i < FAMILY_BANKS_MAX; i++)
-                part->banks[i] = (struct flash_bank){ .control = CR_RESET, .due_ns = NEVER };
+        for (unsigned i = 0; i < FLASH_SETS; i++)
+                part->sets[i] =
+                        (struct flash_set){ .is_locked = true, .parallelism = 3, .due_ns = NEVER };
+        part->sequence->reset(part);
 }
 
 bool flash_is_busy(const struct simulated_part *part)
@@ -397,39 +380,41 @@ uint64_t flash_due(const struct simulated_part *part)
 {
         uint64_t due_ns = NEVER;
 
-        for (unsigned i = 0; i < part->family->banks; i++)
-                if (part->banks[i].work != FLASH_IDLE && part->banks[i].due_ns < due_ns)
-                        due_ns = part->banks[i].due_ns;
+        for (unsigned i = 0; i < FLASH_SETS; i++)
+                if (part->sets[i].work != FLASH_IDLE && part->sets[i].due_ns < due_ns)
+                        due_ns = part->sets[i].due_ns;
         return due_ns;
 }
 
-static void finish_work(struct simulated_part *part, unsigned number)
+static void finish_work(struct simulated_part *part, struct flash_set *set)
 {
-        struct flash_bank *bank = &part->banks[number];
-        uint32_t start = part->family->bank_address[number],
-                 sector_length = part->family->sector_length;
+        const struct family *family = part->family;
 
-        switch (bank->work) {
+        switch (set->work) {
         case FLASH_IDLE:
                 return;
         case FLASH_PROGRAM:
-                (void)flash_commit(part, bank->buffer_address, bank->buffer); /* SR never tells */
+                (void)flash_commit(part, set->buffer_address, set->buffer); /* SR never tells */
                 break;
         case FLASH_ERASE_SECTOR:
-                erase(part, start + bank->sector * sector_length, sector_length);
-                break;
-        case FLASH_ERASE_BANK:
-                erase(part, start, part->family->bank_length);
+        case FLASH_ERASE_BANKS:
+                for (unsigned i = 0; i < family->banks; i++)
+                        if (set->banks & 1u << i && set->work == FLASH_ERASE_BANKS)
+                                erase(part, family->bank_address[i], family->bank_length);
+                        else if (set->banks & 1u << i)
+                                erase(part,
+                                      family->bank_address[i] + set->sector * family->sector_length,
+                                      family->sector_length);
                 break;
         }
-        bank->work = FLASH_IDLE;
-        bank->due_ns = NEVER;
-        bank->status |= SR_EOP;
+        set->work = FLASH_IDLE;
+        set->due_ns = NEVER;
+        set->flags |= FLASH_EOP;
 }
 
 void flash_advance(struct simulated_part *part, uint64_t now_ns)
 {
-        for (unsigned i = 0; i < part->family->banks; i++)
-                if (part->banks[i].work != FLASH_IDLE && part->banks[i].due_ns <= now_ns)
-                        finish_work(part, i);
+        for (unsigned i = 0; i < FLASH_SETS; i++)
+                if (part->sets[i].work != FLASH_IDLE && part->sets[i].due_ns <= now_ns)
+                        finish_work(part, &part->sets[i]);
 }

@@ -1,36 +1,25 @@
 /*
  * The bus of a simulated part: which address is what, through which access port.
  *
- * AP 0 is the core's port: everything, except that the AXI side (all but the core's own registers)
- * is dead while NRST is held (targets.md 1.2). AP 2 is APB-D: debug components only, alive under
- * NRST. What is not here faults, as an absent slave does on silicon.
+ * The core's port (AP 0 or 1) shows everything, except that the AXI side (all but the core's own
+ * registers) is dead while NRST is held (targets.md 1.2; that this holds outside the H7 lines is an
+ * estimate). AP 2 of the H7 is APB-D: debug components only, alive under NRST. What is not here
+ * faults, as an absent slave does on silicon. Of TrustZone the flash knows its worlds; RAM is seen
+ * from both, for GTZC is not modelled.
  *
- * Sources of the map: targets.md 2.1 to 2.3 and 7.1. Registers take whole words only; SRAM and
+ * Sources of the map: targets.md 1.1, 1.3, 2.1 to 2.3 and 7. Registers take whole words only; SRAM and
  * flash any width.
  */
 #include "drivers/simulated/part_private.h"
 
 #include "scheduler/bytes.h"
 
-/* targets.md 2.2, H75x. SRAM1, 2 and 3 touch and are one run here. */
-static const struct ram {
-        uint32_t address, length;
-} rams[] = {
-        { 0x24000000, 512 << 10 }, /* AXI, the one that is used most */
-        { 0x20000000, 128 << 10 }, /* DTCM */
-        { 0x30000000, 288 << 10 }, /* SRAM1, SRAM2, SRAM3 */
-        { 0x38000000, 64 << 10 },  /* SRAM4 */
-        { 0x38800000, 4 << 10 },   /* backup */
-        { 0x00000000, 64 << 10 },  /* ITCM */
-};
-#define BACKUP_ADDRESS 0x38800000u
-
-size_t part_ram_length(void)
+size_t part_ram_length(const struct simulated_part *part)
 {
         size_t length = 0;
 
-        for (size_t i = 0; i < LENGTH_OF(rams); i++)
-                length += rams[i].length;
+        for (size_t i = 0; i < part->family->ram_count; i++)
+                length += part->family->rams[i].length;
         return length;
 }
 
@@ -39,14 +28,17 @@ static bool holds(uint32_t start, uint32_t length, uint32_t address, uint32_t co
         return address >= start && address - start < length && count <= length - (address - start);
 }
 
+/* In the order of the file: the one that is used most comes first. */
 uint8_t *part_ram(struct simulated_part *part, uint32_t address, uint32_t length)
 {
         uint8_t *at = part->ram;
 
-        for (size_t i = 0; i < LENGTH_OF(rams); i++) {
-                if (holds(rams[i].address, rams[i].length, address, length))
-                        return at + (address - rams[i].address);
-                at += rams[i].length;
+        for (size_t i = 0; i < part->family->ram_count; i++) {
+                const struct family_range *ram = &part->family->rams[i];
+
+                if (holds(ram->address, ram->length, address, length))
+                        return at + (address - ram->address);
+                at += ram->length;
         }
         return NULL;
 }
@@ -54,8 +46,39 @@ uint8_t *part_ram(struct simulated_part *part, uint32_t address, uint32_t length
 /* RDP level 1 shuts flash and backup SRAM to the debugger (targets.md 5.1, 1.2). */
 static bool is_shut(const struct simulated_part *part, uint32_t address)
 {
-        return part->protection >= 1 && holds(BACKUP_ADDRESS, 4 << 10, address, 1);
+        const struct family_range *backup = &part->family->backup_ram;
+
+        return part->protection >= LEVEL_1 && holds(backup->address, backup->length, address, 1);
 }
+
+/* --- two worlds ---------------------------------------------------------------------------- */
+
+/* Families with TrustZone show everything a second time on the secure side: flash, RAM, registers.
+ * That side is there while TrustZone is on, for a debugger that sees everything; a bus fault
+ * otherwise is an estimate. False: there is nothing at that address. */
+static bool find_world(const struct simulated_part *part, uint32_t *address, bool *ret_is_secure)
+{
+        const struct family *family = part->family;
+        uint32_t plain = family_plain_address(family, *address);
+
+        *ret_is_secure = false;
+        if (!family_has_trustzone(family))
+                return true;
+        if (plain == *address) {
+                uint32_t below = plain - SECURE_PERIPHERALS;
+
+                for (size_t i = 0; i < family->ram_count; i++)
+                        if (holds(family->rams[i].address, family->rams[i].length, below, 1))
+                                plain = below;
+                if (holds(family->flash_registers, FLASH_REGISTERS, below, 1))
+                        plain = below;
+        }
+        *ret_is_secure = plain != *address;
+        *address = plain;
+        return !*ret_is_secure || (part->is_trustzone_on && part->protection == LEVEL_0);
+}
+
+#define DBGMCU_LENGTH 0x1000u
 
 /* --- read-only words ----------------------------------------------------------------------- */
 
@@ -88,73 +111,101 @@ static enum part_answer system_read(const struct simulated_part *part, uint32_t 
         return PART_OK;
 }
 
-/* Offset 0 is the id code, the rest are switches that only keep their value. */
+#define IDENTITY_LENGTH 0x1000u /* system words around the unique id: targets.md 1.3 */
+
+static bool is_identity(const struct family *family, uint32_t address, uint32_t count)
+{
+        return holds(family->uid_address & ~(IDENTITY_LENGTH - 1), IDENTITY_LENGTH, address, count);
+}
+
+static bool has_apb(const struct family *family)
+{
+        return family->sequence == FAMILY_H7 || family->sequence == FAMILY_H7AB;
+}
+
+/* Where DBGMCU lies: on the H7 in the APB-D window, elsewhere in a block of its own. */
+static uint32_t identity_offset(const struct family *family)
+{
+        return has_apb(family) ? family->idcode_address - APB_AXI_ADDRESS
+                               : family->idcode_address & (DBGMCU_LENGTH - 1);
+}
+
+/* The id code; the rest are switches that only keep their value. */
 static uint32_t apb_read(const struct simulated_part *part, uint32_t offset)
 {
-        if (offset == DBGMCU_APB_ADDRESS - APB_ADDRESS)
+        if (offset == identity_offset(part->family))
                 return part->record->revision << 16 | part->record->device_id;
         return part->apb[offset / 4];
 }
 
 /* --- registers ----------------------------------------------------------------------------- */
 
-/* APB-D is seen twice: from AP 2, and from AXI at 0x5C000000 (DBGMCU of both: targets.md 1.1, 1.2; the
- * trace funnel at + 0x4000 of both: OpenOCD target/stm32h7x.cfg). False: not a place of this kind. */
-static bool apb_offset(unsigned ap, uint32_t address, uint32_t *ret_offset)
+/* APB-D of the H7 is seen twice: from AP 2, and from AXI at 0x5C000000 (DBGMCU of both: targets.md
+ * 1.1, 1.2; the trace funnel at + 0x4000 of both: OpenOCD target/stm32h7x.cfg). Elsewhere there is
+ * DBGMCU at its address. False: not a place of this kind. */
+static bool apb_offset(const struct family *family, unsigned ap, uint32_t address,
+                       uint32_t *ret_offset)
 {
-        if (ap == AP_APB && holds(APB_ADDRESS, APB_LENGTH, address, 4))
+        uint32_t base = family->idcode_address & ~(DBGMCU_LENGTH - 1);
+
+        if (!has_apb(family) && holds(base, DBGMCU_LENGTH, address, 4))
+                *ret_offset = address - base;
+        else if (has_apb(family) && ap == AP_APB && holds(APB_ADDRESS, APB_LENGTH, address, 4))
                 *ret_offset = address - APB_ADDRESS;
-        else if (ap == AP_CORE && holds(APB_AXI_ADDRESS, APB_LENGTH, address, 4))
+        else if (has_apb(family) && ap == family->access_port &&
+                 holds(APB_AXI_ADDRESS, APB_LENGTH, address, 4))
                 *ret_offset = address - APB_AXI_ADDRESS;
         else
                 return false;
         return true;
 }
 
-static enum part_answer register_read(struct simulated_part *part, unsigned ap, uint32_t address,
-                                      uint32_t *ret_value)
+static enum part_answer register_read(struct simulated_part *part, unsigned ap, bool is_secure,
+                                      uint32_t address, uint32_t *ret_value)
 {
         uint32_t offset;
 
-        if (apb_offset(ap, address, &offset)) {
+        if (apb_offset(part->family, ap, address, &offset)) {
                 *ret_value = apb_read(part, offset);
                 return PART_OK;
         }
-        if (ap != AP_CORE)
+        if (ap != part->family->access_port)
                 return PART_FAULT;
         if (holds(PPB_ADDRESS, PPB_LENGTH, address, 4)) {
                 *ret_value = part_core_read(part, address);
                 return PART_OK;
         }
-        if (holds(part->family->flash_registers, 0x1000, address, 4))
-                return flash_register_read(part, address - part->family->flash_registers,
-                                           ret_value);
+        if (holds(part->family->flash_registers, FLASH_REGISTERS, address, 4))
+                return part->sequence->read(part, is_secure,
+                                            address - part->family->flash_registers, ret_value);
         return PART_FAULT;
 }
 
-static enum part_answer register_write(struct simulated_part *part, unsigned ap, uint32_t address,
-                                       uint32_t value)
+static enum part_answer register_write(struct simulated_part *part, unsigned ap, bool is_secure,
+                                       uint32_t address, uint32_t value)
 {
         uint32_t offset;
 
-        if (apb_offset(ap, address, &offset)) {
+        if (apb_offset(part->family, ap, address, &offset)) {
                 part->apb[offset / 4] = value;
                 return PART_OK;
         }
-        if (ap != AP_CORE)
+        if (ap != part->family->access_port)
                 return PART_FAULT;
         if (holds(PPB_ADDRESS, PPB_LENGTH, address, 4)) {
                 part_core_write(part, address, value);
                 return PART_OK;
         }
-        if (holds(part->family->flash_registers, 0x1000, address, 4))
-                return flash_register_write(part, address - part->family->flash_registers, value);
+        if (holds(part->family->flash_registers, FLASH_REGISTERS, address, 4))
+                return part->sequence->write(part, is_secure,
+                                             address - part->family->flash_registers, value);
         return PART_FAULT;
 }
 
 static bool is_dead_under_reset(const struct simulated_part *part, unsigned ap, uint32_t address)
 {
-        return part->is_reset_held && ap == AP_CORE && !holds(PPB_ADDRESS, PPB_LENGTH, address, 1);
+        return part->is_reset_held && ap == part->family->access_port &&
+               !holds(PPB_ADDRESS, PPB_LENGTH, address, 1);
 }
 
 enum part_answer part_bus_read(struct simulated_part *part, unsigned ap, uint32_t address,
@@ -164,21 +215,23 @@ enum part_answer part_bus_read(struct simulated_part *part, unsigned ap, uint32_
         enum part_answer answer;
         const uint8_t *ram;
         uint32_t word = 0;
+        bool is_secure;
 
-        if (is_dead_under_reset(part, ap, address))
+        if (is_dead_under_reset(part, ap, address) || !find_world(part, &address, &is_secure))
                 return PART_FAULT;
-        if (ap == AP_CORE) {
+        if (ap == part->family->access_port) {
                 ram = part_ram(part, address, width);
                 if (ram && !is_shut(part, address)) {
                         memcpy(data, ram, width);
                         return PART_OK;
                 }
                 if (flash_holds(part, address, width))
-                        return flash_read(part, address, data, width);
-                if (holds(family->system_memory, family->system_memory_length, address, width))
+                        return flash_read(part, is_secure, address, data, width);
+                if (holds(family->system_memory, family->system_memory_length, address, width) ||
+                    is_identity(family, address, width))
                         return system_read(part, address, data, width);
         }
-        answer = register_read(part, ap, address & ~3u, &word);
+        answer = register_read(part, ap, is_secure, address & ~3u, &word);
         if (answer != PART_OK)
                 return answer;
         for (unsigned i = 0; i < width; i++)
@@ -189,9 +242,11 @@ enum part_answer part_bus_read(struct simulated_part *part, unsigned ap, uint32_
 enum part_answer part_bus_write(struct simulated_part *part, unsigned ap, uint32_t address,
                                 const void *data, unsigned width)
 {
-        if (is_dead_under_reset(part, ap, address))
+        bool is_secure;
+
+        if (is_dead_under_reset(part, ap, address) || !find_world(part, &address, &is_secure))
                 return PART_FAULT;
-        if (ap == AP_CORE) {
+        if (ap == part->family->access_port) {
                 uint8_t *ram = part_ram(part, address, width);
 
                 if (ram && !is_shut(part, address)) {
@@ -200,27 +255,30 @@ enum part_answer part_bus_write(struct simulated_part *part, unsigned ap, uint32
                         return PART_OK;
                 }
                 if (flash_holds(part, address, width))
-                        return flash_write(part, address, data, width);
+                        return flash_write(part, is_secure, address, data, width);
         }
         if (width != 4)
                 return PART_FAULT;
-        return register_write(part, ap, address, load_le32(data));
+        return register_write(part, ap, is_secure, address, load_le32(data));
 }
 
 /* --- many words at once -------------------------------------------------------------------- */
 
 static bool may_move_block(const struct simulated_part *part, unsigned ap)
 {
-        return ap == AP_CORE && part_answers(part) && !part->is_reset_held && !part_is_sticky(part);
+        return ap == part->family->access_port && part_has_access_port(part, ap) &&
+               part_answers(part) && !part->is_reset_held && !part_is_sticky(part);
 }
 
 size_t part_read_block(struct simulated_part *part, uint64_t now_ns, unsigned ap, uint32_t address,
                        void *data, size_t length)
 {
         const uint8_t *from;
+        bool is_secure;
 
         part_advance(part, now_ns);
-        if (!may_move_block(part, ap) || length == 0 || length > UINT32_MAX)
+        if (!may_move_block(part, ap) || length == 0 || length > UINT32_MAX ||
+            !find_world(part, &address, &is_secure))
                 return 0;
         from = part_ram(part, address, (uint32_t)length);
         if (from && !is_shut(part, address)) {
@@ -228,7 +286,7 @@ size_t part_read_block(struct simulated_part *part, uint64_t now_ns, unsigned ap
                 return length;
         }
         if (flash_holds(part, address, (uint32_t)length) &&
-            flash_read(part, address, data, length) == PART_OK)
+            flash_read(part, is_secure, address, data, length) == PART_OK)
                 return length;
         return 0;
 }
@@ -237,9 +295,11 @@ size_t part_write_block(struct simulated_part *part, uint64_t now_ns, unsigned a
                         const void *data, size_t length)
 {
         uint8_t *to;
+        bool is_secure;
 
         part_advance(part, now_ns);
-        if (!may_move_block(part, ap) || length == 0 || length > UINT32_MAX)
+        if (!may_move_block(part, ap) || length == 0 || length > UINT32_MAX ||
+            !find_world(part, &address, &is_secure))
                 return 0;
         to = part_ram(part, address, (uint32_t)length);
         if (!to || is_shut(part, address))

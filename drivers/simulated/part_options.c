@@ -1,133 +1,175 @@
 /*
- * Option bytes of a simulated part (targets.md 5.1, 6.4, 6.5, 7.1).
+ * Option bytes of a simulated part: what they protect, and which changes it takes (targets.md 5, 6.4,
+ * 6.5, 7). The registers in front are those of its sequence.
  *
- * Rows are the family's; the rules are those of the H7, found by register offset. OPTSTART checks
- * the wanted values against the present ones: what silicon refuses sets OPTCHANGEERR and changes
- * nothing. What it accepts takes OPT_BUSY's time, then stands in the CUR registers. Boot address,
- * SECURITY and the read-out protection act later: at the next reset, and RDP at the next power-on.
+ * Rows, fields and their roles are the family's. There are three copies: the store, which survives
+ * power; what was loaded from it and is in force; what was written to the registers and waits for a
+ * start. A start checks the wanted values against the store: what silicon refuses changes nothing.
+ * Read-out protection acts at the next power-on and product state at the next reset; a regression
+ * erases and opens at once.
  */
 #include "drivers/simulated/part_private.h"
 
 #include "scheduler/bytes.h"
 
-#define OPTKEYR   0x08u
-#define OPTCR     0x18u
-#define OPTSR_CUR 0x1Cu
-#define OPTCCR    0x24u
-#define KEY_1     0x08192A3Bu
-#define KEY_2     0x4C5D6E7Fu
+#define KEY_1 0x08192A3Bu /* targets.md 6.1 */
+#define KEY_2 0x4C5D6E7Fu
 
-#define OPTCR_LOCK  0x01u
-#define OPTCR_START 0x02u
-#define OPTCR_MER   0x10u
+#define RDP_FINAL 0xCCu /* targets.md 5.1 */
+#define RDP_HALF  0x55u
+#define SWAP_BANK (1u << 31) /* OPTSR of the H7: targets.md 7.1 */
 
-#define OPTSR_BUSY         (1u << 0)
-#define OPTSR_CHANGE_ERROR (1u << 30)
-#define OPTSR_SWAP         (1u << 31)
-#define PRAR_CUR           0x28u
-#define SCAR_CUR           0x30u
-#define WPSN_CUR           0x38u
-#define AREA_ERASE         (1u << 31) /* DMEP, DMES: the area goes with an RDP regression */
-#define AREA_GRAIN         256u
-#define SR_RDPERR          (1u << 23)
-#define SR_RDSERR          (1u << 24)
+/* --- rows ---------------------------------------------------------------------------------- */
 
-/* Row shown at `offset` of the flash registers; option_count: none. */
-static size_t row_at(const struct family *family, uint32_t offset)
+size_t option_row_shown(const struct simulated_part *part, uint32_t offset)
 {
+        const struct family *family = part->family;
         size_t i = 0;
 
         while (i < family->option_count &&
-               family->options[i].current != family->flash_registers + offset)
+               (!family->options[i].current ||
+                family->options[i].current != family->flash_registers + offset))
                 i++;
         return i;
 }
 
-static uint32_t value_of(const struct simulated_part *part, const uint32_t *values, uint32_t offset,
-                         uint32_t otherwise)
+size_t option_row_programmed(const struct simulated_part *part, uint32_t offset)
 {
-        size_t row = row_at(part->family, offset);
+        const struct family *family = part->family;
+        size_t i = 0;
 
-        return row < part->family->option_count ? values[row] : otherwise;
+        while (i < family->option_count &&
+               (!family->options[i].program ||
+                family->options[i].program != family->flash_registers + offset))
+                i++;
+        return i;
 }
 
-uint32_t option_value(const struct simulated_part *part, uint32_t offset, uint32_t otherwise)
+void option_load(struct simulated_part *part)
 {
-        return value_of(part, part->record->options, offset, otherwise);
+        memcpy(part->in_force, part->record->options, sizeof(part->in_force));
 }
 
-unsigned option_level(uint32_t optsr)
-{
-        uint8_t rdp = (uint8_t)(optsr >> 8);
+/* --- levels -------------------------------------------------------------------------------- */
 
-        return rdp == 0xAA ? 0 : rdp == 0xCC ? 2 : 1;
+/* The states of targets.md 5.2 in the order in which a part can go through them, and what a
+ * debugger sees. That provisioning shows the non-secure side only is an estimate. */
+static const struct {
+        uint8_t value;
+        enum part_level level;
+} states[] = {
+        { 0xED, LEVEL_0 },   { 0x17, LEVEL_0_5 }, { 0x2E, LEVEL_0_5 },
+        { 0xC6, LEVEL_0_5 }, { 0x72, LEVEL_2 },   { 0x5C, LEVEL_2 },
+};
+
+/* Position in `states`; LENGTH_OF(states): none of them. */
+static size_t state_of(const struct simulated_part *part, const uint32_t *values)
+{
+        const struct family_field *state = family_field(part->family, ROLE_STATE);
+        size_t i = 0;
+
+        while (i < LENGTH_OF(states) && states[i].value != family_field_get(state, values))
+                i++;
+        return i;
 }
 
-void part_set_protection(struct simulated_part *part, uint8_t rdp)
+static enum part_level level_of_state(const struct simulated_part *part, const uint32_t *values)
 {
-        size_t row = row_at(part->family, OPTSR_CUR);
+        size_t state = state_of(part, values);
 
-        if (row == part->family->option_count)
-                return; /* a family without that register cannot be protected */
-        part->record->options[row] = (part->record->options[row] & ~0xFF00u) | (uint32_t)rdp << 8;
+        if (family_is_open(part->family, values))
+                return LEVEL_0;
+        return state < LENGTH_OF(states) ? states[state].level : LEVEL_2;
+}
+
+enum part_level option_level(const struct simulated_part *part, const uint32_t *values)
+{
+        const struct family_field *readout = family_field(part->family, ROLE_READOUT);
+        uint32_t value;
+
+        if (!readout)
+                return family_field(part->family, ROLE_STATE) ? level_of_state(part, values)
+                                                              : LEVEL_0;
+        value = family_field_get(readout, values);
+        if (value == readout->open)
+                return LEVEL_0;
+        if (value == RDP_FINAL)
+                return LEVEL_2;
+        return value == RDP_HALF && readout->has_half_level ? LEVEL_0_5 : LEVEL_1;
+}
+
+/* Read-out protection as a part may come: RDP byte, or product state. */
+void part_set_protection(struct simulated_part *part, uint8_t value)
+{
+        const struct family_field *field = family_field(part->family, ROLE_READOUT);
+
+        if (!field)
+                field = family_field(part->family, ROLE_STATE);
+        if (!field)
+                return; /* a family without cannot be protected */
+        family_field_set(field, part->record->options, value);
+        option_load(part);
         if (part->is_powered)
-                part->protection = option_level(part->record->options[row]);
+                part->protection = option_level(part, part->in_force);
 }
 
 /* --- protected areas ----------------------------------------------------------------------- */
 
-/* Byte range of PCROP or secure area of a bank: start [11:0], end [27:16], 256-byte units, both
- * included; start > end is none. */
-static bool area_of(const struct simulated_part *part, const uint32_t *values, uint32_t offset,
-                    unsigned bank, uint32_t *ret_start, uint32_t *ret_end)
+static bool is_kind(const struct family_field *field, enum area_kind kind)
 {
-        uint32_t value = value_of(part, values, offset + bank * FLASH_BANK_OFFSET, 0x000000FF);
-        uint32_t start = value & 0xFFF, end = value >> 16 & 0xFFF;
-        uint32_t base = part->family->bank_address[bank];
-
-        if (start > end)
-                return false;
-        *ret_start = base + start * AREA_GRAIN;
-        *ret_end = base + (end + 1) * AREA_GRAIN;
-        return true;
+        return field->role == ROLE_START && field->kind == kind;
 }
 
-static bool touches_area(const struct simulated_part *part, uint32_t offset, uint32_t address,
+static bool touches_area(const struct simulated_part *part, enum area_kind kind, uint32_t address,
                          uint32_t length)
 {
-        uint32_t start, end;
+        const struct family *family = part->family;
+        uint32_t first, last;
 
-        for (unsigned i = 0; i < part->family->banks; i++)
-                if (area_of(part, part->record->options, offset, i, &start, &end) &&
-                    address < end && start < address + length)
+        for (size_t i = 0; i < family->field_count; i++)
+                if (is_kind(&family->fields[i], kind) &&
+                    family_area(family, &family->fields[i], part->in_force, &first, &last) &&
+                    address <= last && first < address + length)
                         return true;
+        return false;
+}
+
+static bool any_area(const struct simulated_part *part, const uint32_t *values)
+{
+        const struct family *family = part->family;
+        uint32_t first, last;
+
+        for (size_t i = 0; i < family->field_count; i++) {
+                const struct family_field *field = &family->fields[i];
+
+                if ((is_kind(field, AREA_PCROP) || is_kind(field, AREA_SECURE)) &&
+                    family_area(family, field, values, &first, &last))
+                        return true;
+        }
         return false;
 }
 
 bool option_has_areas(const struct simulated_part *part)
 {
-        uint32_t start, end;
-
-        for (unsigned i = 0; i < part->family->banks; i++)
-                if (area_of(part, part->record->options, PRAR_CUR, i, &start, &end) ||
-                    area_of(part, part->record->options, SCAR_CUR, i, &start, &end))
-                        return true;
-        return false;
+        return any_area(part, part->in_force);
 }
 
-/* WPSN: one bit a sector, 1 is unprotected. */
-static bool is_sector_protected(const struct simulated_part *part, uint32_t address,
-                                uint32_t length)
+bool option_is_secure_at(const struct simulated_part *part, uint32_t address)
 {
-        const struct family *family = part->family;
-        uint32_t first = flash_offset(part, address) / family->sector_length;
-        uint32_t last = flash_offset(part, address + length - 1) / family->sector_length;
-        uint32_t per_bank = family->bank_length / family->sector_length;
+        return touches_area(part, AREA_WATERMARK, address, 1);
+}
 
-        for (uint32_t i = first; i <= last; i++) {
-                uint32_t offset = WPSN_CUR + i / per_bank * FLASH_BANK_OFFSET;
+/* A cleared bit protects `unit` bytes. */
+static bool is_protected_by_bits(const struct simulated_part *part,
+                                 const struct family_field *field, uint32_t address,
+                                 uint32_t length)
+{
+        uint32_t value = family_field_get(field, part->in_force);
 
-                if (!(option_value(part, offset, UINT32_MAX) >> i % per_bank & 1u))
+        for (unsigned i = 0; i <= (unsigned)(field->high - field->low); i++) {
+                uint32_t start = field->base + i * field->unit;
+
+                if (!(value >> i & 1u) && address < start + field->unit && start < address + length)
                         return true;
         }
         return false;
@@ -135,18 +177,24 @@ static bool is_sector_protected(const struct simulated_part *part, uint32_t addr
 
 bool option_protects_write(const struct simulated_part *part, uint32_t address, uint32_t length)
 {
-        return is_sector_protected(part, address, length) ||
-               touches_area(part, PRAR_CUR, address, length) ||
-               touches_area(part, SCAR_CUR, address, length);
+        const struct family *family = part->family;
+
+        for (size_t i = 0; i < family->field_count; i++)
+                if (family->fields[i].role == ROLE_UNPROTECTED_BITS &&
+                    is_protected_by_bits(part, &family->fields[i], address, length))
+                        return true;
+        return touches_area(part, AREA_PCROP, address, length) ||
+               touches_area(part, AREA_SECURE, address, length) ||
+               touches_area(part, AREA_WRITE, address, length);
 }
 
 bool option_protects_read(const struct simulated_part *part, uint32_t address, uint32_t length,
                           uint32_t *ret_flag)
 {
-        if (touches_area(part, PRAR_CUR, address, length))
-                *ret_flag = SR_RDPERR;
-        else if (touches_area(part, SCAR_CUR, address, length))
-                *ret_flag = SR_RDSERR;
+        if (touches_area(part, AREA_PCROP, address, length))
+                *ret_flag = FLASH_READ_PCROP;
+        else if (touches_area(part, AREA_SECURE, address, length))
+                *ret_flag = FLASH_READ_SECURE;
         else
                 return false;
         return true;
@@ -163,69 +211,156 @@ static uint32_t merged(const struct simulated_part *part, size_t row, uint32_t v
         return (part->record->options[row] & ~option->mask) | (value & option->mask);
 }
 
+static void merge_all(const struct simulated_part *part, const uint32_t *values,
+                      uint32_t *ret_merged)
+{
+        for (size_t i = 0; i < part->family->option_count; i++)
+                ret_merged[i] = merged(part, i, values[i]);
+}
+
+static bool trustzone_is_on(const struct simulated_part *part, const uint32_t *values)
+{
+        return family_is_trustzone_on(part->family, values);
+}
+
+/* Back to level 0. */
+static bool is_regression(const struct simulated_part *part, const uint32_t *values)
+{
+        enum part_level from = option_level(part, part->record->options);
+
+        return (from == LEVEL_1 || from == LEVEL_0_5) && option_level(part, values) == LEVEL_0;
+}
+
+/* Does a regression take the area `group`? Its erase flag says so in the wanted values. */
+static bool goes_with_regression(const struct simulated_part *part, const char *group,
+                                 const uint32_t *values)
+{
+        const struct family *family = part->family;
+
+        for (size_t i = 0; i < family->field_count; i++) {
+                const struct family_field *field = &family->fields[i];
+
+                if (field->role == ROLE_ERASE &&
+                    strncmp(field->group, group, strlen(field->group)) == 0 &&
+                    family_field_get(field, values) == field->on)
+                        return true;
+        }
+        return false;
+}
+
 /* An active area may grow; it shrinks or goes only with a regression of RDP that its erase flag
  * allows (targets.md 7.1; secure-install.md 13.7: "clear via RDP 1 to 0 with empty range"). */
-static bool areas_may_change(const struct simulated_part *part, const uint32_t *values,
-                             uint32_t offset, bool is_regression)
+static bool area_may_change(const struct simulated_part *part, const struct family_field *start,
+                            const uint32_t *values)
 {
-        uint32_t start, end, new_start, new_end;
+        const struct family *family = part->family;
+        uint32_t first, last, new_first, new_last;
 
-        for (unsigned i = 0; i < part->family->banks; i++) {
-                uint32_t bank_offset = offset + i * FLASH_BANK_OFFSET;
+        if (!family_area(family, start, part->record->options, &first, &last))
+                return true;
+        if (is_regression(part, values) && goes_with_regression(part, start->group, values))
+                return true;
+        return family_area(family, start, values, &new_first, &new_last) && new_first <= first &&
+               new_last >= last;
+}
 
-                if (!area_of(part, part->record->options, offset, i, &start, &end))
-                        continue;
-                if (is_regression && value_of(part, values, bank_offset, 0) & AREA_ERASE)
-                        continue;
-                if (!area_of(part, values, offset, i, &new_start, &new_end) || new_start > start ||
-                    new_end < end)
+/* A lock of its own opens by a regression only; that of an area freezes its bounds (targets.md 7.7:
+ * UNLOCK 0 is frozen until regression). */
+static bool lock_allows(const struct simulated_part *part, const struct family_field *lock,
+                        const uint32_t *values)
+{
+        const struct family *family = part->family;
+        const uint32_t *old = part->record->options;
+
+        if (family_field_get(lock, old) != lock->on || is_regression(part, values))
+                return true;
+        if (family_field_get(lock, values) != lock->on)
+                return false;
+        for (size_t i = 0; i < family->field_count && lock->group[0]; i++) {
+                const struct family_field *field = &family->fields[i];
+
+                if ((field->role == ROLE_START || field->role == ROLE_END) &&
+                    strcmp(field->group, lock->group) == 0 &&
+                    family_field_get(field, old) != family_field_get(field, values))
                         return false;
         }
         return true;
 }
 
-static bool only_swap_differs(const struct simulated_part *part, const uint32_t *values)
+static bool fields_may_change(const struct simulated_part *part, const uint32_t *values)
 {
-        size_t optsr = row_at(part->family, OPTSR_CUR);
+        const struct family *family = part->family;
+
+        for (size_t i = 0; i < family->field_count; i++) {
+                const struct family_field *field = &family->fields[i];
+
+                if (field->role == ROLE_LOCK && !lock_allows(part, field, values))
+                        return false;
+                if ((is_kind(field, AREA_PCROP) || is_kind(field, AREA_SECURE)) &&
+                    !area_may_change(part, field, values))
+                        return false;
+        }
+        return true;
+}
+
+static bool nothing_differs(const struct simulated_part *part, const uint32_t *values)
+{
+        const struct family_field *readout = family_field(part->family, ROLE_READOUT);
 
         for (size_t i = 0; i < part->family->option_count; i++) {
                 uint32_t difference = part->record->options[i] ^ values[i];
 
-                if (i == optsr)
-                        difference &= ~OPTSR_SWAP;
+                if (readout && readout->row == i && part->sequence->has_final_options)
+                        difference &= ~SWAP_BANK;
                 if (difference)
                         return false;
         }
         return true;
 }
 
+/* Level 0.5 exists with TrustZone only; TrustZone goes on at level 0 and off with a regression
+ * (targets.md 5.1; RM0438 and RM0456, option bytes). */
+static bool level_may_change(const struct simulated_part *part, const uint32_t *values)
+{
+        const uint32_t *old = part->record->options;
+        bool was_on = trustzone_is_on(part, old), is_on = trustzone_is_on(part, values);
+
+        if (option_level(part, values) == LEVEL_0_5 && !is_on)
+                return false;
+        if (!was_on && is_on)
+                return option_level(part, old) == LEVEL_0;
+        return !was_on || is_on || is_regression(part, values);
+}
+
+/* Product states go forward; back leads only debug authentication, which is not modelled. TrustZone
+ * may change while the part is open (CubeH5 scripts). */
+static bool state_may_change(const struct simulated_part *part, const uint32_t *values)
+{
+        const uint32_t *old = part->record->options;
+        size_t from = state_of(part, old), to = state_of(part, values);
+
+        if (trustzone_is_on(part, old) != trustzone_is_on(part, values) &&
+            option_level(part, old) != LEVEL_0)
+                return false;
+        return to < LENGTH_OF(states) && to >= from;
+}
+
 /* `values` are merged rows. */
 static bool is_allowed(const struct simulated_part *part, const uint32_t *values)
 {
-        uint32_t from = option_value(part, OPTSR_CUR, 0xAA00);
-        uint32_t to = value_of(part, values, OPTSR_CUR, 0xAA00);
-        bool is_regression = option_level(from) == 1 && option_level(to) == 0;
-        uint32_t start, end;
+        const struct family *family = part->family;
 
-        if (option_level(from) == 2)
-                return only_swap_differs(part, values);
-        if (!areas_may_change(part, values, PRAR_CUR, is_regression) ||
-            !areas_may_change(part, values, SCAR_CUR, is_regression))
+        if (option_level(part, part->record->options) == LEVEL_2)
+                return nothing_differs(part, values);
+        if (!fields_may_change(part, values))
                 return false;
-        if (!(from & TARGET_SECURITY) || to & TARGET_SECURITY)
-                return true;
-        for (unsigned i = 0; i < part->family->banks; i++)
-                if (area_of(part, values, PRAR_CUR, i, &start, &end) ||
-                    area_of(part, values, SCAR_CUR, i, &start, &end))
-                        return false;
-        return true;
-}
-
-static void merge_all(const struct simulated_part *part, const uint32_t *values,
-                      uint32_t *ret_merged)
-{
-        for (size_t i = 0; i < part->family->option_count; i++)
-                ret_merged[i] = merged(part, i, values[i]);
+        if (family_field(family, ROLE_READOUT) && !level_may_change(part, values))
+                return false;
+        if (family->sequence == FAMILY_H5 && !state_may_change(part, values))
+                return false;
+        /* SECURITY goes only without PCROP and secure areas: targets.md 7.1. */
+        return !family_is_secure(family, part->record->options) ||
+               family_is_secure(family, values) || !any_area(part, values);
 }
 
 bool option_change_is_allowed(const struct simulated_part *part, const uint32_t *values)
@@ -236,143 +371,99 @@ bool option_change_is_allowed(const struct simulated_part *part, const uint32_t 
         return is_allowed(part, wanted);
 }
 
+/* --- changing ------------------------------------------------------------------------------ */
+
+/* TrustZone makes the whole flash secure unless the same change says otherwise (RM0438 and RM0456,
+ * TZEN; L4 sequence only). */
+static void make_secure(const struct simulated_part *part, uint32_t *values)
+{
+        const struct family *family = part->family;
+
+        if (family->sequence != FAMILY_L4 || trustzone_is_on(part, part->record->options) ||
+            !trustzone_is_on(part, values))
+                return;
+        for (size_t i = 0; i < family->field_count; i++) {
+                const struct family_field *field = &family->fields[i];
+
+                if (!is_kind(field, AREA_WATERMARK) ||
+                    values[field->row] != part->record->options[field->row])
+                        continue;
+                family_field_set(field, values, 0);
+                for (size_t j = 0; j < family->field_count; j++)
+                        if (family->fields[j].role == ROLE_END &&
+                            strcmp(family->fields[j].group, field->group) == 0)
+                                family_field_set(&family->fields[j], values,
+                                                 family->bank_length / family->sector_length - 1);
+        }
+}
+
+/* Regression: first the flash goes, then the protection; a kill between leaves it shut. From level 1
+ * to 0.5 the secure side stays (RM0438). */
+static void regress(struct simulated_part *part, const uint32_t *values)
+{
+        if (is_regression(part, values)) {
+                flash_erase_all(part);
+                part->protection = LEVEL_0;
+        } else if (option_level(part, part->record->options) == LEVEL_1 &&
+                   option_level(part, values) == LEVEL_0_5) {
+                flash_erase_non_secure(part);
+                part->protection = LEVEL_0_5;
+        }
+}
+
 void option_apply(struct simulated_part *part, const uint32_t *values)
 {
         uint32_t wanted[OPTION_ROWS_MAX];
-        unsigned from = option_level(option_value(part, OPTSR_CUR, 0xAA00));
 
         merge_all(part, values, wanted);
-        /* regression: first the flash goes, then the protection; a kill between leaves it shut */
-        if (from == 1 && option_level(value_of(part, wanted, OPTSR_CUR, 0xAA00)) == 0) {
-                flash_erase_all(part);
-                part->protection = 0;
-        }
+        regress(part, wanted);
+        make_secure(part, wanted);
         memcpy(part->record->options, wanted, sizeof(wanted[0]) * part->family->option_count);
+        if (!part->sequence->loads_at_launch)
+                option_load(part);
 }
 
-/* --- registers ----------------------------------------------------------------------------- */
-
-bool option_register_read(struct simulated_part *part, uint32_t offset, uint32_t *ret_value)
+enum part_answer option_give_key(struct simulated_part *part, uint32_t value)
 {
-        const struct family *family = part->family;
-        uint32_t address = family->flash_registers + offset;
-
-        if (offset == OPTCR) {
-                *ret_value = part->option_control;
-                return true;
-        }
-        for (size_t i = 0; i < family->option_count; i++) {
-                if (family->options[i].current == address)
-                        *ret_value = part->record->options[i];
-                else if (family->options[i].program == address)
-                        *ret_value = part->option_program[i];
-                else
-                        continue;
-                if (offset == OPTSR_CUR) {
-                        *ret_value &= ~(OPTSR_BUSY | OPTSR_CHANGE_ERROR);
-                        *ret_value |= part->option_due_ns != NEVER ? OPTSR_BUSY : 0;
-                        *ret_value |= part->option_change_error ? OPTSR_CHANGE_ERROR : 0;
-                }
-                return true;
-        }
-        return false;
-}
-
-static void start_change(struct simulated_part *part)
-{
-        const struct family *family = part->family;
-        uint64_t duration = family->option_program_ms * NS_PER_MS;
-        uint32_t from = option_value(part, OPTSR_CUR, 0xAA00);
-        uint32_t to = value_of(part, part->option_program, OPTSR_CUR, 0xAA00);
-
-        if (!option_change_is_allowed(part, part->option_program)) {
-                part->option_change_error = true;
-                return;
-        }
-        if (option_level(from) == 1 && option_level(to) == 0)
-                duration += (uint64_t)family->sector_erase_ms * NS_PER_MS *
-                            (family->bank_length / family->sector_length);
-        part->option_due_ns = part->now_ns + part_scaled(part, duration);
-        part_changed(part);
-}
-
-static enum part_answer write_control(struct simulated_part *part, uint32_t value)
-{
-        if (part->option_control & OPTCR_LOCK)
-                return PART_OK; /* ignored */
-        if (part->option_due_ns != NEVER)
-                return PART_WAIT;
-        part->option_control = value & OPTCR_LOCK;
-        if (value & OPTCR_START)
-                start_change(part);
-        if (value & OPTCR_MER)
-                flash_start_mass_erase(part, part->now_ns);
-        return PART_OK;
-}
-
-static enum part_answer write_key(struct simulated_part *part, uint32_t value)
-{
-        if (part->option_is_dead || !(part->option_control & OPTCR_LOCK) ||
+        if (part->option_is_dead || !part->option_is_locked ||
             value != (part->option_keys == 0 ? KEY_1 : KEY_2)) {
                 part->option_is_dead = true;
-                part->option_control |= OPTCR_LOCK;
+                part->option_is_locked = true;
                 return PART_FAULT;
         }
         if (++part->option_keys == 2) {
                 part->option_keys = 0;
-                part->option_control &= ~OPTCR_LOCK;
+                part->option_is_locked = false;
         }
         return PART_OK;
 }
 
-static bool is_program_register(const struct simulated_part *part, uint32_t offset, size_t *ret_row)
+void option_start(struct simulated_part *part)
 {
-        const struct family *family = part->family;
+        uint64_t duration = part->family->option_program_ms * NS_PER_MS;
+        uint32_t wanted[OPTION_ROWS_MAX];
 
-        for (size_t i = 0; i < family->option_count; i++) {
-                if (family->options[i].program == 0 ||
-                    family->options[i].program != family->flash_registers + offset)
-                        continue;
-                *ret_row = i;
-                return true;
+        merge_all(part, part->option_program, wanted);
+        if (!is_allowed(part, wanted)) {
+                part->option_change_error = true;
+                return;
         }
-        return false;
-}
-
-bool option_register_write(struct simulated_part *part, uint32_t offset, uint32_t value,
-                           enum part_answer *ret_answer)
-{
-        size_t row;
-
-        *ret_answer = PART_OK;
-        if (offset == OPTKEYR) {
-                *ret_answer = write_key(part, value);
-        } else if (offset == OPTCR) {
-                *ret_answer = write_control(part, value);
-        } else if (offset == OPTCCR) {
-                if (value & OPTSR_CHANGE_ERROR)
-                        part->option_change_error = false;
-        } else if (is_program_register(part, offset, &row)) {
-                if (part->option_due_ns != NEVER)
-                        *ret_answer = PART_WAIT;
-                else if (!(part->option_control & OPTCR_LOCK))
-                        part->option_program[row] = value;
-        } else {
-                return false;
-        }
-        return true;
+        if (is_regression(part, wanted))
+                duration += flash_bank_erase_ns(part);
+        part->option_due_ns = part->now_ns + part_scaled(part, duration);
+        part_changed(part);
 }
 
 void option_reset(struct simulated_part *part)
 {
-        part->option_control = OPTCR_LOCK;
+        part->option_is_locked = true;
         part->option_keys = 0;
         part->option_is_dead = part->option_change_error = false;
         part->option_due_ns = NEVER;
-        memcpy(part->option_program, part->record->options, sizeof(part->option_program));
+        memcpy(part->option_program, part->in_force, sizeof(part->option_program));
 }
 
-/* OPT_BUSY has ended: the CUR registers reload. */
+/* The change has ended: what is shown reloads, where nothing else must happen first. */
 void option_advance(struct simulated_part *part, uint64_t now_ns)
 {
         (void)now_ns;

@@ -8,26 +8,35 @@
  */
 #pragma once
 
+#include "drivers/family_fields.h"
 #include "drivers/simulated/part.h"
 
 #include <stdbool.h>
 
 #define NEVER UINT64_MAX
 
-/* Fixed places of the STM32H75x; everything that differs between H7 lines is in the family. */
-#define APB_AXI_ADDRESS    0x5C000000u /* APB-D seen from AXI; DBGMCU at + 0x1000: targets.md 1.1 */
-#define DBGMCU_APB_ADDRESS 0xE00E1000u /* the copy on APB-D (AP 2), alive under NRST: 1.2 */
-#define APB_ADDRESS        0xE00E0000u
+/* Fixed places; everything that differs between families is in the family. */
+#define APB_AXI_ADDRESS    0x5C000000u /* H7: APB-D seen from AXI: targets.md 1.1 */
+#define APB_ADDRESS        0xE00E0000u /* H7: the same on AP 2, alive under NRST: 1.2 */
 #define APB_LENGTH         0x20000u
-#define PPB_ADDRESS        0xE0000000u /* core and debug registers, Armv7-M */
+#define PPB_ADDRESS        0xE0000000u /* core and debug registers, Armv7-M and Armv8-M */
 #define PPB_LENGTH         0x10000u
-#define FLASH_BANK_OFFSET  0x100u /* register set of bank 2: targets.md 6.2 */
+#define SECURE_PERIPHERALS 0x10000000u /* secure alias of RAM and registers: targets.md 2.2, 6.2 */
+#define FLASH_REGISTERS    0x1000u
+#define FLASH_SETS         2u
 #define WORD_LENGTH_MAX    32u
 #define CORE_REGISTERS     128u
-#define AP_CORE            0u
-#define AP_APB             2u
+#define AP_APB             2u /* H7 */
 #define INSTALL_RANGES_MAX SFI_AREAS_MAX
-#define REVISION_V         0x2003u /* targets.md 1.1: H75x revision V */
+
+/* How much of a part a debugger sees. Product states stand where they act like a level: targets.md
+ * 5.1, 5.2. */
+enum part_level {
+        LEVEL_0,   /* everything */
+        LEVEL_0_5, /* the non-secure side */
+        LEVEL_1,   /* no flash */
+        LEVEL_2,   /* nothing: the debug port is silent, or of product states: has no access port */
+};
 
 /* Where an install stands between its parts: what the continuation token holds on silicon
  * (secure-install.md 6.3; its content is not public). */
@@ -55,19 +64,55 @@ struct part_record {
         struct install_context install;
 };
 
-enum flash_work { FLASH_IDLE, FLASH_PROGRAM, FLASH_ERASE_SECTOR, FLASH_ERASE_BANK };
+enum flash_work { FLASH_IDLE, FLASH_PROGRAM, FLASH_ERASE_SECTOR, FLASH_ERASE_BANKS };
 
-struct flash_bank {
-        uint32_t control, status;
-        unsigned keys; /* of the unlock sequence seen so far */
-        bool is_dead;  /* wrong key: locked until the next reset */
+/* What may go wrong, or right, as flags; each sequence shows them at bits of its own. */
+enum {
+        FLASH_EOP = 0x001,
+        FLASH_PROTECTED = 0x002,
+        FLASH_SEQUENCE = 0x004,  /* not asked for, or an error not cleared */
+        FLASH_TWICE = 0x008,     /* the same bytes of a word twice */
+        FLASH_MIXED = 0x010,     /* a second word begun before the first was whole */
+        FLASH_OVERWRITE = 0x020, /* the word was written since its erase */
+        FLASH_NARROW = 0x040,    /* fewer than 32 bits at once */
+        FLASH_READ_PCROP = 0x080,
+        FLASH_READ_SECURE = 0x100,
+        FLASH_OPTION = 0x200, /* refused change of option bytes */
+        FLASH_FLAGS = 10,
+        FLASH_ERRORS = FLASH_PROTECTED | FLASH_SEQUENCE | FLASH_TWICE | FLASH_MIXED |
+                       FLASH_OVERWRITE | FLASH_NARROW,
+};
+
+/* A set of flash registers: of a bank on the H7, of a world (0 non-secure, 1 secure) elsewhere. */
+struct flash_set {
+        uint32_t control; /* as the sequence keeps it */
+        uint32_t flags;
+        bool is_locked, may_program;
+        unsigned parallelism; /* PSIZE of the H7; 3: x64 */
+        unsigned keys;        /* of the unlock sequence seen so far */
+        bool is_dead;         /* wrong key: locked until the next reset */
         enum flash_work work;
         uint64_t due_ns;
-        uint32_t sector;
+        uint32_t banks;                  /* a bit each, of an erase */
+        uint32_t sector;                 /* in that bank */
         uint8_t buffer[WORD_LENGTH_MAX]; /* the word being collected, then programmed */
         uint32_t buffer_address;
         uint32_t buffer_mask; /* bytes written so far */
 };
+
+/* What one kind of controller does behind its registers; `offset` from the flash registers. */
+struct sequence {
+        void (*reset)(struct simulated_part *part);
+        enum part_answer (*read)(struct simulated_part *part, bool is_secure, uint32_t offset,
+                                 uint32_t *ret_value);
+        enum part_answer (*write)(struct simulated_part *part, bool is_secure, uint32_t offset,
+                                  uint32_t value);
+        bool has_set_a_bank;    /* else a set a world, and one thing at a time */
+        bool wants_words;       /* programs by 32 bits only */
+        bool loads_at_launch;   /* option bytes act at OBL_LAUNCH and power-on only */
+        bool has_final_options; /* read-out level 2 leaves the bank swap (OPTSR bit 31) free */
+};
+extern const struct sequence h7_sequence, l4_sequence, h5_sequence, h7rs_sequence;
 
 enum rss_step { RSS_IDLE, RSS_LICENSE, RSS_HEADER, RSS_AREA, RSS_PROGRAM, RSS_OPTIONS };
 
@@ -99,10 +144,10 @@ struct simulated_part {
 
         bool is_powered, is_reset_held;
         uint64_t now_ns, next_ns;
-        uint64_t boot_ns;        /* when boot code takes over after reset; NEVER: it has */
-        uint64_t certificate_ns; /* when the ROM looks into the mailbox; NEVER: nothing to see */
-        bool is_closed;          /* RDP level 2 since power-on */
-        unsigned protection;     /* RDP level in force: latched at power-on */
+        uint64_t boot_ns;           /* when boot code takes over after reset; NEVER: it has */
+        uint64_t certificate_ns;    /* when the ROM looks into the mailbox; NEVER: nothing to see */
+        enum part_level protection; /* in force: RDP since power-on, product state since reset */
+        bool is_trustzone_on;       /* since reset */
 
         uint8_t *ram; /* all SRAMs back to back, see part_memory.c */
         uint32_t *apb;
@@ -112,7 +157,7 @@ struct simulated_part {
         uint32_t dp_control, dp_select, dp_buffer;
         struct access_port {
                 uint32_t csw, tar;
-        } ports[2]; /* AP 0, AP 2 */
+        } ports[2]; /* the core's, AP_APB */
         uint32_t fault_address;
 
         /* core */
@@ -122,11 +167,13 @@ struct simulated_part {
         uint32_t pc_samples;
 
         /* flash and option interface */
-        struct flash_bank banks[FAMILY_BANKS_MAX];
-        uint32_t option_control;
+        const struct sequence *sequence;
+        struct flash_set sets[FLASH_SETS];
         unsigned option_keys;
-        bool option_is_dead, option_change_error;
-        uint32_t option_program[OPTION_ROWS_MAX];
+        bool option_is_locked, option_is_dead, option_change_error;
+        bool option_is_enabled;                   /* PG_OPT of the H7RS */
+        uint32_t option_program[OPTION_ROWS_MAX]; /* what was written to the registers */
+        uint32_t in_force[OPTION_ROWS_MAX];       /* what was loaded */
         uint64_t option_due_ns;
 
         struct rss_run run;
@@ -140,7 +187,7 @@ bool part_rom_is_running(const struct simulated_part *part);
 void part_changed(struct simulated_part *part); /* some due time moved: look again */
 
 /* part_memory.c: behind the access port, rules of the debug port already passed. */
-size_t part_ram_length(void);
+size_t part_ram_length(const struct simulated_part *part);
 uint8_t *part_ram(struct simulated_part *part, uint32_t address, uint32_t length);
 enum part_answer part_bus_read(struct simulated_part *part, unsigned ap, uint32_t address,
                                void *data, unsigned width);
@@ -155,47 +202,61 @@ size_t part_write_block(struct simulated_part *part, uint64_t now_ns, unsigned a
                         const void *data, size_t length);
 
 /* part_debug.c */
-bool part_has_access_port(unsigned ap);
+bool part_has_access_port(const struct simulated_part *part, unsigned ap);
 bool part_is_sticky(const struct simulated_part *part);
 uint32_t part_fault_address(const struct simulated_part *part);
 uint32_t part_core_read(struct simulated_part *part, uint32_t address);
 void part_core_write(struct simulated_part *part, uint32_t address, uint32_t value);
 void part_core_reset(struct simulated_part *part, bool is_power_on);
 
-/* part_flash.c */
+/* part_flash.c. Addresses are without the secure alias. */
 bool flash_holds(const struct simulated_part *part, uint32_t address, uint32_t length);
 /* Where `address`, which flash_holds, lies in the array; banks stand back to back there. */
 uint32_t flash_offset(const struct simulated_part *part, uint32_t address);
 uint8_t *flash_at(struct simulated_part *part, uint32_t address);
-enum part_answer flash_read(struct simulated_part *part, uint32_t address, void *data,
-                            size_t length);
-enum part_answer flash_write(struct simulated_part *part, uint32_t address, const void *data,
-                             unsigned width);
-enum part_answer flash_register_read(struct simulated_part *part, uint32_t offset,
-                                     uint32_t *ret_value);
-enum part_answer flash_register_write(struct simulated_part *part, uint32_t offset, uint32_t value);
+enum part_answer flash_read(struct simulated_part *part, bool is_secure, uint32_t address,
+                            void *data, size_t length);
+enum part_answer flash_write(struct simulated_part *part, bool is_secure, uint32_t address,
+                             const void *data, unsigned width);
 void flash_reset(struct simulated_part *part);
 uint64_t flash_due(const struct simulated_part *part);
 void flash_advance(struct simulated_part *part, uint64_t now_ns);
-void flash_start_mass_erase(struct simulated_part *part, uint64_t now_ns);
 void flash_erase_all(struct simulated_part *part);
+void flash_erase_non_secure(struct simulated_part *part);
+/* How long a bank takes. */
+uint64_t flash_bank_erase_ns(const struct simulated_part *part);
 bool flash_is_busy(const struct simulated_part *part);
 /* Has the word at `address` been programmed since its erase? */
 bool flash_is_written(const struct simulated_part *part, uint32_t address);
 /* Program one whole word, whatever is protected; false when it did not take its value. */
 bool flash_commit(struct simulated_part *part, uint32_t address, const uint8_t *word);
 
-/* part_options.c */
-uint32_t option_value(const struct simulated_part *part, uint32_t offset, uint32_t otherwise);
-unsigned option_level(uint32_t optsr);
+/* For the sequences. */
+bool flash_set_is_busy(const struct simulated_part *part, const struct flash_set *set);
+/* targets.md 6.1: a wrong key or order faults and locks until the next reset. */
+enum part_answer flash_give_key(struct flash_set *set, uint32_t value);
+void flash_force_word(struct simulated_part *part, struct flash_set *set); /* FW */
+/* Erase one sector of one bank, or all of the banks in `banks`; refusals go into the flags. */
+void flash_start_erase(struct simulated_part *part, struct flash_set *set, uint32_t banks,
+                       bool is_whole, uint32_t sector);
+/* The flags as bits of a register and back: `bits` gives the bit number of each flag, 0xFF: none. */
+uint32_t flash_show(uint32_t flags, const uint8_t bits[static FLASH_FLAGS]);
+uint32_t flash_parse(uint32_t value, const uint8_t bits[static FLASH_FLAGS]);
+
+/* part_options.c; `values` are rows of the family. */
+enum part_level option_level(const struct simulated_part *part, const uint32_t *values);
 bool option_protects_write(const struct simulated_part *part, uint32_t address, uint32_t length);
 bool option_protects_read(const struct simulated_part *part, uint32_t address, uint32_t length,
                           uint32_t *ret_flag);
+bool option_is_secure_at(const struct simulated_part *part, uint32_t address);
 bool option_has_areas(const struct simulated_part *part);
-bool option_register_read(struct simulated_part *part, uint32_t offset, uint32_t *ret_value);
-/* True when the register is an option register; `ret_answer` is what the bus says. */
-bool option_register_write(struct simulated_part *part, uint32_t offset, uint32_t value,
-                           enum part_answer *ret_answer);
+/* The row with a register at `offset`; the family's count of rows: none. */
+size_t option_row_shown(const struct simulated_part *part, uint32_t offset);
+size_t option_row_programmed(const struct simulated_part *part, uint32_t offset);
+enum part_answer option_give_key(struct simulated_part *part, uint32_t value);
+/* Check and begin to program what stands in option_program; a refusal sets option_change_error. */
+void option_start(struct simulated_part *part);
+void option_load(struct simulated_part *part); /* from the store into force */
 void option_reset(struct simulated_part *part);
 void option_advance(struct simulated_part *part, uint64_t now_ns);
 bool option_change_is_allowed(const struct simulated_part *part, const uint32_t *values);

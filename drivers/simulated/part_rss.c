@@ -39,7 +39,6 @@
 #define LICENSE_TIME     (60 * NS_PER_MS)
 #define HEADER_TIME      (1 * NS_PER_MS)
 #define DECRYPT_RATE     500000u /* bytes a second */
-#define OPTSR_CUR        0x1Cu
 
 /* --- mailbox ------------------------------------------------------------------------------- */
 
@@ -174,11 +173,13 @@ static void next_step(struct simulated_part *part, enum rss_step step, uint64_t 
  * and no secure area. */
 static bool is_prepared(const struct simulated_part *part)
 {
-        uint32_t optsr = option_value(part, OPTSR_CUR, 0);
+        const uint32_t *options = part->in_force;
+        uint32_t wanted[OPTION_ROWS_MAX];
 
-        return (optsr & TARGET_SECURITY) &&
-               (optsr & TARGET_ST_RAM_SIZE_3) == TARGET_ST_RAM_SIZE_3 && option_level(optsr) == 0 &&
-               !option_has_areas(part);
+        memcpy(wanted, options, sizeof(wanted));
+        family_secure(part->family, wanted);
+        return memcmp(wanted, options, sizeof(wanted)) == 0 &&
+               family_is_open(part->family, options) && !option_has_areas(part);
 }
 
 /* At the reset that finds an install pending. */

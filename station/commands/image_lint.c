@@ -132,6 +132,8 @@ static void look_at_field(struct look *look, const struct option_field *field)
                 break;
         case ROLE_PLAIN:
         case ROLE_END:
+        case ROLE_ERASE:
+        case ROLE_RSS_RAM:
                 break;
         }
 }

@@ -7,6 +7,7 @@
 
 #include "tests/support/test.h"
 
+#include "drivers/family_fields.h"
 #include "drivers/rss.h"
 #include "drivers/simulated/part.h"
 #include "drivers/simulated/probe.h"
@@ -94,8 +95,8 @@ static const struct wire_operations bed_operations = {
         .close = bed_close,
 };
 
-/* A V3 probe with a fresh, powered part; not attached yet. */
-static inline struct bed *bed_make(void)
+/* A V3 probe with a fresh, powered part of the family; not attached yet. */
+static inline struct bed *bed_make_family(const char *family_file)
 {
         static const struct probe_settings probe = { .product = 0x374F,
                                                      .jtag_version = 15,
@@ -108,7 +109,7 @@ static inline struct bed *bed_make(void)
         };
 
         assert_non_null(bed);
-        assert_int_equal(family_load("configs/targets/stm32h75x.conf", &bed->family), 0);
+        assert_int_equal(family_load(family_file, &bed->family), 0);
         assert_int_equal(rss_profile_load("configs/rss/reference-h7.conf", &bed->profile), 0);
         bed->store = calloc(1, part_store_length(&bed->family));
         part.store = bed->store;
@@ -121,6 +122,11 @@ static inline struct bed *bed_make(void)
         assert_int_equal(stlink_open(&bed->wire, &bed->stlink), 0);
         bed->target = (struct target){ &bed->stlink, &bed->family };
         return bed;
+}
+
+static inline struct bed *bed_make(void)
+{
+        return bed_make_family("configs/targets/stm32h75x.conf");
 }
 
 static inline struct bed *bed_attached(void)

@@ -138,6 +138,9 @@ static int bad_families(void *unused)
                   "{ name = \"FPRAR_PRG_A\"; current = 0;", "nothing shows" },
                 { "{ name = \"FPRAR_PRG_A\"; current = 0x52002028;",
                   "{ name = \"FPRAR_PRG_A\"; actual = 0x52002028;", "unknown key \"actual\"" },
+                { "rams     = ( [ 0x24000000, 0x80000 ],", "rams     = ( [ 0x24000000 ],",
+                  "rams: expected [ address, length ]" },
+                { "core     = \"m7\"", "core     = \"m8\"", "core is \"m8\"" },
                 { "word_length   = 32;", "word_length   = 32 = 32;", "syntax error" },
         };
         struct family family;

@@ -170,7 +170,7 @@ static void a_virgin_part_is_open(void **state)
 
 static int externals(void *unused)
 {
-        struct family u575, l5, h7rs;
+        static struct family u575, l5, h7rs;
 
         (void)unused;
         assert_int_equal(family_load(path_of("stm32u575"), &u575), 0);
@@ -192,7 +192,7 @@ static void regions_belong_to_the_memory_they_decipher(void **state)
 
 static int aliases(void *unused)
 {
-        struct family h5, l462;
+        static struct family h5, l462;
 
         (void)unused;
         assert_int_equal(family_load(path_of("stm32h56x"), &h5), 0);
@@ -299,8 +299,12 @@ static int bad_files(void *unused)
                 { "for good\", \"final\"", "for good\", \"finally\"", "\"finally\" is none of" },
                 { "name = \"BOR_LEV\"", "name = \"RDP\"", "field RDP stands there twice" },
                 { "name = \"BOR_LEV\"", "label = \"BOR_LEV\"", "unknown key \"label\"" },
-                { "role = \"start\"; group = \"PCROP bank 1\";", "role = \"start\";",
+                { "kind = \"pcrop\"; group = \"PCROP bank 1\";", "kind = \"pcrop\";",
                   "wants its group" },
+                { "kind = \"pcrop\"; group = \"PCROP bank 1\";", "group = \"PCROP bank 1\";",
+                  "wants the kind of its area" },
+                { "kind = \"pcrop\"; group = \"PCROP bank 1\";",
+                  "kind = \"secret\"; group = \"PCROP bank 1\";", "kind is \"secret\"" },
                 { "fields = (", "fields = 1; other = (", "fields: expected" },
         };
 
@@ -329,6 +333,8 @@ static int bad_extras(void *unused)
                 const char *extra, *sentence;
         } cases[] = {
                 { "edata = [ 1 ];", "edata: expected [ address, length ]" },
+                { "registers = { key = 4; option_key = 8; status = 0x10; control = 0x14; };",
+                  "only with it" },
                 { "option_keys = [ 0xFFFFFFFF, 2 ];", "beyond 0xFFFFFFFF" },
                 { "sequence = \"h8\";", "sequence is \"h8\"" },
                 { "hash_mandatory = 1;", "hash_mandatory: expected true or false" },
@@ -365,8 +371,9 @@ static int drivers(void *unused)
         assert_int_equal(family_load(H75X, &family), 0);
         assert_int_equal(family_check_drivers(&family), 0);
         assert_int_equal(family_load(path_of("stm32u575"), &family), 0);
-        assert_fault(family_check_drivers(&family), BAD_VALUE,
-                     "no drivers for its flash sequences");
+        assert_fault(family_check_drivers(&family), BAD_VALUE, "not through an RSSe");
+        assert_int_equal(family_load(path_of("stm32l462"), &family), 0);
+        assert_fault(family_check_drivers(&family), BAD_VALUE, "without SECURITY");
         return 0;
 }
 

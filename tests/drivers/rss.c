@@ -64,15 +64,15 @@ static void prepare(struct job *job)
         uint32_t values[OPTION_ROWS_MAX];
 
         assert_int_equal(target_read_options(target, values), 0);
-        values[0] |= TARGET_SECURITY | TARGET_ST_RAM_SIZE_3;
+        family_secure(&job->bed->family, values);
         assert_int_equal(target_write_options(target, values), 0);
         assert_int_equal(target_reset(target, 2000), 0);
 }
 
 /* Attached, certified, licensed, prepared, and the usual image sealed. */
-static struct job job_ready(void)
+static struct job job_on(struct bed *bed)
 {
-        struct job job = { .bed = bed_attached() };
+        struct job job = { .bed = bed };
 
         for (size_t i = 0; i < sizeof(firmware); i++)
                 firmware[i] = (uint8_t)(i * 13 + 1);
@@ -83,6 +83,11 @@ static struct job job_ready(void)
         make_image(&job, usual_areas, LENGTH_OF(usual_areas));
         prepare(&job);
         return job;
+}
+
+static struct job job_ready(void)
+{
+        return job_on(bed_attached());
 }
 
 static void job_end(struct job *job)
@@ -195,8 +200,38 @@ FIBER_TEST(an_image_is_installed)
         assert_int_equal(job.progress.area_count, 3);
         assert_int_equal(target_read_options(&job.bed->target, values), 0);
         assert_int_equal(values[7], 0x24000800);
-        assert_true(target_is_secure(values));
+        assert_true(family_is_secure(&job.bed->family, values));
         job_end(&job);
+        return 0;
+}
+
+/* 7A3 and 73x: other sectors and words, one bank; the same nine rows (AN5054 figure 15). */
+FIBER_TEST(the_other_lines_of_the_h7_install_alike)
+{
+        static const char *const files[] = { "configs/targets/stm32h7a3.conf",
+                                             "configs/targets/stm32h73x.conf" };
+        static const struct sfi_plain_area areas[] = {
+                { SFI_FIRMWARE, 0x08000000, firmware, sizeof(firmware) },
+                { SFI_CONFIGURATION, 0, good_options, sizeof(good_options) },
+        };
+
+        (void)unused;
+        for (size_t i = 0; i < LENGTH_OF(files); i++) {
+                uint32_t values[OPTION_ROWS_MAX];
+                struct bed *bed = bed_make_family(files[i]);
+                struct job job;
+
+                assert_int_equal(target_attach(&bed->target, 24000), 0);
+                job = job_on(bed);
+                make_image(&job, areas, LENGTH_OF(areas));
+                assert_int_equal(install(&job), 0);
+                assert_memory_equal(part_flash(bed->part, 0x08000000), firmware, sizeof(firmware));
+                assert_int_equal(target_read_options(&bed->target, values), 0);
+                assert_int_equal(values[7], 0x24000800);
+                assert_true(family_is_secure(&bed->family, values));
+                assert_memory_equal(job.certificate.bytes, i ? "48302001" : "48002001", 8);
+                job_end(&job);
+        }
         return 0;
 }
 
@@ -549,6 +584,7 @@ int main(void)
                 cmocka_unit_test(a_command_the_rom_does_not_know_is_told),
                 cmocka_unit_test(a_reference_profile_runs_only_on_a_part_with_its_marker),
                 cmocka_unit_test(an_image_is_installed),
+                cmocka_unit_test(the_other_lines_of_the_h7_install_alike),
                 cmocka_unit_test(a_split_image_is_installed_part_by_part),
                 cmocka_unit_test(a_license_for_another_chip_is_refused),
                 cmocka_unit_test(a_license_with_another_nonce_does_not_open_the_header),

@@ -1,6 +1,7 @@
 /*
  * Flash and option bytes of the simulated part: what they do, and everything they refuse.
  */
+#include "tests/support/h75x.h"
 #include "tests/support/part_rig.h"
 
 /* --- flash --------------------------------------------------------------------------------- */
@@ -245,18 +246,18 @@ static void options_change_after_their_time(void **state)
         struct rig *rig = *state;
         uint32_t before = rig_optsr(rig);
 
-        wr(rig, OPTSR_PRG, before | TARGET_SECURITY); /* locked: ignored */
+        wr(rig, OPTSR_PRG, before | H75X_SECURITY); /* locked: ignored */
         assert_int_equal(rd(rig, OPTSR_PRG), before);
         wr(rig, OPTCR, 2);
         assert_int_equal(rig_optsr(rig), before);
         rig_unlock_options(rig);
-        wr(rig, OPTSR_PRG, before | TARGET_SECURITY);
+        wr(rig, OPTSR_PRG, before | H75X_SECURITY);
         rig_start_options(rig);
         rig->now += 299 * MS;
         assert_int_equal(rig_optsr(rig), before | 1); /* OPT_BUSY */
         assert_int_equal(rig_try_write(rig, OPTSR_PRG, 0), PART_WAIT);
         rig->now += 1 * MS;
-        assert_int_equal(rig_optsr(rig), before | TARGET_SECURITY);
+        assert_int_equal(rig_optsr(rig), before | H75X_SECURITY);
 }
 
 static void a_power_cut_while_options_are_written_changes_nothing(void **state)
@@ -265,7 +266,7 @@ static void a_power_cut_while_options_are_written_changes_nothing(void **state)
         uint32_t before = rig_optsr(rig);
 
         rig_unlock_options(rig);
-        wr(rig, OPTSR_PRG, before | TARGET_SECURITY);
+        wr(rig, OPTSR_PRG, before | H75X_SECURITY);
         rig_start_options(rig);
         rig->now += 299 * MS;
         rig_power_cycle(rig);
@@ -356,12 +357,12 @@ static void security_stays_while_an_area_is_protected(void **state)
 {
         struct rig *rig = *state;
 
-        rig_set_option(rig, OPTSR_PRG, rig_optsr(rig) | TARGET_SECURITY);
-        rig_set_option(rig, OPTSR_PRG, rig_optsr(rig) & ~TARGET_SECURITY); /* none: may go */
-        assert_false(rig_optsr(rig) & TARGET_SECURITY);
-        rig_set_option(rig, OPTSR_PRG, rig_optsr(rig) | TARGET_SECURITY);
+        rig_set_option(rig, OPTSR_PRG, rig_optsr(rig) | H75X_SECURITY);
+        rig_set_option(rig, OPTSR_PRG, rig_optsr(rig) & ~H75X_SECURITY); /* none: may go */
+        assert_false(rig_optsr(rig) & H75X_SECURITY);
+        rig_set_option(rig, OPTSR_PRG, rig_optsr(rig) | H75X_SECURITY);
         rig_set_option(rig, PRAR_PRG, 0x00010000);
-        assert_change_refused(rig, OPTSR_PRG, rig_optsr(rig) & ~TARGET_SECURITY);
+        assert_change_refused(rig, OPTSR_PRG, rig_optsr(rig) & ~H75X_SECURITY);
 }
 
 static void a_pcrop_area_grows_but_does_not_shrink(void **state)

@@ -1,6 +1,7 @@
 /*
  * ROM and RSS of the simulated part: the certificate, whole installs, every refusal.
  */
+#include "tests/support/h75x.h"
 #include "tests/support/part_rig.h"
 
 #include <openssl/core_names.h>
@@ -153,7 +154,7 @@ static void the_rom_refuses_what_it_does_not_know(void **state)
 
 static void prepare(struct rig *rig)
 {
-        rig_set_option(rig, OPTSR_PRG, rig_optsr(rig) | TARGET_SECURITY | TARGET_ST_RAM_SIZE_3);
+        rig_set_option(rig, OPTSR_PRG, rig_optsr(rig) | H75X_SECURITY | H75X_ST_RAM_SIZE_3);
 }
 
 /* License, header and areas [first, first + count) into RAM, mailbox filled, command posted. */
@@ -292,7 +293,7 @@ static void without_security_or_ram_the_rss_refuses(void **state)
         struct bytes file = simulated_small_image(FLASH, 64);
 
         assert_int_equal(install(rig, &file), RSS_ERROR_SECURITY);
-        rig_set_option(rig, OPTSR_PRG, rig_optsr(rig) | TARGET_SECURITY);
+        rig_set_option(rig, OPTSR_PRG, rig_optsr(rig) | H75X_SECURITY);
         assert_int_equal(install(rig, &file), RSS_ERROR_SECURITY);
         prepare(rig);
         rig_set_option(rig, PRAR_PRG + 0x100, 0x00010000);
@@ -432,7 +433,7 @@ static void option_bytes_that_may_not_change_are_refused(void **state)
         uint8_t words[36];
 
         simulated_options(values);
-        values[0] &= ~TARGET_SECURITY;
+        values[0] &= ~H75X_SECURITY;
         values[1] = 0x00010000; /* PCROP wants security (AN5054 section 3.3.1) */
         for (size_t i = 0; i < 9; i++)
                 store_le32(words + 4 * i, values[i]);
@@ -440,7 +441,7 @@ static void option_bytes_that_may_not_change_are_refused(void **state)
                          RSS_ERROR_OPTION);
         assert_int_equal(install_areas(rig, &(struct sfi_plain_area){ 'C', 0, words, 32 }, 1),
                          RSS_ERROR_OPTION); /* a row is missing */
-        assert_true(rig_optsr(rig) & TARGET_SECURITY);
+        assert_true(rig_optsr(rig) & H75X_SECURITY);
 }
 
 static void lists_that_do_not_fit_are_refused(void **state)

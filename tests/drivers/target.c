@@ -2,6 +2,7 @@
  * Reaching, reading and preparing one STM32H75x made of memory, through a whole simulated probe.
  */
 #include "tests/drivers/bed.h"
+#include "tests/support/h75x.h"
 
 #include <stdio.h>
 
@@ -120,18 +121,18 @@ FIBER_TEST(option_bytes_are_written_once_and_read_back)
 
         (void)unused;
         assert_int_equal(target_read_options(&bed->target, values), 0);
-        assert_int_equal(target_protection_level(values), 0xAA);
-        assert_false(target_is_secure(values));
+        assert_int_equal(family_protection(&bed->family, values), 0xAA);
+        assert_false(family_is_secure(&bed->family, values));
         assert_int_equal(values[7], 0x1FF00800);
         assert_int_equal(values[8], 0); /* RESERVED is not kept */
 
-        values[0] |= TARGET_SECURITY | TARGET_ST_RAM_SIZE_3;
+        values[0] |= H75X_SECURITY | H75X_ST_RAM_SIZE_3;
         start = clock_now_ns();
         assert_int_equal(target_write_options(&bed->target, values), 0);
         assert_true(clock_now_ns() - start >= 300 * NS_PER_MS);
         assert_int_equal(target_read_options(&bed->target, again), 0);
-        assert_true(target_is_secure(again));
-        assert_int_equal(again[0] & TARGET_ST_RAM_SIZE_3, TARGET_ST_RAM_SIZE_3);
+        assert_true(family_is_secure(&bed->family, again));
+        assert_int_equal(again[0] & H75X_ST_RAM_SIZE_3, H75X_ST_RAM_SIZE_3);
 
         /* A second time nothing is programmed: nine rows less one are read, no more. */
         start = clock_now_ns();
@@ -152,7 +153,7 @@ FIBER_TEST(a_refused_change_of_option_bytes_is_told_and_locked_again)
 
         (void)unused;
         assert_int_equal(target_read_options(&bed->target, values), 0);
-        values[0] |= TARGET_SECURITY;
+        values[0] |= H75X_SECURITY;
         values[3] = 0x00100000; /* a secure area: start 0, end 0x10 */
         assert_int_equal(target_write_options(&bed->target, values), 0);
         assert_fault(target_check_unprotected(&bed->target, values), PROTECTED, "FSCAR_PRG_A");
@@ -176,7 +177,7 @@ FIBER_TEST(registers_that_are_unlocked_already_get_no_second_keys)
         assert_int_equal(target_write_word(&bed->target, 0x52002004, 0x45670123), 0);
         assert_int_equal(target_write_word(&bed->target, 0x52002004, 0xCDEF89AB), 0);
         assert_int_equal(target_read_options(&bed->target, values), 0);
-        values[0] |= TARGET_SECURITY;
+        values[0] |= H75X_SECURITY;
         assert_int_equal(target_write_options(&bed->target, values), 0);
         assert_int_equal(target_erase(&bed->target, 0x08000000, 4, NULL), 0);
         bed_free(bed);
@@ -232,7 +233,7 @@ FIBER_TEST(read_out_protection_shows_in_the_option_bytes)
         assert_int_equal(fiber_sleep_ns(500 * NS_PER_MS), 0);
         assert_int_equal(target_attach(&bed->target, 8000), 0);
         assert_int_equal(target_read_options(&bed->target, values), 0);
-        assert_int_not_equal(target_protection_level(values), 0xAA);
+        assert_int_not_equal(family_protection(&bed->family, values), 0xAA);
         bed_free(bed);
         return 0;
 }

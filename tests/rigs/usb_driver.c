@@ -3,10 +3,12 @@
  *
  * Run it as the rig's command: usbfs 4 -- usb_driver. RIG_PID tells whom to ask for plugging.
  */
+#include "tests/support/h75x.h"
 #include "tests/support/sealed.h"
 #include "tests/support/test.h"
 
 #include "crypto/license.h"
+#include "drivers/family_fields.h"
 #include "drivers/rss.h"
 #include "drivers/target.h"
 #include "drivers/usb.h"
@@ -118,14 +120,14 @@ static int install_unit(struct bus *bus)
         assert_int_equal(rss_check_allowed(&target, &rss), 0);
         assert_int_equal(target_read_options(&target, options), 0);
         assert_int_equal(rss_read_certificate(&target, &rss, &certificate), 0);
-        options[0] |= TARGET_SECURITY | TARGET_ST_RAM_SIZE_3;
+        options[0] |= H75X_SECURITY | H75X_ST_RAM_SIZE_3;
         assert_int_equal(target_write_options(&target, options), 0);
         assert_int_equal(license_issue(&certificate, "SFI", key, nonce, entropy, license), 0);
         assert_int_equal(sfi_parts(sfi, parts, LENGTH_OF(parts)), 1);
         assert_int_equal(
                 rss_install_part(&target, &rss, sfi, &parts[0], true, license, 1, &progress), 0);
         assert_int_equal(target_read_options(&target, options), 0);
-        assert_true(target_is_secure(options));
+        assert_true(family_is_secure(target.family, options));
         stlink_close(&probe);
         sfi_free(sfi);
         return 0;

@@ -2,6 +2,7 @@
  * whole.c - whole lots on the simulated bench, in virtual time: what an order, a supervisor and an OEM
  * may rely on.
  */
+#include "tests/support/h75x.h"
 #include "tests/support/line.h"
 #include "tests/support/test.h"
 
@@ -295,7 +296,7 @@ static void stopping_before_the_license_is_offered_gives_the_part_back_as_it_cam
         assert_int_equal(line_run(line, LOOP_TIME_VIRTUAL, 7, stop_in_step, line), 0);
         assert_int_equal(line->counts.aborted, 1);
         assert_int_equal(line->counts.good, 0);
-        assert_int_equal(option_left & TARGET_SECURITY, 0);
+        assert_int_equal(option_left & H75X_SECURITY, 0);
         assert_int_equal(line->balance.issued, 1); /* the card was at it: stored, not lost */
         assert_int_equal(line->balance.in_hand, 1);
         line_destroy(line);

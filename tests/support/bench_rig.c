@@ -1,5 +1,6 @@
 #include "tests/support/bench_rig.h"
 
+#include "drivers/family_fields.h"
 #include "drivers/simulated/part.h"
 #include "scheduler/fiber.h"
 
@@ -42,7 +43,7 @@ static int prepare(struct target *target)
 
         if (r < 0)
                 return r;
-        options[0] |= TARGET_SECURITY | TARGET_ST_RAM_SIZE_3;
+        family_secure(target->family, options);
         r = target_write_options(target, options);
         return r < 0 ? r : target_reset(target, DEADLINE_MS);
 }

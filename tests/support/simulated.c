@@ -1,5 +1,6 @@
 #include "tests/support/simulated.h"
 
+#include "tests/support/h75x.h"
 #include "tests/support/sealed.h"
 
 #include <stdio.h>
@@ -62,7 +63,7 @@ void simulated_options(uint32_t ret_values[static OPTION_ROWS_MAX])
         load_once();
         for (size_t i = 0; i < family.option_count; i++)
                 ret_values[i] = family.options[i].factory;
-        ret_values[0] |= TARGET_SECURITY | TARGET_ST_RAM_SIZE_3;
+        ret_values[0] |= H75X_SECURITY | H75X_ST_RAM_SIZE_3;
 }
 
 struct bytes simulated_image(const struct sfi_plain_area *areas, size_t count)
