@@ -130,11 +130,12 @@ struct family {
         struct family_range option_keys; /* where .obk files may go, as they say it */
         struct family_external externals[FAMILY_EXTERNALS_MAX];
         size_t external_count;
-        char cipher_parts[48]; /* which parts of the die have the OTFDEC; "": no restriction */
-        bool hash_mandatory;   /* images must carry the firmware's digest (AN5054 4.3.8) */
-        bool needs_rsse;       /* installs through an RSSe: P and R only when needed */
-        bool has_lock_out;     /* closes for good without a debug-authentication .obk */
-        uint32_t token;        /* continuation token of ST's examples; 0: none is given */
+        uint32_t otfdec_registers; /* of instance 1, instance 2 is 0x400 above; 0: no OTFDEC */
+        char cipher_parts[48];     /* which parts of the die have the OTFDEC; "": no restriction */
+        bool hash_mandatory;       /* images must carry the firmware's digest (AN5054 4.3.8) */
+        bool needs_rsse;           /* installs through an RSSe: P and R only when needed */
+        bool has_lock_out;         /* closes for good without a debug-authentication .obk */
+        uint32_t token;            /* continuation token of ST's examples; 0: none is given */
 
         /* What the simulator builds a part from. */
         enum family_core core;

@@ -18,7 +18,7 @@
 
 #include <stdlib.h>
 
-#define PART_MAGIC   0x32545247u /* "GRT2": changes with the layout of the store */
+#define PART_MAGIC   0x33545247u /* "GRT3": changes with the layout of the store */
 #define RECORD_ALIGN 4096u
 
 static size_t record_length(void)
@@ -35,7 +35,8 @@ size_t part_store_length(const struct family *family)
 {
         size_t words = flash_length_of(family) / family->word_length;
 
-        return record_length() + flash_length_of(family) + (words + 7) / 8;
+        return record_length() + flash_length_of(family) + (words + 7) / 8 +
+               family->external_count * EXTERNAL_LENGTH;
 }
 
 uint64_t part_scaled(const struct simulated_part *part, uint64_t duration_ns)
@@ -71,6 +72,9 @@ static void make_fresh(struct simulated_part *part, const uint8_t *seed)
         struct part_record *record = part->record;
         size_t words = part->flash_length / part->family->word_length;
 
+        if (record->magic !=
+            0) /* a store of another layout; in a fresh one zero is erased already */
+                memset(part->external, 0, part->family->external_count * EXTERNAL_LENGTH);
         memset(record, 0, sizeof(*record));
         record->device_id = part->family->device_id;
         record->revision = part->family->revision;
@@ -117,7 +121,8 @@ struct simulated_part *part_create(const struct part_settings *settings)
         part->flash = (uint8_t *)settings->store + record_length();
         part->flash_length = flash_length_of(family);
         part->written = part->flash + part->flash_length;
-        part->boot_ns = part->certificate_ns = part->option_due_ns = NEVER;
+        part->external = part->written + (part->flash_length / family->word_length + 7) / 8;
+        part->boot_ns = part->certificate_ns = part->option_due_ns = part->loader.due_ns = NEVER;
         if (__atomic_load_n(&part->record->magic, __ATOMIC_ACQUIRE) != PART_MAGIC)
                 make_fresh(part, settings->seed);
         option_load(part);
@@ -208,7 +213,8 @@ bool part_boots_system(const struct simulated_part *part)
 bool part_rom_is_running(const struct simulated_part *part)
 {
         return part->is_powered && !part->is_reset_held && part->boot_ns == NEVER &&
-               part_boots_system(part) && !part->is_halted && part->run.step == RSS_IDLE;
+               part_boots_system(part) && !part->is_halted && part->run.step == RSS_IDLE &&
+               part->loader.due_ns == NEVER;
 }
 
 /* targets.md 1.2, 10.2: while the part boots, and while the RSS runs, nothing answers on SWD. Under
@@ -234,6 +240,8 @@ static void reset_system(struct simulated_part *part)
         rss_abandon(part);
         flash_reset(part);
         option_reset(part);
+        external_reset(part);
+        otfdec_reset(part);
         part->is_trustzone_on = family_is_trustzone_on(part->family, part->in_force);
         if (!family_field(part->family, ROLE_READOUT)) /* targets.md 6.4: at the next reset */
                 part->protection = option_level(part, part->in_force);
@@ -343,6 +351,8 @@ static uint64_t earliest(const struct simulated_part *part)
                 due = part->certificate_ns;
         if (part->option_due_ns < due)
                 due = part->option_due_ns;
+        if (part->loader.due_ns < due)
+                due = part->loader.due_ns;
         if (part->run.step != RSS_IDLE && part->run.due_ns < due)
                 due = part->run.due_ns;
         return due;
@@ -356,6 +366,8 @@ static void run_what_is_due(struct simulated_part *part, uint64_t due_ns, uint64
                 rss_look_into_mailbox(part, due_ns);
         else if (part->option_due_ns == due_ns)
                 option_advance(part, due_ns);
+        else if (part->loader.due_ns == due_ns)
+                external_advance(part);
         else if (part->run.step != RSS_IDLE && part->run.due_ns == due_ns)
                 rss_advance(part, now_ns);
         else
