@@ -43,6 +43,7 @@ ROOM_LIBS := $(foreach room,$(ROOMS),$(BUILD)/lib$(room).a)
 
 TEST_SOURCES := $(wildcard $(foreach room,$(ROOMS),tests/$(room)/*.c))
 TEST_SCRIPTS := $(wildcard $(foreach room,$(ROOMS),tests/$(room)/*.sh) tests/whole/*.sh)
+CORE_TESTS := $(BUILD)/tests/drivers/simulated_core # these need unicorn
 TESTS := $(patsubst %.c,$(BUILD)/%,$(TEST_SOURCES))
 FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/*.c)))
 REPLAYS := $(FUZZERS:%=$(BUILD)/tests/fuzz/%-replay)
@@ -77,13 +78,20 @@ $(PROGRAMS): $(BUILD)/%: $(BUILD)/station/%.o $(ROOM_LIBS)
 	@echo "  LINK  $@"
 	@$(CC) $(ALL_CFLAGS) -o $@ $< $(ROOM_LIBS) $(ALL_LIBS)
 
-$(TESTS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libsupport.a $(ROOM_LIBS)
+$(filter-out $(CORE_TESTS),$(TESTS)): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libsupport.a $(ROOM_LIBS)
 	@echo "  LINK  $@"
 	@$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/libsupport.a $(ROOM_LIBS) $(ALL_LIBS) -lcmocka
 
 $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libsupport.a $(ROOM_LIBS)
 	@echo "  LINK  $@"
 	@$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/libsupport.a $(ROOM_LIBS) $(ALL_LIBS)
+
+# A core that executes the simulated part's code (drivers/simulated/core.h); the product has none.
+$(CORE_TESTS): $(BUILD)/%: $(BUILD)/%.o \
+		$(BUILD)/tests/rigs/parts/core.o $(BUILD)/libsupport.a $(ROOM_LIBS)
+	@echo "  LINK  $@"
+	@$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/tests/rigs/parts/core.o $(BUILD)/libsupport.a $(ROOM_LIBS) \
+		$(ALL_LIBS) -lcmocka -lunicorn
 
 # Rigs: programs that stand between real clients and our simulator (tests/rigs).
 $(BUILD)/tests/rigs/%.o: ALL_CFLAGS += $(shell pkg-config --cflags fuse3 2>/dev/null)
@@ -93,7 +101,7 @@ $(BUILD)/librigs.a: $(call objects,$(wildcard tests/rigs/parts/*.c))
 $(RIGS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/librigs.a $(BUILD)/libsupport.a $(ROOM_LIBS)
 	@echo "  LINK  $@"
 	@$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/librigs.a $(BUILD)/libsupport.a $(ROOM_LIBS) $(ALL_LIBS) \
-		$(shell pkg-config --libs fuse3 2>/dev/null) -lcmocka
+		$(shell pkg-config --libs fuse3 2>/dev/null) -lcmocka -lunicorn
 
 # A fuzz target as an ordinary test: every file of its corpus, once.
 $(REPLAYS): $(BUILD)/tests/fuzz/%-replay: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/support/replay.o \

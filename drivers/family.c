@@ -90,6 +90,7 @@ static const struct form_field family_fields[] = {
         OPTIONAL_OWN("option_keys"),
         OPTIONAL_OWN("external"),
         OPTIONAL_OWN("backup_ram"),
+        OPTIONAL_OWN("plain_registers"),
         OPTIONAL(bank_erase_ms, FORM_UNSIGNED, .low = 1, .high = 600000),
         OPTIONAL_OWN("registers"),
         OPTIONAL_OWN("fields"), /* drivers/option_fields.c */
@@ -225,24 +226,39 @@ static int read_range(const struct form *form, const char *key, struct family_ra
         return list ? read_one_range(form, list, key, range) : 0;
 }
 
-static int read_rams(const struct form *form, struct family *family)
+/* ( [ address, length ], ... ) */
+static int read_ranges(const struct form *form, const char *key, unsigned least, unsigned most,
+                       struct family_range *ranges, size_t *ret_count)
 {
-        config_setting_t *list = config_lookup(&form->config, "rams");
+        config_setting_t *list = config_lookup(&form->config, key);
         unsigned count = list ? (unsigned)config_setting_length(list) : 0;
 
-        if (!list || !config_setting_is_list(list) || !count || count > FAMILY_RAMS_MAX)
-                return form_fault(form, list,
-                                  "rams: expected ( [ address, length ], ... ), 1 to %u",
-                                  FAMILY_RAMS_MAX);
+        if (count < least || count > most || (list && !config_setting_is_list(list)))
+                return form_fault(form, list, "%s: expected ( [ address, length ], ... ), %u to %u",
+                                  key, least, most);
         for (unsigned i = 0; i < count; i++) {
-                int r = read_one_range(form, config_setting_get_elem(list, i), "rams",
-                                       &family->rams[i]);
+                int r = read_one_range(form, config_setting_get_elem(list, i), key, &ranges[i]);
 
                 if (r < 0)
                         return r;
         }
-        family->ram_count = count;
-        return read_range(form, "backup_ram", &family->backup_ram);
+        *ret_count = count;
+        return 0;
+}
+
+static int read_memory(const struct form *form, struct family *family)
+{
+        int r = read_ranges(form, "rams", 1, FAMILY_RAMS_MAX, family->rams, &family->ram_count);
+
+        if (r == 0)
+                r = read_ranges(form, "plain_registers", 0, FAMILY_PLAIN_MAX, family->plain,
+                                &family->plain_count);
+        for (size_t i = 0; i < family->plain_count && r == 0; i++)
+                if (family->plain[i].length != FAMILY_PLAIN_LENGTH)
+                        r = form_fault(form, config_lookup(&form->config, "plain_registers"),
+                                       "plain_registers: a block of %u bytes, expected %u",
+                                       family->plain[i].length, FAMILY_PLAIN_LENGTH);
+        return r < 0 ? r : read_range(form, "backup_ram", &family->backup_ram);
 }
 
 /* The L4 sequence needs them, the others must not have them: they know their own. */
@@ -344,7 +360,7 @@ static int read_all(const struct form *form, struct family *family)
         if (r >= 0)
                 r = read_banks(form, family);
         if (r >= 0)
-                r = read_rams(form, family);
+                r = read_memory(form, family);
         if (r >= 0)
                 r = read_options(form, family);
         if (r >= 0)

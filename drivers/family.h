@@ -16,6 +16,8 @@
 #define FAMILY_EXTERNALS_MAX 4u
 #define FAMILY_RAMS_MAX      8u
 #define FAMILY_FIELDS_MAX    48u
+#define FAMILY_PLAIN_MAX     2u
+#define FAMILY_PLAIN_LENGTH  1024u
 
 /* Which sequences of registers the flash and its option bytes want (targets.md 6.3, 6.4). H7 and
  * H7AB share one and differ in bits. */
@@ -144,6 +146,9 @@ struct family {
         size_t ram_count;
         unsigned bank_erase_ms;         /* 0: as long as its sectors */
         struct family_range backup_ram; /* one of them that level 1 shuts; length 0: none */
+        /* Blocks of registers that only keep what is written: debuggers switch clocks, feed watchdogs */
+        struct family_range plain[FAMILY_PLAIN_MAX];
+        size_t plain_count;
 
         /* typical times, for the simulator and for progress */
         unsigned word_program_us, sector_erase_ms, option_program_ms, reset_ms, rss_boot_ms;

@@ -237,13 +237,25 @@ static int check_fits(const struct install *install)
         return 0;
 }
 
+/* The one secret that passes the wire; the areas are encrypted. */
+static int send_licenses(struct install *install, const uint8_t *licenses)
+{
+        struct wire *wire = install->target->probe->wire;
+        int r;
+
+        wire_conceal(wire, true);
+        r = target_write(install->target, install->profile->license, licenses,
+                         install->license_count * LICENSE_LENGTH, NULL);
+        wire_conceal(wire, false);
+        return r;
+}
+
 static int send(struct install *install, const uint8_t *licenses)
 {
         const struct rss_profile *profile = install->profile;
         struct target *target = install->target;
         const uint8_t *areas = install->sfi->areas[install->part->first].header;
-        int r = target_write(target, profile->license, licenses,
-                             install->license_count * LICENSE_LENGTH, NULL);
+        int r = send_licenses(install, licenses);
 
         if (r < 0)
                 return fault_prefix(r, "licenses to 0x%08X", profile->license);

@@ -45,7 +45,7 @@ static bool any_differs(const struct family *family, const uint32_t *found, cons
         return false;
 }
 
-/* TrustZone going on moves the watermarks by itself (RM0456, TZEN): rows that were not written are
+/* TrustZone going on may move the watermarks by itself (estimate after RM0456): rows that were not written are
  * then not looked at. */
 static int check_took(struct target *target, const uint32_t *before, const uint32_t *wanted)
 {

@@ -3,31 +3,57 @@
  *
  * What is said here holds for all implementations: one data phase at most, never an empty one
  * (stlink.md 3.1 rules 2 and 4: V3 firmware wants a non-empty phase, a 0-byte transfer breaks the
- * link), and a timeout that is never zero.
+ * link), and a timeout that is never zero. The flight recorder listens here, so it hears all of them.
  */
 #include "drivers/wire.h"
+
+#include "drivers/recorder.h"
+#include "scheduler/loop.h"
 
 #define TIMEOUT_DEFAULT_MS 6000u /* stlink.md 3.4: an xHCI host may stall a bus for 5 s */
 
 int wire_exchange(struct wire *wire, const struct wire_exchange *exchange)
 {
         struct wire_exchange whole = *exchange;
+        uint64_t submitted_ns;
+        int r;
 
         INSIST(!whole.out_length || !whole.in_length);
         INSIST(whole.out_length <= WIRE_DATA_MAX && whole.in_length <= WIRE_DATA_MAX);
         if (!whole.timeout_ms)
                 whole.timeout_ms = TIMEOUT_DEFAULT_MS;
-        return wire->operations->exchange(wire, &whole);
+        if (!wire->recorder)
+                return wire->operations->exchange(wire, &whole);
+        submitted_ns = clock_now_ns();
+        r = wire->operations->exchange(wire, &whole);
+        recorder_exchange(wire->recorder, wire, &whole, submitted_ns, r);
+        return r;
 }
 
 int wire_resync(struct wire *wire)
 {
-        return wire->operations->resync(wire);
+        int r = wire->operations->resync(wire);
+
+        recorder_say(wire->recorder, "resync: %s", r < 0 ? fault_name(r) : "done");
+        return r;
 }
 
 int wire_reset(struct wire *wire)
 {
-        return wire->operations->reset(wire);
+        int r = wire->operations->reset(wire);
+
+        recorder_say(wire->recorder, "reset: %s", r < 0 ? fault_name(r) : "done");
+        return r;
+}
+
+void wire_record(struct wire *wire, struct recorder *recorder)
+{
+        wire->recorder = recorder;
+}
+
+void wire_conceal(struct wire *wire, bool is_secret)
+{
+        wire->is_secret = is_secret;
 }
 
 struct wire *wire_close(struct wire *wire)

@@ -57,6 +57,14 @@ struct wire_identity {
 };
 const struct wire_identity *wire_identity(const struct wire *wire);
 
+/* From now on every exchange is told to `recorder` (borrowed; NULL: to nobody). */
+struct recorder;
+void wire_record(struct wire *wire, struct recorder *recorder);
+
+/* What is written until this is taken back is a secret: the recorder keeps its length, not its bytes,
+ * and of commands without data not what stands behind their address. Answers are kept. */
+void wire_conceal(struct wire *wire, bool is_secret);
+
 /*
  * The bus: where wires come from. Real: libusb with hotplug. Simulated: the bench.
  */
@@ -79,6 +87,8 @@ struct bus *bus_close(struct bus *bus);
 struct wire {
         const struct wire_operations *operations;
         struct wire_identity identity;
+        struct recorder *recorder; /* NULL: nobody listens */
+        bool is_secret;
 };
 struct wire_operations {
         int (*exchange)(struct wire *, const struct wire_exchange *);

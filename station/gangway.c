@@ -63,6 +63,7 @@ static const struct command *const commands[] = {
         &licenses_import_command,
         &licenses_ahead_command,
         &order_check_command,
+        &capture_show_command,
         &status_command,
         &watch_command,
 };
@@ -88,6 +89,7 @@ static const struct family {
         { "hsm", "cards", NULL },
         { "licenses", "of a station", "list" },
         { "order", "orders", NULL },
+        { "capture", "traffic of a probe", NULL },
 };
 
 /* Is `words` "sfi create" when `family` is "sfi"? Then what follows, else NULL. */
@@ -114,15 +116,14 @@ static void print_family(FILE *out, const struct family *family)
 /* Everything there is, on one screen. */
 static void print_usage(FILE *out)
 {
-        fprintf(out, "usage: gangway COMMAND [options]\n\n");
+        fprintf(out, "usage: gangway COMMAND [options], gangway --version\n\n");
         for (size_t i = 0; i < LENGTH_OF(families); i++)
                 print_family(out, &families[i]);
         for (size_t i = 0; i < LENGTH_OF(commands); i++)
                 if (!strchr(commands[i]->words, ' '))
                         fprintf(out, "  %-7s %s\n", commands[i]->words, commands[i]->summary);
         fputs("\n"
-              "gangway sfi says what each of its commands does, gangway help all what all do,\n"
-              "gangway sfi create --help how it is used; gangway --version the version.\n"
+              "What commands do say: gangway sfi, gangway help all, gangway sfi create --help.\n"
               "example: gangway sfi create -fir app.hex -k key.bin -n nonce.bin -o app.sfi\n"
               "Exit codes: 0 ok, 1 the answer is no, 2 usage or bad input, 3 no station answers\n",
               out);

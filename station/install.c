@@ -39,6 +39,7 @@ static void begin_step(struct install *install, const char *name)
         install->work_done = install->work_total = 0;
         install->progress = (struct rss_progress){ 0 };
         log_line(site_about(install), "%s", name);
+        recorder_say(install->site->recorder, "step: %s", name);
         station_changed(install->station);
 }
 
@@ -353,6 +354,22 @@ static int put_back(struct install *install, int outcome)
         return r;
 }
 
+/* What the wire saw, where it is wanted. That it cannot be kept is no fault of the unit. */
+static void keep_capture(struct install *install)
+{
+        struct station *station = install->station;
+        struct site *site = install->site;
+        char name[CAPTURE_NAME_MAX];
+        int r = captures_keep(&station->captures, site->recorder, &install->record,
+                              site->probe.version.text, name);
+
+        if (r < 0)
+                station_alarm(station, "site %s: the capture was not kept: %s",
+                              site->settings->name, fault_sentence(r));
+        else if (name[0])
+                log_line(site_about(install), "capture %s", name);
+}
+
 /* --- the attempt --------------------------------------------------------------------------- */
 
 int install_identify(struct install *install, struct station *station, struct site *site,
@@ -372,6 +389,7 @@ int install_identify(struct install *install, struct station *station, struct si
         snprintf(record->site, sizeof(record->site), "%s", site->settings->name);
         snprintf(record->probe, sizeof(record->probe), "%s",
                  wire_identity(site->probe.wire)->serial);
+        recorder_begin(site->recorder);
         begin_step(install, "connect");
         r = target_attach(&install->target, station->settings.clock_khz);
         if (r == 0)
@@ -411,6 +429,7 @@ int install_attempt(struct install *install, int identified)
         log_line(site_about(install), "unit %s attempt %u: %s%s%s%s%s", record->unit,
                  record->attempt, result_name(record->result), outcome < 0 ? " " : "",
                  record->fault, outcome < 0 ? ": " : "", record->sentence);
+        keep_capture(install);
         install->step = "";
         return r < 0 ? r : outcome;
 }

@@ -359,6 +359,26 @@ static int license_server_read(struct tree *tree, const config_setting_t *settin
         return tree_read_group(tree, setting, keys, LENGTH_OF(keys), &settings->license_server);
 }
 
+static int capture_read(struct tree *tree, const config_setting_t *setting, void *group)
+{
+        static const char *const names[] = {
+                [CAPTURE_NONE] = "none", [CAPTURE_FAILURES] = "failures", [CAPTURE_ALL] = "all"
+        };
+        struct settings *settings = group;
+        const char *text = "";
+        int r = tree_text(tree, setting, &text);
+
+        for (size_t i = 0; r == 0 && i < LENGTH_OF(names); i++)
+                if (!strcmp(text, names[i])) {
+                        settings->capture = (enum capture_rule)i;
+                        return 0;
+                }
+        return r < 0 ? r
+                     : tree_refuse(tree, tree_line(setting),
+                                   "capture is \"%.60s\", wanted \"failures\", \"all\" or \"none\"",
+                                   text);
+}
+
 /* 64 bits: hexadecimal reaches the upper half, which libconfig keeps as a negative number. */
 static int seed_read(struct tree *tree, const config_setting_t *setting, void *group)
 {
@@ -413,6 +433,8 @@ static const struct key root_keys[] = {
         { "license_alarm", KIND_UNSIGNED, PLACE(license_alarm), 0, 1000000, "licenses", NULL,
           false },
         { "license_server", KIND_OTHER, 0, 0, 0, "", license_server_read, false },
+        { "capture", KIND_OTHER, 0, 0, 0, "", capture_read, false },
+        { "capture_mb", KIND_UNSIGNED, PLACE(capture_mb), 0, 1000000, "MiB", NULL, false },
         { "simulated", KIND_OTHER, 0, 0, 0, "", simulated_read, false },
         { "virtual_time", KIND_BOOL, PLACE(is_virtual_time), 0, 0, "true or false", NULL, false },
         { "seed", KIND_OTHER, 0, 0, 0, "", seed_read, false },
@@ -433,6 +455,8 @@ static const struct settings defaults = {
         .license_ratio_alarm = 1.05,
         .scan_s = 5,
         .license_alarm = 100,
+        .capture = CAPTURE_FAILURES,
+        .capture_mb = 256,
         .license_server.timeout_ms = 10000, /* a card behind it takes 1-2 s a license */
         .bench = {
                 .handling_ms = 3000,

@@ -14,6 +14,9 @@
 
 enum hardware { HARDWARE_USB, HARDWARE_SIMULATED };
 
+/* Of which attempts the probe's traffic is kept (captures.h). */
+enum capture_rule { CAPTURE_NONE, CAPTURE_FAILURES, CAPTURE_ALL };
+
 struct settings_site {
         char name[16];
         char path[64];   /* USB port path "1-4.2"; "sim-0" when simulated */
@@ -82,6 +85,8 @@ struct settings {
         unsigned license_lost_alarm;  /* when a lot lost so many */
         double license_ratio_alarm;   /* above so many for each license a good unit needs */
         struct settings_server license_server;
+        enum capture_rule capture;
+        unsigned capture_mb; /* all captures together; 0: none */
 
         struct settings_bench bench;
         bool is_virtual_time; /* rehearsal: simulated hardware only */

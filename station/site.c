@@ -74,6 +74,7 @@ static int open_probe(struct site *site)
         r = bus_open(site->station->bus, site->settings->path, &wire);
         if (r < 0)
                 return r;
+        wire_record(wire, site->recorder);
         r = stlink_open(wire, &site->probe);
         if (r < 0)
                 return r;
@@ -371,6 +372,7 @@ void site_start(struct site *site, struct station *station, const struct setting
         site->fixture = fixture;
         site->state = SITE_ABSENT;
         site->install.step = "";
+        site->recorder = captures_recorder(&station->captures);
         site->fiber = fiber_spawn(settings->name, serve_site, site);
 }
 

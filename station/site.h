@@ -7,6 +7,7 @@
 #pragma once
 
 #include "drivers/fixture.h"
+#include "drivers/recorder.h"
 #include "drivers/stlink.h"
 #include "scheduler/fiber.h"
 #include "station/install.h"
@@ -43,8 +44,9 @@ struct site {
         struct fiber *fiber;
         enum site_state state;
         struct stlink probe;
-        struct install install; /* the running or last attempt */
-        bool has_result;        /* install.record holds a result to show */
+        struct recorder *recorder; /* of what passes its wires; NULL: none wanted */
+        struct install install;    /* the running or last attempt */
+        bool has_result;           /* install.record holds a result to show */
         struct waitlist cleared;
         bool is_told_to_stop;
         uint32_t passed, failed, errors; /* in the lot `counted_order` */

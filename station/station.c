@@ -119,6 +119,7 @@ static int open_records(struct station *station)
                 r = records_open(station->store, station->settings.station, &station->records);
         if (r < 0)
                 return r;
+        captures_open(&station->captures, &station->settings);
         recovered = records_recover(station->records);
         if (recovered > 0)
                 station_alarm(station, "%d attempts were interrupted by the last stop", recovered);
@@ -262,6 +263,7 @@ static void stop_sites(struct station *station)
                 site_stop(site, false);
                 fiber_join(site->fiber);
                 site->fiber = NULL;
+                site->recorder = recorder_destroy(site->recorder);
         }
 }
 

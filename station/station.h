@@ -11,6 +11,7 @@
 #include "drivers/wire.h"
 #include "scheduler/fiber.h"
 #include "scheduler/workers.h"
+#include "station/captures.h"
 #include "station/desk.h"
 #include "station/drop.h"
 #include "station/ledger.h"
@@ -36,6 +37,7 @@ struct station {
         struct store *store;
         struct ledger *ledger;
         struct records *records;
+        struct captures captures;
         struct bench *bench; /* NULL on real hardware */
         struct bus *bus;
         struct license_server *license_server; /* NULL: the station file names none */

@@ -8,8 +8,8 @@
  * last, so a process killed while a part is being made leaves no half of one.
  *
  * The other files each hold one noun: part_memory the bus, part_flash, part_options, part_debug,
- * part_rss, part_certificate; and the registers of each sequence of controllers: part_h7, part_l4,
- * part_h5, part_h7rs.
+ * part_core what executes if anything does, part_rss, part_certificate; and the registers of each
+ * sequence of controllers: part_h7, part_l4, part_h5, part_h7rs.
  */
 #include "drivers/simulated/part_private.h"
 
@@ -117,6 +117,7 @@ struct simulated_part *part_create(const struct part_settings *settings)
         part->sequence = sequence_of(family);
         part->rss = settings->rss;
         part->speed = settings->speed;
+        part->engine = settings->engine;
         part->record = settings->store;
         part->flash = (uint8_t *)settings->store + record_length();
         part->flash_length = flash_length_of(family);
@@ -132,6 +133,7 @@ struct simulated_part *part_create(const struct part_settings *settings)
 static void drop_charge(struct simulated_part *part)
 {
         rss_abandon(part);
+        core_drop(part);
         free(part->ram);
         free(part->apb);
         free(part->ppb);
@@ -214,7 +216,7 @@ bool part_rom_is_running(const struct simulated_part *part)
 {
         return part->is_powered && !part->is_reset_held && part->boot_ns == NEVER &&
                part_boots_system(part) && !part->is_halted && part->run.step == RSS_IDLE &&
-               part->loader.due_ns == NEVER;
+               part->loader.due_ns == NEVER && !core_executes(part);
 }
 
 /* targets.md 1.2, 10.2: while the part boots, and while the RSS runs, nothing answers on SWD. Under
@@ -245,6 +247,7 @@ static void reset_system(struct simulated_part *part)
         part->is_trustzone_on = family_is_trustzone_on(part->family, part->in_force);
         if (!family_field(part->family, ROLE_READOUT)) /* targets.md 6.4: at the next reset */
                 part->protection = option_level(part, part->in_force);
+        memset(part->plain, 0, sizeof(part->plain));
         part->boot_ns = part->certificate_ns = NEVER;
         part_changed(part);
 }
@@ -376,6 +379,7 @@ static void run_what_is_due(struct simulated_part *part, uint64_t due_ns, uint64
 
 void part_advance(struct simulated_part *part, uint64_t now_ns)
 {
+        core_advance(part, now_ns);
         if (now_ns > part->now_ns)
                 part->now_ns = now_ns;
         while (part->next_ns <= now_ns) {

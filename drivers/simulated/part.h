@@ -11,6 +11,7 @@
 #include "drivers/rss.h"
 
 struct simulated_part;
+struct core_engine;
 
 /* What stays without power; mapped from a file or plain memory. Layout is private to part.c. */
 size_t part_store_length(const struct family *family);
@@ -21,6 +22,8 @@ struct part_settings {
         void *store;         /* part_store_length bytes, borrowed; zeroed: make it fresh */
         const uint8_t *seed; /* 32 bytes: unique id and chip key of a fresh part */
         double speed;
+        const struct core_engine
+                *engine; /* core.h; NULL, as the product has it: nothing executes */
 };
 struct simulated_part *part_create(const struct part_settings *settings);
 struct simulated_part *part_destroy(struct simulated_part *part);
@@ -32,6 +35,7 @@ void part_product_id(const struct family *family, uint32_t device_id,
 /* Defects a fresh part arrives with. The protection is an RDP byte, or a product state. */
 void part_set_boot_pin(struct simulated_part *part, bool high);
 void part_set_protection(struct simulated_part *part, uint8_t rdp);
+void part_set_option(struct simulated_part *part, size_t row, uint32_t value); /* any value */
 void part_set_device_id(struct simulated_part *part, uint16_t device_id);
 void part_set_weak_word(struct simulated_part *part, uint32_t address);
 /* No memory chip behind the OCTOSPI. */

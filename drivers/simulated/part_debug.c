@@ -2,10 +2,11 @@
  * The debug side of a simulated part: SW-DP, its access ports, and the core's debug registers.
  *
  * An access goes DP, AP, bus. A bus fault sets STICKYERR, and while that is set every AP access
- * faults until ABORT clears it (ADIv5; stlink.md 7.4). There is no core that executes: registers
- * keep what is written, halt and run change S_HALT, and the program counter that DWT_PCSR shows is
- * somewhere in system memory or in flash, as the boot pin decided. What a core is started on is
- * looked at once, for the reference loader (part_external.c).
+ * faults until ABORT clears it (ADIv5; stlink.md 7.4). Without an engine (core.h) no core executes:
+ * registers keep what is written, halt and run change S_HALT, and the program counter that DWT_PCSR shows
+ * is somewhere in system memory or in flash, as the boot pin decided; what a core is started on is looked
+ * at once, for the reference loader (part_external.c). With an engine, part_core.c runs what is not
+ * in system memory.
  */
 #include "drivers/simulated/part_private.h"
 
@@ -43,17 +44,20 @@
 #define DWT_CTRL   0xE0001000u
 #define DWT_PCSR   0xE000101Cu
 #define DHCSR_KEY  0xA05Fu
-#define C_DEBUGEN  0x1u
-#define C_HALT     0x2u
 #define C_STEP     0x4u
 #define S_REGRDY   0x00010000u
 #define S_HALT     0x00020000u
+#define S_LOCKUP   0x00080000u
 #define S_RESET_ST 0x02000000u
 #define VECTKEY    0x05FAu
 #define SYSRESET   0x4u
 #define TRCENA     0x01000000u
 #define VC_RESET   0x1u
+#define SP         13u
 #define PC         15u
+#define MSP        17u
+#define CONTROL    20u /* in bits 31..24; FAULTMASK, BASEPRI, PRIMASK below it */
+#define SPSEL      0x02000000u
 
 static bool has_apb(const struct simulated_part *part)
 {
@@ -99,13 +103,14 @@ void part_core_reset(struct simulated_part *part, bool is_power_on)
                 part->dhcsr = part->demcr = part->dfsr = part->dcrdr = 0;
         memset(part->core, 0, sizeof(part->core));
         part->core[PC] = boot_address(part);
-        part->core[13] = part->core[17] = 0x20020000;
+        part->core[SP] = 0x20020000;
         part->core[14] = 0xFFFFFFFF;
         part->core[16] = 0x01000000; /* Thumb */
+        core_load_vectors(part);
         part->has_been_reset = true;
         part->is_halted = is_caught && !is_power_on;
         if (part->is_halted)
-                part->dfsr |= 8; /* VCATCH */
+                part->dfsr |= DFSR_VCATCH;
 }
 
 /* The sampled counter walks through a polling loop; all ones while halted. */
@@ -115,6 +120,8 @@ static uint32_t sample_pc(struct simulated_part *part)
                 return 0;
         if (part->is_halted)
                 return UINT32_MAX;
+        if (core_executes(part))
+                return part->core[PC];
         return boot_address(part) + 2 * (part->pc_samples++ % 13);
 }
 
@@ -124,6 +131,8 @@ static uint32_t read_dhcsr(struct simulated_part *part)
 
         if (part->is_halted)
                 value |= S_HALT;
+        if (part->runner.is_locked_up && !part->is_halted)
+                value |= S_LOCKUP;
         if (part->has_been_reset)
                 value |= S_RESET_ST;
         part->has_been_reset = false;
@@ -174,10 +183,21 @@ uint32_t part_core_read(struct simulated_part *part, uint32_t address)
 
 static void halt(struct simulated_part *part)
 {
-        if (!part->is_halted)
+        if (!part->is_halted && !core_executes(part))
                 part->core[PC] = boot_address(part) + 2 * (part->pc_samples % 13);
         part->is_halted = true;
-        part->dfsr |= 1;
+        part->runner.is_locked_up = false;
+        part->dfsr |= DFSR_HALTED;
+}
+
+static void step(struct simulated_part *part)
+{
+        if (core_executes(part)) {
+                core_step(part);
+                return;
+        }
+        part->core[PC] += 2;
+        part->dfsr |= DFSR_HALTED;
 }
 
 static void write_dhcsr(struct simulated_part *part, uint32_t value)
@@ -192,8 +212,7 @@ static void write_dhcsr(struct simulated_part *part, uint32_t value)
                 part->loader.due_ns = NEVER;
                 halt(part);
         } else if (value & C_STEP && part->is_halted) {
-                part->core[PC] += 2;
-                part->dfsr |= 1;
+                step(part);
         } else if (part->is_halted) {
                 part->is_halted = false;
                 external_core_starts(part);
@@ -206,6 +225,8 @@ static void write_dcrsr(struct simulated_part *part, uint32_t value)
 {
         uint32_t number = value & (CORE_REGISTERS - 1);
 
+        if (number == MSP && !(part->core[CONTROL] & SPSEL))
+                number = SP; /* one register under two numbers */
         if (value & 0x10000)
                 part->core[number] = part->dcrdr;
         else

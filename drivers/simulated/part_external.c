@@ -6,7 +6,7 @@
  * inverted, so that an erased one is a hole in the file. It is behind a controller that nobody has
  * set up after a reset: until a loader's Init the bus faults there.
  *
- * Nothing executes here (tests put an emulated core behind the probe). So that the station's way with
+ * Without an engine (core.h) nothing executes here. So that the station's way with
  * external loaders can be walked on a simulated line all the same, a core that is started on an
  * entry of the reference loader does what that entry says. REFERENCE: the image is ours; it is known by
  * the name in its StorageInfo, "GANGWAY REFERENCE LOADER ...", and each entry, a multiple of 8, holds
@@ -201,7 +201,7 @@ void external_core_starts(struct simulated_part *part)
         uint32_t storage;
         unsigned function;
 
-        if (!function_at(part, core[15], &function, &storage))
+        if (part->engine || !function_at(part, core[15], &function, &storage))
                 return;
         *run = (struct external_run){ .is_up = run->is_up,
                                       .due_ns = part->now_ns,

@@ -85,6 +85,7 @@ bool flash_commit(struct simulated_part *part, uint32_t address, const uint8_t *
         uint8_t *to = flash_at(part, address);
 
         memcpy(to, word, part->family->word_length);
+        core_memory_changed(part, address, part->family->word_length);
         part->written[number / 8] |= (uint8_t)(1u << number % 8);
         if (!part->record->has_weak_word || part->record->weak_word != address)
                 return true;
@@ -99,6 +100,7 @@ static void erase(struct simulated_part *part, uint32_t address, uint32_t length
 
         memset(part->written + first / 8, 0, length / part->family->word_length / 8);
         memset(flash_at(part, address), 0xFF, length);
+        core_memory_changed(part, address, length);
 }
 
 void flash_erase_all(struct simulated_part *part)

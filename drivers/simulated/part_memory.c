@@ -51,6 +51,24 @@ static bool is_shut(const struct simulated_part *part, uint32_t address)
         return part->protection >= LEVEL_1 && holds(backup->address, backup->length, address, 1);
 }
 
+unsigned part_ram_memories(struct simulated_part *part, struct core_memory *ret_memories)
+{
+        uint8_t *at = part->ram;
+        unsigned count = 0;
+
+        for (size_t i = 0; i < part->family->ram_count; i++) {
+                const struct family_range *ram = &part->family->rams[i];
+
+                if (!is_shut(part, ram->address))
+                        ret_memories[count++] = (struct core_memory){ .kind = CORE_RAM,
+                                                                      .address = ram->address,
+                                                                      .length = ram->length,
+                                                                      .bytes = at };
+                at += ram->length;
+        }
+        return count;
+}
+
 /* --- two worlds ---------------------------------------------------------------------------- */
 
 /* Families with TrustZone show everything a second time on the secure side: flash, RAM, registers.
@@ -161,10 +179,22 @@ static bool apb_offset(const struct family *family, unsigned ap, uint32_t addres
         return true;
 }
 
+/* The register at `address`; NULL: it is none that only keeps its value. */
+static uint32_t *plain_register(struct simulated_part *part, uint32_t address)
+{
+        for (size_t i = 0; i < part->family->plain_count; i++) {
+                const struct family_range *plain = &part->family->plain[i];
+
+                if (holds(plain->address, plain->length, address, 4))
+                        return &part->plain[i][(address - plain->address) / 4];
+        }
+        return NULL;
+}
+
 static enum part_answer register_read(struct simulated_part *part, unsigned ap, bool is_secure,
                                       uint32_t address, uint32_t *ret_value)
 {
-        uint32_t offset;
+        uint32_t offset, *plain;
 
         if (apb_offset(part->family, ap, address, &offset)) {
                 *ret_value = apb_read(part, offset);
@@ -182,13 +212,15 @@ static enum part_answer register_read(struct simulated_part *part, unsigned ap, 
         if (otfdec_holds(part, address))
                 return otfdec_read(part, is_secure, address - part->family->otfdec_registers,
                                    ret_value);
-        return PART_FAULT;
+        plain = plain_register(part, address);
+        *ret_value = plain ? *plain : 0;
+        return plain ? PART_OK : PART_FAULT;
 }
 
 static enum part_answer register_write(struct simulated_part *part, unsigned ap, bool is_secure,
                                        uint32_t address, uint32_t value)
 {
-        uint32_t offset;
+        uint32_t offset, *plain;
 
         if (apb_offset(part->family, ap, address, &offset)) {
                 part->apb[offset / 4] = value;
@@ -206,7 +238,10 @@ static enum part_answer register_write(struct simulated_part *part, unsigned ap,
         if (otfdec_holds(part, address))
                 return otfdec_write(part, is_secure, address - part->family->otfdec_registers,
                                     value);
-        return PART_FAULT;
+        plain = plain_register(part, address);
+        if (plain)
+                *plain = value;
+        return plain ? PART_OK : PART_FAULT;
 }
 
 static bool is_dead_under_reset(const struct simulated_part *part, unsigned ap, uint32_t address)
@@ -260,6 +295,7 @@ enum part_answer part_bus_write(struct simulated_part *part, unsigned ap, uint32
 
                 if (ram && !is_shut(part, address)) {
                         memcpy(ram, data, width);
+                        core_memory_changed(part, address, width);
                         rss_mailbox_written(part, address, width);
                         return PART_OK;
                 }
@@ -317,6 +353,7 @@ size_t part_write_block(struct simulated_part *part, uint64_t now_ns, unsigned a
         if (!to || is_shut(part, address))
                 return 0;
         memcpy(to, data, length);
+        core_memory_changed(part, address, (uint32_t)length);
         rss_mailbox_written(part, address, (uint32_t)length);
         return length;
 }

@@ -113,6 +113,14 @@ void part_set_protection(struct simulated_part *part, uint8_t value)
                 part->protection = option_level(part, part->in_force);
 }
 
+void part_set_option(struct simulated_part *part, size_t row, uint32_t value)
+{
+        INSIST(row < part->family->option_count);
+        part->record->options[row] = value;
+        option_load(part);
+        memcpy(part->option_program, part->in_force, sizeof(part->option_program));
+}
+
 /* --- protected areas ----------------------------------------------------------------------- */
 
 static bool is_kind(const struct family_field *field, enum area_kind kind)
@@ -318,8 +326,8 @@ static bool nothing_differs(const struct simulated_part *part, const uint32_t *v
         return true;
 }
 
-/* Level 0.5 exists with TrustZone only; TrustZone goes on at level 0 and off with a regression
- * (targets.md 5.1; RM0438 and RM0456, option bytes). */
+/* Level 0.5 exists with TrustZone only (targets.md 5.1). That TrustZone goes on at level 0 and off
+ * with a regression is an estimate after RM0438 and RM0456, from memory. */
 static bool level_may_change(const struct simulated_part *part, const uint32_t *values)
 {
         const uint32_t *old = part->record->options;
@@ -333,7 +341,7 @@ static bool level_may_change(const struct simulated_part *part, const uint32_t *
 }
 
 /* Product states go forward; back leads only debug authentication, which is not modelled. TrustZone
- * may change while the part is open (CubeH5 scripts). */
+ * may change while the part is open (estimate). */
 static bool state_may_change(const struct simulated_part *part, const uint32_t *values)
 {
         const uint32_t *old = part->record->options;
@@ -373,8 +381,8 @@ bool option_change_is_allowed(const struct simulated_part *part, const uint32_t 
 
 /* --- changing ------------------------------------------------------------------------------ */
 
-/* TrustZone makes the whole flash secure unless the same change says otherwise (RM0438 and RM0456,
- * TZEN; L4 sequence only). */
+/* TrustZone makes the whole flash secure unless the same change says otherwise (estimate after RM0438
+ * and RM0456, from memory; L4 sequence only). */
 static void make_secure(const struct simulated_part *part, uint32_t *values)
 {
         const struct family *family = part->family;
@@ -398,7 +406,7 @@ static void make_secure(const struct simulated_part *part, uint32_t *values)
 }
 
 /* Regression: first the flash goes, then the protection; a kill between leaves it shut. From level 1
- * to 0.5 the secure side stays (RM0438). */
+ * to 0.5 the secure side stays (estimate after RM0438, from memory). */
 static void regress(struct simulated_part *part, const uint32_t *values)
 {
         if (is_regression(part, values)) {

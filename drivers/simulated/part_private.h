@@ -10,7 +10,7 @@
 
 #include "crypto/otfdec.h"
 #include "drivers/family_fields.h"
-#include "drivers/simulated/part.h"
+#include "drivers/simulated/core.h"
 
 #include <stdbool.h>
 
@@ -32,6 +32,13 @@
 #define EXTERNAL_LENGTH    0x100000u /* so much of each external memory is there */
 #define OTFDEC_INSTANCES   2u
 #define OTFDEC_DISTANCE    0x400u /* targets.md 8.1 */
+/* Core debug registers, Armv7-M C1.6: bits of DHCSR, DEMCR, DFSR */
+#define C_DEBUGEN   0x1u
+#define C_HALT      0x2u
+#define VC_HARDERR  0x400u
+#define DFSR_HALTED 1u
+#define DFSR_BKPT   2u
+#define DFSR_VCATCH 8u
 
 /* How much of a part a debugger sees. Product states stand where they act like a level: targets.md
  * 5.1, 5.2. */
@@ -157,6 +164,14 @@ struct otfdec {
         struct otfdec_set sets[OTFDEC_REGIONS];
 };
 
+/* What executes, and how far it has come; see part_core.c. Zero: nothing. */
+struct core_runner {
+        struct part_core *core; /* the engine's */
+        uint64_t time_ns;       /* the core has executed up to here */
+        bool is_executing, is_reset, is_locked_up;
+        uint32_t changed_first, changed_last; /* memory others wrote since the last run */
+};
+
 struct simulated_part {
         const struct family *family;
         const struct rss_profile *rss;
@@ -178,6 +193,7 @@ struct simulated_part {
         uint8_t *ram; /* all SRAMs back to back, see part_memory.c */
         uint32_t *apb;
         uint32_t *ppb;
+        uint32_t plain[FAMILY_PLAIN_MAX][FAMILY_PLAIN_LENGTH / 4];
 
         /* debug port and access ports */
         uint32_t dp_control, dp_select, dp_buffer;
@@ -190,6 +206,8 @@ struct simulated_part {
         uint32_t core[CORE_REGISTERS];
         uint32_t dhcsr, demcr, dcrdr, dfsr;
         bool is_halted, has_been_reset;
+        const struct core_engine *engine; /* NULL: nothing executes */
+        struct core_runner runner;
         uint32_t pc_samples;
 
         /* flash and option interface */
@@ -217,6 +235,7 @@ void part_changed(struct simulated_part *part); /* some due time moved: look aga
 /* part_memory.c: behind the access port, rules of the debug port already passed. */
 size_t part_ram_length(const struct simulated_part *part);
 uint8_t *part_ram(struct simulated_part *part, uint32_t address, uint32_t length);
+unsigned part_ram_memories(struct simulated_part *part, struct core_memory *ret_memories);
 enum part_answer part_bus_read(struct simulated_part *part, unsigned ap, uint32_t address,
                                void *data, unsigned width);
 enum part_answer part_bus_write(struct simulated_part *part, unsigned ap, uint32_t address,
@@ -236,6 +255,14 @@ uint32_t part_fault_address(const struct simulated_part *part);
 uint32_t part_core_read(struct simulated_part *part, uint32_t address);
 void part_core_write(struct simulated_part *part, uint32_t address, uint32_t value);
 void part_core_reset(struct simulated_part *part, bool is_power_on);
+
+/* part_core.c: all do nothing, and nothing executes, without an engine. */
+bool core_executes(const struct simulated_part *part); /* its counter is not in the ROM */
+void core_load_vectors(struct simulated_part *part);   /* a reset has happened */
+void core_memory_changed(struct simulated_part *part, uint32_t address, uint32_t length);
+void core_advance(struct simulated_part *part, uint64_t now_ns);
+void core_step(struct simulated_part *part);
+void core_drop(struct simulated_part *part);
 
 /* part_flash.c. Addresses are without the secure alias. */
 bool flash_holds(const struct simulated_part *part, uint32_t address, uint32_t length);

@@ -29,6 +29,7 @@ struct command {
 
 extern const struct command sfi_create_command, sfi_show_command, sfi_verify_command;
 extern const struct command order_check_command, status_command, watch_command;
+extern const struct command capture_show_command;
 extern const struct command key_new_command, key_show_command, nonce_new_command;
 extern const struct command nonces_list_command, nonces_merge_command;
 extern const struct command nonces_export_command, nonces_verify_command;

@@ -95,8 +95,9 @@ static const struct wire_operations bed_operations = {
         .close = bed_close,
 };
 
-/* A V3 probe with a fresh, powered part of the family; not attached yet. */
-static inline struct bed *bed_make_family(const char *family_file)
+/* A V3 probe with a fresh, powered part of the family; not attached yet. Its core executes if there is an engine
+ * for it (drivers/simulated/core.h). */
+static inline struct bed *bed_make_with(const char *family_file, const struct core_engine *engine)
 {
         static const struct probe_settings probe = { .product = 0x374F,
                                                      .jtag_version = 15,
@@ -105,7 +106,11 @@ static inline struct bed *bed_make_family(const char *family_file)
         static const uint8_t seed[32] = { 7 };
         struct bed *bed = calloc(1, sizeof(*bed));
         struct part_settings part = {
-                .family = &bed->family, .rss = &bed->profile, .seed = seed, .speed = 1.0
+                .family = &bed->family,
+                .rss = &bed->profile,
+                .seed = seed,
+                .speed = 1.0,
+                .engine = engine,
         };
 
         assert_non_null(bed);
@@ -118,10 +123,16 @@ static inline struct bed *bed_make_family(const char *family_file)
         probe_set_part(bed->probe, bed->part);
         part_power(bed->part, clock_now_ns(), true);
         assert_int_equal(fiber_sleep_ns(500 * NS_PER_MS), 0);
-        bed->wire = (struct wire){ &bed_operations, { .product = 0x374F, .path = "bed" } };
+        bed->wire = (struct wire){ .operations = &bed_operations,
+                                   .identity = { .product = 0x374F, .path = "bed" } };
         assert_int_equal(stlink_open(&bed->wire, &bed->stlink), 0);
         bed->target = (struct target){ &bed->stlink, &bed->family };
         return bed;
+}
+
+static inline struct bed *bed_make_family(const char *family_file)
+{
+        return bed_make_with(family_file, NULL);
 }
 
 static inline struct bed *bed_make(void)

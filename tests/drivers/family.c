@@ -140,6 +140,10 @@ static int bad_families(void *unused)
                   "{ name = \"FPRAR_PRG_A\"; actual = 0x52002028;", "unknown key \"actual\"" },
                 { "rams     = ( [ 0x24000000, 0x80000 ],", "rams     = ( [ 0x24000000 ],",
                   "rams: expected [ address, length ]" },
+                { "[ 0x58004800, 0x400 ]", "[ 0x58004800, 0x800 ]",
+                  "plain_registers: a block of 2048 bytes, expected 1024" },
+                { "plain_registers = ( [", "plain_registers = ( [ 1, 1024 ], [",
+                  "plain_registers: expected ( [ address, length ], ... ), 0 to 2" },
                 { "core     = \"m7\"", "core     = \"m8\"", "core is \"m8\"" },
                 { "word_length   = 32;", "word_length   = 32 = 32;", "syntax error" },
         };

@@ -151,7 +151,7 @@ static int pull_at_info(void *subject)
         for (unsigned bytes = 0; bytes < INFO + INFO_ANSWER; bytes++) {
                 bench_card_pull_after(table.bench, 0, bytes);
                 assert_fault(hsm_info(table.reader, simulated_card_conf(), &info), NO_CARD,
-                             "virtual card 1: no card in virtual card 1");
+                             "no card in virtual card 1");
                 assert_int_equal(info.counter, 77); /* half an answer is none */
                 assert_int_equal(ask_again(&table).counter, LICENSES);
         }
@@ -182,7 +182,7 @@ static int pull_at_license(void *subject)
                 bench_card_pull_after(table.bench, 0, bytes);
                 assert_fault(
                         hsm_license(table.reader, simulated_card_conf(), &certificate, license),
-                        NO_CARD, "virtual card 1: no card in virtual card 1");
+                        NO_CARD, "no card in virtual card 1");
                 assert_memory_equal(license, none, sizeof(license)); /* not a piece of one */
                 spent += bytes >= LICENSE;                           /* the whole command was in */
                 assert_int_equal(ask_again(&table).counter, LICENSES - spent);
@@ -221,7 +221,7 @@ static int pull_at_personalize(void *subject)
                 if (is_told)
                         assert_int_equal(r, 0);
                 else
-                        assert_fault(r, NO_CARD, "virtual card 1: no card in virtual card 1");
+                        assert_fault(r, NO_CARD, "no card in virtual card 1");
                 assert_gone(&table);
                 info = ask_again(&table);
                 if (bytes < PERSONALIZE) { /* blank as before, and it can still be burned */

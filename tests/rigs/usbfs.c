@@ -458,10 +458,12 @@ struct order {
 
 static bool parse_order(const char *word, struct order *ret_order)
 {
+        bool is_named = strchr(word, '=');
         char name[16] = "stlink";
         unsigned count = 0;
 
-        if (sscanf(word, "%15[a-z]=%u", name, &count) != 2 && sscanf(word, "%u", &count) != 1)
+        if (is_named ? sscanf(word, "%15[a-z0-9-]=%u", name, &count) != 2
+                     : sscanf(word, "%u", &count) != 1)
                 return false;
         *ret_order = (struct order){ device_kind_find(name), count };
         return ret_order->kind && count > 0 && count <= DEVICES_MAX;

@@ -24,32 +24,34 @@ struct spoiled {
 
 /* --- ways to spoil ------------------------------------------------------------------------- */
 
-/* The option bytes as they are stored, row by its name in the family file. */
-static uint32_t *option(struct simulated_part *part, const struct station *station,
-                        const char *name)
+/* A board that comes with other option bytes, row by its name in the family file. */
+static void set_row(struct simulated_part *part, const struct station *station, const char *name,
+                    uint32_t value)
 {
         const struct family *family = &station->family;
 
-        for (size_t i = 0; i < family->option_count; i++)
-                if (strncmp(family->options[i].name, name, strlen(name)) == 0)
-                        return (uint32_t *)(uintptr_t)&part_options(part)[i];
+        for (size_t i = 0; i < family->option_count; i++) {
+                if (strncmp(family->options[i].name, name, strlen(name)) != 0)
+                        continue;
+                part_set_option(part, i, value);
+                return;
+        }
         fail_msg("no option row %s", name);
-        return NULL;
 }
 
 static void protect_code(struct simulated_part *part, struct station *station)
 {
-        *option(part, station, "FPRAR_") = 0x00050001;
+        set_row(part, station, "FPRAR_", 0x00050001);
 }
 
 static void make_secure_area(struct simulated_part *part, struct station *station)
 {
-        *option(part, station, "FSCAR_") = 0x00050001;
+        set_row(part, station, "FSCAR_", 0x00050001);
 }
 
 static void protect_sectors(struct simulated_part *part, struct station *station)
 {
-        *option(part, station, "FWPSN_") &= ~1u;
+        set_row(part, station, "FWPSN_", 0xFE);
 }
 
 static void read_out_level_2(struct simulated_part *part, struct station *station)

@@ -60,6 +60,8 @@ static void the_smallest_file_for_real_probes_takes_the_defaults(void **state)
         assert_int_equal(settings.license_hours_alarm, 1);
         assert_int_equal(settings.license_lost_alarm, 1);
         assert_true(settings.license_ratio_alarm == 1.05);
+        assert_int_equal(settings.capture, CAPTURE_FAILURES);
+        assert_int_equal(settings.capture_mb, 256);
         assert_false(settings.is_virtual_time);
         assert_int_equal(settings.seed, 0);
 }
@@ -73,8 +75,8 @@ static void every_key_reaches_its_place(void **state)
                       "workers = 3; worker_cpus = [ 0, -1, 7 ]; web_address = \"[::1]:0\";\n"
                       "clock_khz = 24000; poll_ms = 5; settle_ms = 0; minimum_mv = 1800;\n"
                       "scan_s = 60; license_alarm = 0; license_hours_alarm = 8;\n"
-                      "license_lost_alarm = 3; license_ratio_alarm = 1; virtual_time = true; seed "
-                      "= "
+                      "license_lost_alarm = 3; license_ratio_alarm = 1; virtual_time = true;\n"
+                      "capture = \"all\"; capture_mb = 7; seed = "
                       "0xFFFFFFFFFFFFFFFEL;\n"
                       "simulated: { sites = 2; boards = 64; handling_ms = 1; speed = 0.25;\n"
                       "  cards = 4; card_counter = 9; " CARDS
@@ -100,6 +102,8 @@ static void every_key_reaches_its_place(void **state)
         assert_int_equal(settings.license_hours_alarm, 8);
         assert_int_equal(settings.license_lost_alarm, 3);
         assert_true(settings.license_ratio_alarm == 1);
+        assert_int_equal(settings.capture, CAPTURE_ALL);
+        assert_int_equal(settings.capture_mb, 7);
         assert_true(settings.is_virtual_time);
         assert_true(settings.seed == 0xFFFFFFFFFFFFFFFEull);
         assert_int_equal(settings.site_count, 2);
@@ -282,6 +286,9 @@ static const struct {
           0 },
         { USB "license_lost_alarm = -1;", 7, "license_lost_alarm is -1", "0 to 1000000 licenses",
           0 },
+        { USB "capture = \"some\";", 7, "capture is \"some\"", "\"failures\", \"all\"", 0 },
+        { USB "capture = true;", 7, "capture is", "text", 0 },
+        { USB "capture_mb = 1000001;", 7, "capture_mb is 1000001", "0 to 1000000 MiB", 0 },
         { USB "scan_s = 0;", 7, "scan_s is 0", "1 to 3600 seconds", 0 },
         { USB "minimum_mv = 900;", 7, "minimum_mv is 900", "1500 to 5000", 0 },
         { USB "web_address = \"localhost:8470\";", 7, "web_address is \"localhost:8470\"",
@@ -549,6 +556,8 @@ static void the_annotated_example_shows_the_defaults(void **state)
         assert_int_equal(settings.license_hours_alarm, 1);
         assert_int_equal(settings.license_lost_alarm, 1);
         assert_true(settings.license_ratio_alarm == 1.05);
+        assert_int_equal(settings.capture, CAPTURE_FAILURES);
+        assert_int_equal(settings.capture_mb, 256);
 }
 
 int main(void)

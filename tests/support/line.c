@@ -96,6 +96,8 @@ static void fill_settings(struct line *line, unsigned sites, unsigned cards)
                 .settle_ms = 20,
                 .minimum_mv = 1500,
                 .scan_s = 1,
+                .capture = CAPTURE_FAILURES,
+                .capture_mb = 256,
                 .bench = { .handling_ms = 1000,
                            .speed = 0.05,
                            .cards = cards,

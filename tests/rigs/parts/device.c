@@ -17,7 +17,8 @@ enum { DEVICE_LENGTH = 18, DEVICES_A_BUS = 120 };
 
 const struct device_kind *device_kind_find(const char *name)
 {
-        static const struct device_kind *const kinds[] = { &stlink_kind, &ccid_kind };
+        static const struct device_kind *const kinds[] = { &stlink_kind, &stlink_l4_kind,
+                                                           &ccid_kind };
 
         for (unsigned i = 0; i < LENGTH_OF(kinds); i++)
                 if (strcmp(kinds[i]->name, name) == 0)

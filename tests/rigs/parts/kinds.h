@@ -6,4 +6,5 @@
 #include "tests/rigs/parts/device.h"
 
 extern const struct device_kind stlink_kind; /* a simulated probe with a blank STM32H75x */
-extern const struct device_kind ccid_kind;   /* a smart card reader with a reference card in it */
+extern const struct device_kind stlink_l4_kind;
+extern const struct device_kind ccid_kind; /* a smart card reader with a reference card in it */

@@ -3,8 +3,8 @@
  * 1.2), so interface 0 is the only one.
  */
 #include "drivers/simulated/probe.h"
-#include "scheduler/bytes.h"
 #include "scheduler/chance.h"
+#include "tests/rigs/parts/core.h"
 #include "tests/rigs/parts/kinds.h"
 
 #include <errno.h>
@@ -24,7 +24,7 @@ struct board {
         size_t answer_length, answer_taken;
 };
 
-static struct family family;
+static struct family h75x, l462;
 static struct rss_profile rss;
 
 /* clang-format off */
@@ -41,8 +41,11 @@ static const uint8_t descriptors[] = {
 
 static int load(void)
 {
-        int r = family_load("configs/targets/stm32h75x.conf", &family);
+        int r = family_load("configs/targets/stm32h75x.conf", &h75x);
 
+        if (r < 0)
+                return r;
+        r = family_load("configs/targets/stm32l462.conf", &l462);
         return r < 0 ? r : rss_profile_load("configs/rss/reference-h7.conf", &rss);
 }
 
@@ -55,25 +58,43 @@ static void power_up(struct device *device)
         probe_power_up(board->probe);
 }
 
+/* A part as it comes, BOOT0 high. RIG_SPEED scales the part's durations. */
+static struct simulated_part *make_part(const struct family *family, unsigned index,
+                                        void **ret_store)
+{
+        struct chance chance = chance_fork(1, "rig board", index);
+        const char *speed = getenv("RIG_SPEED");
+        uint8_t seed[32];
+        struct part_settings settings = {
+                .family = family,
+                .rss = &rss,
+                .seed = seed,
+                .speed = speed ? atof(speed) : 1.0,
+                .engine = &unicorn_engine,
+        };
+        struct simulated_part *part;
+
+        chance_bytes(&chance, seed, sizeof(seed));
+        settings.store = *ret_store = calloc(1, part_store_length(family));
+        INSIST(settings.store);
+        part = part_create(&settings);
+        part_set_boot_pin(part, true);
+        part_power(part, 0, true);
+        return part;
+}
+
 static void create(struct device *device, unsigned index)
 {
         struct board *board = calloc(1, sizeof(*board));
-        struct chance chance = chance_fork(1, "rig board", index);
         struct probe_settings probe = { .product = PRODUCT, .jtag_version = 15, .speed = 1.0 };
-        uint8_t seed[32];
-        struct part_settings part = { .family = &family, .rss = &rss, .seed = seed, .speed = 1.0 };
+        const struct family *family = device->kind == &stlink_kind ? &h75x : &l462;
 
         INSIST(board);
         device->model = board;
-        chance_bytes(&chance, seed, sizeof(seed));
         snprintf(probe.serial, sizeof(probe.serial), "0030%020X", 0xABC000 + index);
         board->probe = probe_create(&probe);
         snprintf(device->serial, sizeof(device->serial), "%s", probe_serial(board->probe));
-        part.store = board->store = calloc(1, part_store_length(&family));
-        INSIST(board->store);
-        board->part = part_create(&part);
-        part_set_boot_pin(board->part, true);
-        part_power(board->part, 0, true);
+        board->part = make_part(family, index, &board->store);
         probe_set_part(board->probe, board->part);
         power_up(device);
 }
@@ -116,18 +137,11 @@ static uint64_t wake_ns(struct device *device, uint64_t now_ns)
         return board->busy_until_ns > now_ns ? board->busy_until_ns : UINT64_MAX;
 }
 
-const struct device_kind stlink_kind = {
-        .name = "stlink",
-        .manufacturer = "STMicroelectronics",
-        .product = "STLINK-V3",
-        .interface = "ST-Link Debug",
-        .descriptors = descriptors,
-        .descriptors_length = sizeof(descriptors),
-        .mbit = 480,
-        .load = load,
-        .create = create,
-        .power_up = power_up,
-        .out = out,
-        .in = in,
-        .wake_ns = wake_ns,
-};
+#define AN_ST_LINK                                                                                 \
+        .manufacturer = "STMicroelectronics", .product = "STLINK-V3",                              \
+        .interface = "ST-Link Debug", .descriptors = descriptors,                                  \
+        .descriptors_length = sizeof(descriptors), .mbit = 480, .load = load, .create = create,    \
+        .power_up = power_up, .out = out, .in = in, .wake_ns = wake_ns
+
+const struct device_kind stlink_kind = { .name = "stlink", AN_ST_LINK };
+const struct device_kind stlink_l4_kind = { .name = "stlink-l4", AN_ST_LINK };
