@@ -40,6 +40,21 @@ static const char *const row_words[] = { [FAMILY_ROWS_PUBLISHED] = "published",
                                          [FAMILY_ROWS_REFERENCE] = "reference",
                                          NULL };
 
+static const char *const procedure_words[] = {
+        [PROCEDURE_NONE] = "none", [PROCEDURE_RSS_ROM] = "rss-rom",
+        [PROCEDURE_RSSE] = "rsse", [PROCEDURE_STATE] = "product-state",
+        NULL,
+};
+static const char *const condition_words[] = {
+        [CONDITION_OPEN] = "open",
+        [CONDITION_SECURITY_OFF] = "security-off",
+        [CONDITION_TRUSTZONE_OFF] = "trustzone-off",
+        [CONDITION_UNPROTECTED] = "unprotected",
+        [CONDITION_DEFAULTS] = "defaults",
+        [CONDITION_BOOT] = "boot-system",
+        [CONDITIONS] = NULL,
+};
+
 static const char *const core_words[] = {
         [FAMILY_M4] = "m4", [FAMILY_M7] = "m7", [FAMILY_M33] = "m33", NULL
 };
@@ -84,6 +99,10 @@ static const struct form_field family_fields[] = {
         OPTIONAL(cipher_parts, FORM_TEXT, .capacity = sizeof(((struct family *)0)->cipher_parts)),
         OPTIONAL(hash_mandatory, FORM_BOOL),
         OPTIONAL(needs_rsse, FORM_BOOL),
+        OPTIONAL(procedure, FORM_CHOICE, .choices = procedure_words),
+        OPTIONAL_OWN("preconditions"),
+        OPTIONAL(rss_boot, FORM_U32, .high = ANY, .multiple = 0x80),
+        OPTIONAL(takes_sfia, FORM_BOOL),
         OPTIONAL(has_lock_out, FORM_BOOL),
         OPTIONAL(token, FORM_U32, .high = ANY, .multiple = 4),
         OPTIONAL_OWN("edata"),
@@ -97,6 +116,7 @@ static const struct form_field family_fields[] = {
 };
 
 _Static_assert(sizeof(enum family_sequence) == sizeof(unsigned) &&
+                       sizeof(enum family_procedure) == sizeof(unsigned) &&
                        sizeof(enum family_rows) == sizeof(unsigned) &&
                        sizeof(enum family_core) == sizeof(unsigned),
                "FORM_CHOICE");
@@ -274,6 +294,43 @@ static int read_registers(const struct form *form, struct family *family)
                      : 0;
 }
 
+const char *family_condition_word(enum family_condition condition)
+{
+        return condition_words[condition];
+}
+
+static int read_condition(const struct form *form, config_setting_t *element,
+                          uint32_t *conditions)
+{
+        const char *word = config_setting_get_string(element);
+
+        for (unsigned i = 0; word && i < CONDITIONS; i++)
+                if (strcmp(word, condition_words[i]) == 0) {
+                        *conditions |= 1u << i;
+                        return 0;
+                }
+        return form_fault(form, element,
+                          "preconditions: expected \"open\", \"security-off\", \"trustzone-off\", "
+                          "\"unprotected\", \"defaults\" or \"boot-system\"");
+}
+
+/* A procedure without conditions would change a part nobody looked at. */
+static int read_conditions(const struct form *form, struct family *family)
+{
+        config_setting_t *list = config_lookup(&form->config, "preconditions");
+        int r = 0;
+
+        if ((family->procedure != PROCEDURE_NONE) != (list != NULL))
+                return form_fault(form, list, "preconditions: wanted with a procedure, and only "
+                                              "with it");
+        if (list && !config_setting_is_array(list))
+                return form_fault(form, list, "preconditions: expected [ \"open\", ... ]");
+        for (int i = 0; list && i < config_setting_length(list) && r >= 0; i++)
+                r = read_condition(form, config_setting_get_elem(list, (unsigned)i),
+                                   &family->conditions);
+        return r;
+}
+
 static int read_externals(const struct form *form, struct family *family)
 {
         config_setting_t *list = config_lookup(&form->config, "external");
@@ -329,6 +386,10 @@ static int check(const struct form *form, const struct family *family)
                                 form, config_lookup(&form->config, "bank_address"),
                                 "bank %u at 0x%08X is not aligned to a sector or too long", i + 1,
                                 family->bank_address[i]);
+        if ((family->procedure == PROCEDURE_RSSE || family->procedure == PROCEDURE_STATE) !=
+            (family->needs_rsse && family->procedure != PROCEDURE_NONE))
+                return form_fault(form, config_lookup(&form->config, "procedure"),
+                                  "the procedure and needs_rsse disagree");
         if (family->banks == 2 &&
             (family->bank_address[1] < family->bank_address[0] ||
              family->bank_address[1] - family->bank_address[0] < family->bank_length))
@@ -372,6 +433,8 @@ static int read_all(const struct form *form, struct family *family)
         if (r >= 0)
                 r = read_externals(form, family);
         if (r >= 0)
+                r = read_conditions(form, family);
+        if (r >= 0)
                 r = read_fields(form, family);
         return r < 0 ? r : check(form, family);
 }
@@ -392,13 +455,12 @@ int family_load(const char *path, struct family *ret_family)
 
 int family_check_drivers(const struct family *family)
 {
-        if (!family->needs_rsse && family_field(family, ROLE_SECURITY))
+        if (family->procedure != PROCEDURE_NONE)
                 return 0;
         return fault(FAULT_BAD_VALUE,
-                     "%s: its file is for preparing images and for looking at parts; this station "
-                     "installs where SECURITY starts an RSS in ROM, not %s",
-                     family->name,
-                     family->needs_rsse ? "through an RSSe" : "on a family without SECURITY");
+                     "%s: its file names no procedure for an install through the debug port; it is "
+                     "for preparing images and for looking at parts",
+                     family->name);
 }
 
 /* --- where an address lies ----------------------------------------------------------------- */

@@ -23,6 +23,25 @@
  * H7AB share one and differ in bits. */
 enum family_sequence { FAMILY_H7, FAMILY_H7AB, FAMILY_L4, FAMILY_H5, FAMILY_H7RS };
 
+/* How an image gets in through the debug port (secure-install.md 13.2 to 13.4). */
+enum family_procedure {
+        PROCEDURE_NONE,    /* not at all: boot loader only, or not known */
+        PROCEDURE_RSS_ROM, /* SECURITY starts the RSS in ROM */
+        PROCEDURE_RSSE,    /* an RSSe is loaded; TrustZone on where there is one, RDP 0.5 meanwhile */
+        PROCEDURE_STATE,   /* an RSSe is loaded; it ends by the product state, often closed */
+};
+
+/* What must hold before an install (secure-install.md 13.7), in the order of looking. */
+enum family_condition {
+        CONDITION_OPEN,          /* RDP level 0, or the open product state */
+        CONDITION_SECURITY_OFF,  /* ESE and FSD of the WL */
+        CONDITION_TRUSTZONE_OFF, /* TZEN */
+        CONDITION_UNPROTECTED,   /* no area, no lock: target_check_unprotected */
+        CONDITION_DEFAULTS,      /* every option row as from the factory */
+        CONDITION_BOOT,          /* the core runs from system memory */
+        CONDITIONS,
+};
+
 /* What is public about the rows of the option-byte CSV. */
 enum family_rows {
         FAMILY_ROWS_PUBLISHED, /* names and order: AN5054 figure 15 */
@@ -136,8 +155,12 @@ struct family {
         char cipher_parts[48];     /* which parts of the die have the OTFDEC; "": no restriction */
         bool hash_mandatory;       /* images must carry the firmware's digest (AN5054 4.3.8) */
         bool needs_rsse;           /* installs through an RSSe: P and R only when needed */
-        bool has_lock_out;         /* closes for good without a debug-authentication .obk */
-        uint32_t token;            /* continuation token of ST's examples; 0: none is given */
+        enum family_procedure procedure;
+        uint32_t conditions; /* a bit each: 1 << enum family_condition */
+        uint32_t rss_boot;   /* secure boot address that enters the RSS; 0: none */
+        bool takes_sfia;     /* an image may go in beside what is there (AN5054 section 8) */
+        bool has_lock_out;   /* closes for good without a debug-authentication .obk */
+        uint32_t token;      /* continuation token of ST's examples; 0: none is given */
 
         /* What the simulator builds a part from. */
         enum family_core core;
@@ -158,11 +181,13 @@ struct family {
  *      -FAULT_BAD_FILE   file, line, what was wanted */
 int family_load(const char *path, struct family *ret_family) MUST_USE;
 
-/* Can this version install on the family? Reading, erasing and option bytes work on every family
- * (target.h); the way an image gets in is known for those that install through SECURITY and an RSS
- * in ROM.
- *      -FAULT_BAD_VALUE  it needs an RSSe or has no SECURITY bit */
+/* Can an image get in through the debug port? Reading, erasing and option bytes work on every family
+ * (target.h).
+ *      -FAULT_BAD_VALUE  its file names no procedure */
 int family_check_drivers(const struct family *family) MUST_USE;
+
+/* "open", "trustzone-off", ...: as family files name them; NULL past the end. */
+const char *family_condition_word(enum family_condition condition);
 
 /* Is [address, address + length) flash, through either alias, or data flash? */
 bool family_is_flash(const struct family *family, uint32_t address, uint64_t length) MUST_USE;

@@ -9,7 +9,7 @@
  * No answer is never taken for success. After the last part the new option bytes may have closed
  * the part for good, rightly; then the verdict is that nothing proves the install.
  */
-#include "drivers/rss.h"
+#include "drivers/rss_mailbox.h"
 
 #include "scheduler/bytes.h"
 #include "scheduler/fiber.h"
@@ -17,24 +17,11 @@
 
 #include <stdio.h>
 
-/* Offsets in the mailbox and its words: rss.h. */
-#define AT_MAGIC       0x00u
-#define AT_COMMAND     0x04u
-#define AT_LENGTH      0x08u
-#define AT_COUNT       0x0Cu
-#define AT_LAST        0x10u
-#define AT_MODULES     0x14u
-#define AT_STATE       0x20u
-#define AT_VALUE       0x24u
-#define AT_AREA        0x28u
-#define AT_CERTIFICATE 0x40u
-
-#define MAGIC         0x53525747u /* "GWRS" in memory order */
-#define STATE_RUNNING 0x52554E52u
-#define STATE_DONE    0x454E4F44u
+#define MAGIC 0x53525747u /* "GWRS" in memory order */
 
 #define CERTIFICATE_POLL_MS 2u
 #define INSTALL_POLL_MS     50u
+#define SHUT_LOOKS          4u /* longer than any reset takes */
 #define WORK_FACTOR         3u /* worst program time is twice the typical (targets.md 10.1) */
 
 static const struct code {
@@ -58,6 +45,7 @@ static const struct code {
         [RSS_ERROR_MODULE] = { FAULT_BAD_LICENSE,
                                "the license of a module is missing, one too many, or not for this "
                                "chip" },
+        [RSS_ERROR_RSSE] = { FAULT_RSS, "what was loaded is no RSSe for this die" },
 };
 
 static bool names_an_area(uint32_t value)
@@ -76,7 +64,7 @@ static const struct sfi_area *find_area(const struct sfi *sfi, uint32_t index)
 }
 
 /* What the complete value means to us. `sfi` NULL: no area to name. */
-static int judge(uint32_t value, uint32_t area_index, const struct sfi *sfi)
+int rss_judge(uint32_t value, uint32_t area_index, const struct sfi *sfi)
 {
         const struct sfi_area *area = find_area(sfi, area_index);
         const struct code *code = value < LENGTH_OF(codes) ? &codes[value] : NULL;
@@ -106,30 +94,48 @@ static int put(struct target *target, const struct rss_profile *profile, uint32_
         return target_write_word(target, profile->mailbox + at, value);
 }
 
-static int get(struct target *target, const struct rss_profile *profile, uint32_t at,
-               uint32_t *ret_value)
+int rss_get(struct target *target, const struct rss_profile *profile, uint32_t at,
+            uint32_t *ret_value)
 {
         return target_read_word(target, profile->mailbox + at, ret_value);
 }
 
 /* Answer fields to zero and the arguments first, the command word last: the RSS looks at that one.
  */
-static int post(struct target *target, const struct rss_profile *profile, uint32_t command,
-                uint32_t length, uint32_t count, bool is_last, uint32_t modules)
+int rss_post(struct target *target, const struct rss_profile *profile,
+             const struct rss_command *command)
 {
         const struct {
                 uint32_t at, value;
         } words[] = {
-                { AT_COMMAND, 0 },       { AT_STATE, 0 },         { AT_VALUE, 0 },
-                { AT_AREA, 0 },          { AT_LENGTH, length },   { AT_COUNT, count },
-                { AT_LAST, is_last },    { AT_MODULES, modules }, { AT_MAGIC, MAGIC },
-                { AT_COMMAND, command },
+                { RSS_AT_COMMAND, 0 },
+                { RSS_AT_STATE, 0 },
+                { RSS_AT_VALUE, 0 },
+                { RSS_AT_AREA, 0 },
+                { RSS_AT_REASON, 0 },
+                { RSS_AT_LENGTH, command->length },
+                { RSS_AT_COUNT, command->count },
+                { RSS_AT_LAST, command->is_last },
+                { RSS_AT_MODULES, command->modules },
+                { RSS_AT_MAGIC, MAGIC },
+                { RSS_AT_COMMAND, command->command },
         };
         int r = 0;
 
         for (size_t i = 0; i < LENGTH_OF(words) && !r; i++)
                 r = put(target, profile, words[i].at, words[i].value);
         return r < 0 ? fault_prefix(r, "RSS mailbox") : 0;
+}
+
+uint32_t rss_plain_value(const struct rss_profile *profile, uint32_t value, uint32_t reason)
+{
+        if (profile->rsse_address && value == RSSE_GOOD)
+                return RSS_OK;
+        if (profile->rsse_address && value == RSSE_BAD && reason != RSS_OK)
+                return reason;
+        if (profile->rsse_address && value == RSS_OK)
+                return UINT32_MAX; /* no status of an RSSe */
+        return value;
 }
 
 /* --- certificate --------------------------------------------------------------------------- */
@@ -141,10 +147,10 @@ static int await_certificate(struct target *target, const struct rss_profile *pr
         int r;
 
         for (;;) {
-                r = get(target, profile, AT_STATE, &state);
+                r = rss_get(target, profile, RSS_AT_STATE, &state);
                 if (r < 0)
                         return r;
-                if (state == STATE_DONE)
+                if (state == RSS_STATE_DONE)
                         break;
                 if (clock_now_ns() > deadline_ns)
                         return fault(FAULT_RSS_SILENT,
@@ -155,11 +161,11 @@ static int await_certificate(struct target *target, const struct rss_profile *pr
                 if (r < 0)
                         return r;
         }
-        r = get(target, profile, AT_VALUE, &value);
+        r = rss_get(target, profile, RSS_AT_VALUE, &value);
         if (r < 0)
                 return r;
         if (value != RSS_OK)
-                return fault_prefix(judge(value, 0, NULL), "certificate");
+                return fault_prefix(rss_judge(value, 0, NULL), "certificate");
         return 0;
 }
 
@@ -185,12 +191,13 @@ int rss_read_certificate(struct target *target, const struct rss_profile *profil
                          struct certificate *ret_certificate)
 {
         uint8_t bytes[CERTIFICATE_LENGTH];
-        int r = post(target, profile, profile->command_certificate, 0, 0, false, 0);
+        const struct rss_command command = { .command = profile->command_certificate };
+        int r = rss_post(target, profile, &command);
 
         if (!r)
                 r = await_certificate(target, profile);
         if (!r)
-                r = target_read(target, profile->mailbox + AT_CERTIFICATE, bytes, sizeof(bytes));
+                r = target_read(target, profile->mailbox + RSS_AT_CERTIFICATE, bytes, sizeof(bytes));
         if (r < 0)
                 return r;
         return check_certificate(target->family, bytes, ret_certificate);
@@ -266,8 +273,12 @@ static int send(struct install *install, const uint8_t *licenses)
                          &install->progress->bytes_sent);
         if (r < 0)
                 return fault_prefix(r, "areas to 0x%08X", profile->areas);
-        return post(target, profile, profile->command_install, install->length,
-                    install->part->count, install->is_last, install->license_count - 1);
+        return rss_post(target, profile,
+                        &(struct rss_command){ .command = profile->command_install,
+                                               .length = install->length,
+                                               .count = install->part->count,
+                                               .is_last = install->is_last,
+                                               .modules = install->license_count - 1 });
 }
 
 /* The longest an RSS in good health may take. */
@@ -278,33 +289,52 @@ static uint64_t patience_ms(const struct install *install)
         uint64_t work_us = words * family->word_program_us * WORK_FACTOR;
 
         return install->profile->install_timeout_ms + work_us / 1000 + family->reset_ms +
-               family->rss_boot_ms + WORK_FACTOR * family->option_program_ms;
+               family->rss_boot_ms + WORK_FACTOR * family->option_program_ms +
+               install->profile->show_ms;
 }
 
-/* What one look at the mailbox found. */
-enum look { LOOK_CLOSED, LOOK_WAITING, LOOK_RUNNING, LOOK_DONE };
+/* What one look at the mailbox found. CLOSED: nobody answers, or no access; SHUT: the debug port does
+ * and the access port is gone. */
+enum look { LOOK_CLOSED, LOOK_SHUT, LOOK_WAITING, LOOK_RUNNING, LOOK_SHOWN, LOOK_DONE };
 
 struct result {
         uint32_t state, value, area;
+        bool was_shown;     /* the value was read before the part closed */
+        unsigned shut_seen; /* in a row */
 };
-
-/* Faults that mean "closed for now": the RSS runs, or the target is on its way through a reset. */
-static bool is_closed(int r)
-{
-        return r == -FAULT_TARGET_LOST || r == -FAULT_NO_TARGET || r == -FAULT_TARGET_ACCESS ||
-               r == -FAULT_PROBE;
-}
 
 static int read_result(struct install *install, struct result *result)
 {
         struct target *target = install->target;
-        int r = get(target, install->profile, AT_STATE, &result->state);
+        uint32_t value, reason = 0;
+        int r = rss_get(target, install->profile, RSS_AT_STATE, &result->state);
 
         if (!r)
-                r = get(target, install->profile, AT_AREA, &result->area);
+                r = rss_get(target, install->profile, RSS_AT_AREA, &result->area);
         if (!r)
-                r = get(target, install->profile, AT_VALUE, &result->value);
+                r = rss_get(target, install->profile, RSS_AT_REASON, &reason);
+        if (!r)
+                r = rss_get(target, install->profile, RSS_AT_VALUE, &value);
+        if (!r)
+                result->value = rss_plain_value(install->profile, value, reason);
         return r;
+}
+
+static int look_without_access(struct install *install, enum look *ret_look)
+{
+        bool is_shut = false;
+        int r = target_check_shut(install->target, &is_shut);
+
+        *ret_look = is_shut ? LOOK_SHUT : LOOK_CLOSED;
+        return r;
+}
+
+static enum look look_of(uint32_t state)
+{
+        return state == RSS_STATE_DONE      ? LOOK_DONE
+               : state == RSS_STATE_SHOWN   ? LOOK_SHOWN
+               : state == RSS_STATE_RUNNING ? LOOK_RUNNING
+                                            : LOOK_WAITING;
 }
 
 /* One look (waits). Attaches first when the port was closed at the last one. */
@@ -316,13 +346,11 @@ static int look(struct install *install, bool *is_attached, struct result *resul
         if (!r)
                 r = read_result(install, result);
         *is_attached = !r;
-        if (r < 0) {
-                *ret_look = LOOK_CLOSED;
-                return is_closed(r) ? 0 : r;
-        }
-        *ret_look = result->state == STATE_DONE      ? LOOK_DONE
-                    : result->state == STATE_RUNNING ? LOOK_RUNNING
-                                                     : LOOK_WAITING;
+        if (r < 0 && !target_may_come_back(r))
+                return r;
+        if (r < 0)
+                return look_without_access(install, ret_look);
+        *ret_look = look_of(result->state);
         if (*ret_look != LOOK_WAITING)
                 install->progress->area_reached = (uint16_t)result->area;
         return 0;
@@ -331,10 +359,15 @@ static int look(struct install *install, bool *is_attached, struct result *resul
 static int out_of_time(const struct install *install, enum look seen, const struct result *result,
                        uint64_t waited_ms)
 {
-        if (seen != LOOK_CLOSED)
+        if (seen != LOOK_CLOSED && seen != LOOK_SHUT)
                 return fault(FAULT_RSS_SILENT,
                              "the RSS is not done after %llu ms: state 0x%08X at area %u",
                              (unsigned long long)waited_ms, result->state, result->area);
+        if (result->was_shown)
+                return fault(FAULT_NOT_PROVABLE,
+                             "the RSSe said that all areas are in, then nothing of the part was "
+                             "seen again for %llu ms, not even its debug port",
+                             (unsigned long long)waited_ms);
         if (install->is_last)
                 return fault(FAULT_NOT_PROVABLE,
                              "debug access did not come back within %llu ms after the last part, "
@@ -344,6 +377,21 @@ static int out_of_time(const struct install *install, enum look seen, const stru
                      "debug access did not come back within %llu ms, though parts are still to "
                      "come",
                      (unsigned long long)waited_ms);
+}
+
+/* Closed as the image wanted it: the value was read before, and since then the debug port answers
+ * while the access port is gone (secure-install.md 13.4; product states closed and locked). */
+static bool is_closed_for_good(const struct result *result, enum look seen)
+{
+        return seen == LOOK_SHUT && result->was_shown && result->value == RSS_OK &&
+               result->shut_seen >= SHUT_LOOKS;
+}
+
+static int judge_done(struct install *install, const struct result *result)
+{
+        install->progress->license_refused =
+                result->value == RSS_ERROR_MODULE ? (uint16_t)result->area : 0;
+        return rss_judge(result->value, result->area, install->sfi);
 }
 
 static int await_done(struct install *install)
@@ -359,11 +407,14 @@ static int await_done(struct install *install)
 
                 if (r < 0)
                         return r;
+                result.was_shown |= seen == LOOK_SHOWN;
+                result.shut_seen = seen == LOOK_SHUT ? result.shut_seen + 1 : 0;
                 if (seen == LOOK_DONE)
-                        install->progress->license_refused =
-                                result.value == RSS_ERROR_MODULE ? (uint16_t)result.area : 0;
-                if (seen == LOOK_DONE)
-                        return judge(result.value, result.area, install->sfi);
+                        return judge_done(install, &result);
+                if (is_closed_for_good(&result, seen)) {
+                        install->progress->end = RSS_END_CLOSED;
+                        return 0;
+                }
                 if (clock_now_ns() > deadline_ns)
                         return out_of_time(install, seen, &result, waited_ms);
                 r = fiber_sleep_ns(INSTALL_POLL_MS * NS_PER_MS);
@@ -372,15 +423,20 @@ static int await_done(struct install *install)
         }
 }
 
-/* Start the RSS. The access that resets may end in an error; what comes later will show. */
-static int start(struct install *install)
+int rss_reset_into(struct target *target)
 {
         const uint32_t aircr = 0xE000ED0Cu, vectkey_sysresetreq = 0x05FA0004u;
-        int r = target_write_word(install->target, aircr, vectkey_sysresetreq);
+        int r = target_write_word(target, aircr, vectkey_sysresetreq);
 
-        if (r < 0 && !is_closed(r))
+        if (r < 0 && !target_may_come_back(r))
                 return r;
-        return fiber_sleep_ns(install->target->family->reset_ms * NS_PER_MS);
+        return fiber_sleep_ns(target->family->reset_ms * NS_PER_MS);
+}
+
+/* An RSS in ROM begins at a reset; an RSSe runs already. */
+static int start(struct install *install)
+{
+        return install->profile->rsse_address ? 0 : rss_reset_into(install->target);
 }
 
 int rss_install_part(struct target *target, const struct rss_profile *profile,
@@ -405,6 +461,7 @@ int rss_install_part(struct target *target, const struct rss_profile *profile,
         if (r < 0)
                 return r;
         install.progress->bytes_sent = 0;
+        install.progress->end = RSS_END_READABLE;
         install.progress->bytes_total = install.length;
         install.progress->area_count = sfi->count;
         r = send(&install, licenses);

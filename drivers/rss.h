@@ -15,6 +15,7 @@
  * 0
  *         + 0x24  complete value         0 good, else an rss_code
  *         + 0x28  area index reached     progress; for rss_code 12 the module's number, from 1
+ *         + 0x2C  reason                 of an RSSe's 0xF5F5F5F5: an rss_code
  *         + 0x40  certificate, 136 bytes
  *   license, header: at their own addresses; areas: header and payload back to back from `areas`.
  *
@@ -27,6 +28,13 @@
  * next reset with SECURITY = 1: debug access is refused while the RSS runs, then state and value
  * stand in the mailbox and the part waits for the next one, or resets with the new option bytes.
  *
+ * Families that need an RSSe (rsse.h) take command 3 at the next reset: start the RSSe that lies in
+ * RAM. Its status words are those of ST's headers, 0xEAEAEAEA good and 0xF5F5F5F5 not (targets.md 2.4);
+ * the reason is ours. While it runs it takes `install` without a reset. After the last area it shows
+ * state 0x574F4853 "SHOW" and its value for `show_ms`, then programs the option bytes and resets: a
+ * part that closes itself has then said what became of it. That it waits is invented; that the link is
+ * lost in the end of a good install is ST's log (AN5054 figure 59).
+ *
  * A reference profile runs only on a part that carries `marker` in its system memory. Real silicon
  * does not, so the station refuses it there and says which document would close the gap.
  */
@@ -36,6 +44,20 @@
 #include "crypto/license.h"
 #include "crypto/sfi.h"
 #include "drivers/target.h"
+
+#define RSSE_FILES_MAX 8u
+
+/* States and values of the mailbox. */
+#define RSS_STATE_RUNNING 0x52554E52u
+#define RSS_STATE_DONE    0x454E4F44u
+#define RSS_STATE_SHOWN   0x574F4853u
+#define RSSE_GOOD         0xEAEAEAEAu
+#define RSSE_BAD          0xF5F5F5F5u
+
+struct rsse_file {
+        uint16_t device;
+        char file[300]; /* resolved from the profile's directory */
+};
 
 enum profile_source { SOURCE_REFERENCE, SOURCE_DOCUMENT, SOURCE_SILICON };
 
@@ -51,6 +73,14 @@ struct rss_profile {
         uint32_t command_certificate, command_install;
         unsigned certificate_timeout_ms, install_timeout_ms; /* of the RSS itself, besides work */
         enum sfi_iv_policy iv_policy;
+
+        /* Families with an RSSe only. */
+        uint32_t rsse_address, rsse_capacity; /* where it is put; 0: none is */
+        uint32_t command_rsse;
+        unsigned rsse_timeout_ms;
+        unsigned show_ms; /* how long the RSSe shows its value before the option bytes */
+        struct rsse_file rsse[RSSE_FILES_MAX];
+        size_t rsse_count;
 };
 
 /* Codes at mailbox + 0x24 of the reference protocol. */
@@ -69,6 +99,7 @@ enum rss_code {
         RSS_ERROR_OPTION = 11,   /* option bytes refused */
         RSS_ERROR_MODULE =
                 12, /* license of the module at + 0x28: not for this chip, none, too many */
+        RSS_ERROR_RSSE = 13, /* what lies in RAM is no RSSe for this die */
 };
 
 /* Read and check a profile (waits). -FAULT_BAD_FILE */
@@ -83,18 +114,26 @@ int rss_check_allowed(struct target *target, const struct rss_profile *profile) 
 int rss_read_certificate(struct target *target, const struct rss_profile *profile,
                          struct certificate *ret_certificate) MUST_USE;
 
+/* How a part was when its last part of the image was done. */
+enum rss_end {
+        RSS_END_READABLE, /* its mailbox says that all is done */
+        RSS_END_CLOSED,   /* its value was read, then it closed: the debug port answers, no access port */
+};
+
 /* Progress of a running install, for the page. The reader may look at any time. */
 struct rss_progress {
         uint32_t bytes_sent, bytes_total;
         uint16_t area_reached, area_count;
+        enum rss_end end;         /* after the last part went in */
         uint16_t license_refused; /* after -FAULT_BAD_LICENSE: 0 the image's, n that of module n */
 };
 
 /* One of the image and one a module. */
 #define RSS_LICENSES_MAX 9u
 
-/* Put licenses, header and the areas of `part` into RAM, start the RSS by a reset, wait until it is
- * done, come back. `licenses` are `license_count` (1 .. RSS_LICENSES_MAX) back to back: the image's,
+/* Put licenses, header and the areas of `part` into RAM, start the RSS by a reset (a running RSSe: by
+ * the command alone), wait until it is done, come back; `progress->end` says whether debug access
+ * did. `licenses` are `license_count` (1 .. RSS_LICENSES_MAX) back to back: the image's,
  * then those of its modules.
  *      -FAULT_NO_ROOM      the part does not fit
  *      -FAULT_RSS_SILENT   not done in time

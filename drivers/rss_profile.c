@@ -5,10 +5,17 @@
 #include "drivers/form.h"
 #include "drivers/rss.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* What lies in the mailbox ends with the certificate (rss.h). */
 #define MAILBOX_LENGTH (0x40u + CERTIFICATE_LENGTH)
+
+#define OPTIONAL(name_, low_, high_, multiple_)                                                    \
+        {                                                                                          \
+                .key = #name_, .kind = FORM_U32, .offset = offsetof(struct rss_profile, name_),    \
+                .low = low_, .high = high_, .multiple = multiple_, .is_optional = true             \
+        }
 
 static const char *const sources[] = { "reference", "document", "silicon", NULL };
 static const char *const policies[] = { "big-endian", "last-word-le", "first-word-le",
@@ -52,7 +59,87 @@ static const struct form_field fields[] = {
           .kind = FORM_CHOICE,
           .offset = offsetof(struct rss_profile, iv_policy),
           .choices = policies },
+        OPTIONAL(rsse_address, 4, ANY, 4),
+        OPTIONAL(rsse_capacity, 64, 1u << 20, 4),
+        OPTIONAL(command_rsse, 1, ANY, 0),
+        OPTIONAL(rsse_timeout_ms, 1, 600000, 0),
+        OPTIONAL(show_ms, 1, 600000, 0),
+        { .key = "rsse", .kind = FORM_OWN, .is_optional = true },
 };
+
+static const struct form_field rsse_fields[] = {
+        { .key = "device",
+          .kind = FORM_U16,
+          .low = 1,
+          .high = 0xFFF,
+          .offset = offsetof(struct rsse_file, device) },
+        { .key = "file",
+          .kind = FORM_TEXT,
+          .offset = offsetof(struct rsse_file, file),
+          .capacity = 128 },
+};
+
+/* --- RSSe ----------------------------------------------------------------------------------- */
+
+/* Beside the profile, unless the path is absolute. */
+static int resolve(const struct form *form, config_setting_t *setting, char *path, size_t capacity)
+{
+        const char *slash = strrchr(form->path, '/');
+        size_t directory = slash && path[0] != '/' ? (size_t)(slash - form->path) + 1 : 0;
+        char name[128];
+
+        snprintf(name, sizeof(name), "%.127s", path);
+        if (directory + strlen(name) >= capacity)
+                return form_fault(form, setting, "rsse: the path of %s is too long", name);
+        snprintf(path, capacity, "%.*s%s", (int)directory, form->path, name);
+        return 0;
+}
+
+static int read_rsse(const struct form *form, struct rss_profile *profile)
+{
+        config_setting_t *list = config_lookup(&form->config, "rsse");
+        unsigned count = list ? (unsigned)config_setting_length(list) : 0;
+
+        if (!list)
+                return 0;
+        if (!config_setting_is_list(list) || !count || count > RSSE_FILES_MAX)
+                return form_fault(form, list,
+                                  "rsse: expected ( { device = ...; file = ...; }, ... ), 1 to %u",
+                                  RSSE_FILES_MAX);
+        for (unsigned i = 0; i < count; i++) {
+                config_setting_t *group = config_setting_get_elem(list, i);
+                struct rsse_file *rsse = &profile->rsse[i];
+                int r;
+
+                if (!config_setting_is_group(group))
+                        return form_fault(form, group, "rsse: element %u is not a group", i + 1);
+                r = form_read(form, group, rsse_fields, LENGTH_OF(rsse_fields), rsse);
+                if (r >= 0)
+                        r = resolve(form, group, rsse->file, sizeof(rsse->file));
+                if (r < 0)
+                        return r;
+        }
+        profile->rsse_count = count;
+        return 0;
+}
+
+/* All of its keys, or none. */
+static int check_rsse(const struct form *form, const struct rss_profile *profile)
+{
+        int there = (profile->rsse_address != 0) + (profile->rsse_capacity != 0) +
+                         (profile->command_rsse != 0) + (profile->rsse_timeout_ms != 0) +
+                         (profile->show_ms != 0) + (profile->rsse_count != 0);
+
+        if (there != 0 && there != 6)
+                return form_fault(form, config_root_setting(&form->config),
+                                  "rsse, rsse_address, rsse_capacity, command_rsse, "
+                                  "rsse_timeout_ms and show_ms belong together");
+        if (profile->command_rsse == profile->command_certificate ||
+            profile->command_rsse == profile->command_install)
+                return form_fault(form, config_lookup(&form->config, "command_rsse"),
+                                  "two commands are %u", profile->command_rsse);
+        return 0;
+}
 
 struct region {
         const char *name;
@@ -66,9 +153,11 @@ static int check_regions(const struct form *form, const struct rss_profile *prof
                 { "license", profile->license, RSS_LICENSES_MAX * LICENSE_LENGTH },
                 { "header", profile->header, SFI_HEADER_LENGTH },
                 { "areas", profile->areas, profile->areas_capacity },
+                { "rsse_address", profile->rsse_address, profile->rsse_capacity },
         };
+        size_t count = LENGTH_OF(regions) - !profile->rsse_capacity;
 
-        for (size_t i = 0; i < LENGTH_OF(regions); i++) {
+        for (size_t i = 0; i < count; i++) {
                 const struct region *a = &regions[i];
                 config_setting_t *setting = config_lookup(&form->config, a->name);
 
@@ -86,6 +175,8 @@ static int check_regions(const struct form *form, const struct rss_profile *prof
 
 static int check(const struct form *form, const struct rss_profile *profile)
 {
+        int r;
+
         if (profile->source == SOURCE_REFERENCE && !profile->marker_address)
                 return form_fault(form, config_lookup(&form->config, "marker_address"),
                                   "a reference profile needs a marker, or it would run on real "
@@ -93,7 +184,8 @@ static int check(const struct form *form, const struct rss_profile *profile)
         if (profile->command_certificate == profile->command_install)
                 return form_fault(form, config_lookup(&form->config, "command_install"),
                                   "both commands are %u", profile->command_install);
-        return check_regions(form, profile);
+        r = check_rsse(form, profile);
+        return r < 0 ? r : check_regions(form, profile);
 }
 
 int rss_profile_load(const char *path, struct rss_profile *ret_profile)
@@ -106,6 +198,9 @@ int rss_profile_load(const char *path, struct rss_profile *ret_profile)
                 return r;
         r = form_read(&form, config_root_setting(&form.config), fields, LENGTH_OF(fields),
                       &profile);
+        if (r < 0)
+                return r;
+        r = read_rsse(&form, &profile);
         if (r < 0)
                 return r;
         r = check(&form, &profile);

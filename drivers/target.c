@@ -10,6 +10,7 @@
  */
 #include "drivers/target.h"
 
+#include "drivers/family_fields.h"
 #include "scheduler/fiber.h"
 #include "scheduler/loop.h"
 
@@ -22,6 +23,7 @@
 #define DEMCR       0xE000EDFCu
 #define DWT_PCSR    0xE000101Cu
 #define AIRCR_RESET 0x05FA0004u /* VECTKEY, SYSRESETREQ */
+#define AP_IDR      0xFCu /* ADIv5.2 C2.6.8 */
 #define TRCENA      (1u << 24)
 
 #define REATTACH_MS    50u
@@ -65,6 +67,41 @@ static int enter(struct target *target)
         return stlink_open_ap(target->probe, target->family->access_port);
 }
 
+int target_check_shut(struct target *target, bool *ret_is_shut)
+{
+        uint32_t dpidr, id = 0;
+        int r = stlink_enter(target->probe, &dpidr);
+
+        *ret_is_shut = false;
+        if (!r && dpidr == target->family->dpidr) {
+                r = stlink_read_dap(target->probe, target->family->access_port, AP_IDR, &id);
+                *ret_is_shut = !r && id == 0; /* no such port: ADIv5.2 C1.1.1 */
+        }
+        return r < 0 && !target_may_come_back(r) ? r : 0;
+}
+
+/* The first contact with a part that was closed before names that, not the probe's refusal. */
+static int enter_or_tell(struct target *target)
+{
+        int r = enter(target), shut;
+        char sentence[200];
+        bool is_shut;
+
+        if (r != -FAULT_PROBE || !family_field(target->family, ROLE_STATE))
+                return r;
+        snprintf(sentence, sizeof(sentence), "%s", fault_sentence(r));
+        shut = target_check_shut(target, &is_shut);
+        if (shut < 0)
+                return shut;
+        if (!is_shut)
+                return fault(FAULT_PROBE, "%s", sentence);
+        return fault(FAULT_LOCKED,
+                     "the debug port answers (0x%08X) and access port %u does not: the product "
+                     "state is closed, wanted open; only a regression by debug authentication "
+                     "leads back",
+                     target->family->dpidr, target->family->access_port);
+}
+
 int target_attach(struct target *target, unsigned clock_khz)
 {
         int r = 0;
@@ -74,7 +111,7 @@ int target_attach(struct target *target, unsigned clock_khz)
         if (r < 0)
                 return r;
         r = stlink_set_clock(target->probe, clock_khz);
-        return r < 0 ? r : enter(target);
+        return r < 0 ? r : enter_or_tell(target);
 }
 
 static int read_unique_id(struct target *target, struct target_identity *identity)

@@ -26,7 +26,8 @@ struct target_identity {
 };
 
 /* Enter SWD at `clock_khz` or below and open the family's access port.
- *      -FAULT_NO_TARGET, -FAULT_WRONG_PART (DP id) */
+ *      -FAULT_NO_TARGET, -FAULT_WRONG_PART (DP id)
+ *      -FAULT_LOCKED  of a family with product states: the debug port answers, the access port not */
 int target_attach(struct target *target, unsigned clock_khz) MUST_USE;
 
 /*      -FAULT_WRONG_PART  another device id; both are named */
@@ -79,6 +80,11 @@ int target_reset(struct target *target, unsigned deadline_ms) MUST_USE;
 
 /* Is `result` a fault that a target on its way through a reset gives? */
 bool target_may_come_back(int result);
+
+/* Has the access port gone while the debug port still answers with the family's id? So a closed
+ * product state looks from outside (targets.md 5.2), and so no reset does. Leaves the port closed.
+ *      -FAULT_UNPLUGGED, -FAULT_CANCELLED and others that are not the target's */
+int target_check_shut(struct target *target, bool *ret_is_shut) MUST_USE;
 
 /* Come back after the target reset itself. */
 int target_reattach(struct target *target, unsigned deadline_ms) MUST_USE;

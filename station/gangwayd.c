@@ -98,6 +98,9 @@ static int check_profiles(struct station *station)
         if (r == 0)
                 r = rss_profile_load(settings->rss_profile_file, &station->rss);
         if (r == 0)
+                r = rsse_load(&station->rss, &station->family, &station->rsse);
+        rsse_free(&station->rsse);
+        if (r == 0)
                 r = card_profile_load(settings->card_profile_file, &station->card_profile);
         return r;
 }

@@ -6,9 +6,11 @@
  * The order is the safety argument: read everything; then the certificate; only then ask for a license
  * and begin to change the part; make the license durable as offered; only then hand it over.
  */
-#include "station/install.h"
+#include "station/install_parts.h"
 
 #include "drivers/family_fields.h"
+#include "drivers/preflight.h"
+#include "drivers/rsse.h"
 #include "scheduler/fiber.h"
 #include "scheduler/loop.h"
 #include "station/log.h"
@@ -19,12 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 
-struct step {
-        const char *name;
-        int (*perform)(struct install *install);
-};
-
-static const char *site_about(const struct install *install)
+const char *install_about(const struct install *install)
 {
         static char about[32];
 
@@ -32,13 +29,13 @@ static const char *site_about(const struct install *install)
         return about;
 }
 
-static void begin_step(struct install *install, const char *name)
+void install_begin_step(struct install *install, const char *name)
 {
         install->step = name;
         install->step_started_ns = clock_now_ns();
         install->work_done = install->work_total = 0;
         install->progress = (struct rss_progress){ 0 };
-        log_line(site_about(install), "%s", name);
+        log_line(install_about(install), "%s", name);
         recorder_say(install->site->recorder, "step: %s", name);
         station_changed(install->station);
 }
@@ -60,13 +57,22 @@ static bool area_is_in_flash(const struct sfi_area *area)
         return area->type == SFI_FIRMWARE || area->type == SFI_MODULE;
 }
 
-static bool image_touches(const struct sfi *sfi, uint32_t address, uint32_t length)
+/* Without the secure alias: image and part may call a byte by different names. */
+static uint32_t start_of(const struct install *install, const struct sfi_area *area)
 {
+        return family_plain_address(install->target.family, area->address);
+}
+
+static bool image_touches(const struct install *install, uint32_t address, uint32_t length)
+{
+        const struct sfi *sfi = install->lot->sfi;
+
         for (unsigned i = 0; i < sfi->count; i++) {
                 const struct sfi_area *area = &sfi->areas[i];
+                uint32_t start = start_of(install, area);
 
-                if (area_is_in_flash(area) && area->address < address + length &&
-                    address < area->address + area->length)
+                if (area_is_in_flash(area) && start < address + length &&
+                    address < start + area->length)
                         return true;
         }
         return false;
@@ -83,7 +89,7 @@ static int each_touched_sector(struct install *install,
                 for (uint32_t at = 0; at < family->bank_length; at += family->sector_length) {
                         uint32_t address = family->bank_address[bank] + at;
 
-                        if (!image_touches(install->lot->sfi, address, family->sector_length))
+                        if (!image_touches(install, address, family->sector_length))
                                 continue;
                         r = act(install, address);
                         if (r < 0)
@@ -108,6 +114,24 @@ static int check_sector_blank(struct install *install, uint32_t address)
         return r;
 }
 
+/* Without a mass erase only the words the image writes must be blank, not what shares their sector. */
+static int check_words_blank(struct install *install)
+{
+        const struct sfi *sfi = install->lot->sfi;
+        uint32_t unit = install->target.family->word_length;
+        int r = 0;
+
+        for (unsigned i = 0; i < sfi->count && r >= 0; i++) {
+                const struct sfi_area *area = &sfi->areas[i];
+                uint32_t at = start_of(install, area), start = at - at % unit;
+                uint32_t end = (at + area->length + unit - 1) / unit * unit;
+
+                if (area_is_in_flash(area) && area->length)
+                        r = target_check_blank(&install->target, start, end - start);
+        }
+        return r;
+}
+
 static int erase_sector(struct install *install, uint32_t address)
 {
         uint32_t length = install->target.family->sector_length;
@@ -124,14 +148,13 @@ static int check_open(struct install *install)
 {
         uint8_t level = family_protection(install->target.family, install->options);
 
-        if (family_is_open(install->target.family, install->options))
-                return 0;
-        if (install->history.was_interrupted)
-                return fault(FAULT_NOT_PROVABLE,
-                             "the part is closed (RDP 0x%02X) after an interrupted install of this "
-                             "order",
-                             level);
-        return fault(FAULT_LOCKED, "read-out protection is 0x%02X, wanted 0xAA (level 0)", level);
+        if (family_is_open(install->target.family, install->options) ||
+            !install->history.was_interrupted)
+                return 0; /* what else it is, preflight says */
+        return fault(FAULT_NOT_PROVABLE,
+                     "the part is closed (%s 0x%02X) after an interrupted install of this order",
+                     family_field(install->target.family, ROLE_READOUT) ? "RDP" : "product state",
+                     level);
 }
 
 static int check_size(struct install *install)
@@ -146,14 +169,15 @@ static int check_size(struct install *install)
         for (unsigned i = 0; i < sfi->count; i++) {
                 const struct sfi_area *area = &sfi->areas[i];
                 bool fits = !area_is_in_flash(area);
+                uint32_t start = start_of(install, area);
 
                 for (unsigned b = 0; b < family->banks && !fits; b++)
-                        fits = area->address >= family->bank_address[b] &&
-                               area->address - family->bank_address[b] + area->length <= bank;
+                        fits = start >= family->bank_address[b] &&
+                               start - family->bank_address[b] + area->length <= bank;
                 /* An area may run from the end of a full bank into the next one. */
                 if (!fits && bank == family->bank_length)
-                        fits = area->address >= family->bank_address[0] &&
-                               area->address - family->bank_address[0] + area->length <=
+                        fits = start >= family->bank_address[0] &&
+                               start - family->bank_address[0] + area->length <=
                                        family->banks * family->bank_length;
                 if (!fits)
                         return fault(FAULT_WRONG_PART,
@@ -164,54 +188,53 @@ static int check_size(struct install *install)
         return 0;
 }
 
-static int check_blank(struct install *install)
+bool install_may_erase(const struct install *install)
 {
-        enum erase_rule rule = install->lot->order.erase;
-        int r;
+        const struct order *order = &install->lot->order;
 
-        (void)each_touched_sector(install, count_sector);
-        r = each_touched_sector(install, check_sector_blank);
-        if (r != -FAULT_NOT_BLANK)
-                return r;
-        if (rule == ERASE_ALWAYS ||
-            (rule == ERASE_INTERRUPTED && install->history.was_interrupted)) {
-                install->must_erase = true;
-                return 0;
-        }
-        return r;
+        if (strcmp(order->license.type, "SFIA") == 0)
+                return false; /* what is beside the image stays (AN5054 section 8.1) */
+        return order->erase == ERASE_ALWAYS ||
+               (order->erase == ERASE_INTERRUPTED && install->history.was_interrupted);
 }
 
-static int check_part(struct install *install)
+static int check_blank(struct install *install)
 {
-        struct target *target = &install->target;
         int r;
 
-        r = target_read_options(target, install->options);
-        if (r < 0)
+        if (strcmp(install->lot->order.license.type, "SFIA") == 0)
+                return check_words_blank(install);
+        (void)each_touched_sector(install, count_sector);
+        r = each_touched_sector(install, check_sector_blank);
+        if (r != -FAULT_NOT_BLANK || !install_may_erase(install))
                 return r;
-        r = check_open(install);
-        if (r < 0)
-                return r;
-        r = target_check_unprotected(target, install->options);
-        if (r < 0)
-                return r;
-        r = check_size(install);
-        if (r < 0)
-                return r;
-        r = target_check_boot(target);
-        if (r < 0)
-                return r;
-        r = rss_check_allowed(target, &install->station->rss);
-        if (r < 0)
-                return r;
-        return check_blank(install);
+        install->must_erase = true;
+        return 0;
+}
+
+int install_check_conditions(struct install *install)
+{
+        int r = check_open(install);
+
+        if (r >= 0)
+                r = preflight_check(&install->target, install->options, &install->station->rss);
+        if (r >= 0)
+                r = check_size(install);
+        return r < 0 ? r : check_blank(install);
+}
+
+int install_check_part(struct install *install)
+{
+        int r = target_read_options(&install->target, install->options);
+
+        return r < 0 ? r : install_check_conditions(install);
 }
 
 /* --- certificate --------------------------------------------------------------------------- */
 
 /* Read twice: what its signature covers is not public, so nothing else shows a bit that was flipped on
  * the way there, and a license for it would be lost. */
-static int read_certificate(struct install *install)
+int install_read_certificate(struct install *install)
 {
         struct certificate again;
         int r = rss_read_certificate(&install->target, &install->station->rss,
@@ -233,7 +256,7 @@ static int read_certificate(struct install *install)
 
 /* --- changing the part --------------------------------------------------------------------- */
 
-static int erase_flash(struct install *install)
+int install_erase_flash(struct install *install)
 {
         if (!install->must_erase)
                 return 0;
@@ -241,15 +264,25 @@ static int erase_flash(struct install *install)
         return each_touched_sector(install, erase_sector);
 }
 
-/* SECURITY = 1 and ST_RAM_SIZE = 3, written only where they differ (AN5054 figure 65). */
-static int activate_security(struct install *install)
+int install_write_options(struct install *install, const uint32_t *options)
 {
-        uint32_t options[OPTION_ROWS_MAX];
+        const struct family *family = install->target.family;
 
-        memcpy(options, install->options, sizeof(options));
-        family_secure(install->target.family, options);
-        install->security_changed = memcmp(options, install->options, sizeof(options)) != 0;
+        for (size_t i = 0; i < family->option_count; i++)
+                install->options_changed |=
+                        ((options[i] ^ install->options[i]) & family->options[i].mask) != 0;
         return target_write_options(&install->target, options);
+}
+
+int install_load_rsse(struct install *install)
+{
+        const struct rsse *rsse = &install->station->rsse;
+        int r;
+
+        install->work_total = (uint32_t)rsse->file.length;
+        r = rsse_start(&install->target, &install->station->rss, rsse, &install->work_done);
+        install->work_total = 0;
+        return r;
 }
 
 static int install_each_part(struct install *install, const uint8_t *licenses)
@@ -261,6 +294,7 @@ static int install_each_part(struct install *install, const uint8_t *licenses)
                                          &lot->parts[i], i + 1 == lot->part_count, licenses,
                                          install->license_count, &install->progress);
 
+                install->end = install->progress.end;
                 if (r < 0)
                         return lot->part_count == 1
                                        ? r
@@ -269,7 +303,7 @@ static int install_each_part(struct install *install, const uint8_t *licenses)
         return 0;
 }
 
-static int install_parts(struct install *install)
+int install_image(struct install *install)
 {
         uint8_t licenses[INSTALL_LICENSES_MAX * LICENSE_LENGTH];
         int r = fiber_yield(); /* the last moment at which a stop is heard */
@@ -286,38 +320,31 @@ static int install_parts(struct install *install)
         return r;
 }
 
-/* --- evidence ------------------------------------------------------------------------------ */
+/* --- performing ---------------------------------------------------------------------------- */
 
-/* The RSS reported complete value 0 (rss_install_part), and the part itself must show that it is secure.
- * Its other option bytes cannot be compared: the image's configuration area is encrypted. */
-static int prove_result(struct install *install)
+static const struct install_steps *procedure_of(const struct install *install)
 {
-        int r = target_read_options(&install->target, install->options);
-
-        if (r < 0)
-                return r;
-        if (!family_is_secure(install->target.family, install->options))
-                return fault(FAULT_OPTION_BYTES, "SECURITY reads 0 after the install");
-        return 0;
+        switch (install->target.family->procedure) {
+        case PROCEDURE_NONE: /* no station starts with such a family (family_check_drivers) */
+        case PROCEDURE_RSS_ROM:
+                break;
+        case PROCEDURE_RSSE:
+                return &install_rsse;
+        case PROCEDURE_STATE:
+                return &install_state;
+        }
+        return &install_rss_rom;
 }
-
-static const struct step steps[] = {
-        { "check the part", check_part },
-        { "read the certificate", read_certificate },
-        { "erase", erase_flash },
-        { "activate security", activate_security },
-        { "obtain the license", licenses_obtain },
-        { "install", install_parts },
-        { "prove the result", prove_result },
-};
 
 static int perform(struct install *install)
 {
-        for (unsigned i = 0; i < LENGTH_OF(steps); i++) {
+        const struct install_steps *procedure = procedure_of(install);
+
+        for (size_t i = 0; i < procedure->count; i++) {
                 int r;
 
-                begin_step(install, steps[i].name);
-                r = steps[i].perform(install);
+                install_begin_step(install, procedure->steps[i].name);
+                r = procedure->steps[i].perform(install);
                 if (r < 0)
                         return r;
         }
@@ -326,20 +353,13 @@ static int perform(struct install *install)
 
 /* --- what always follows ------------------------------------------------------------------- */
 
-/* Before the point of no return the part is given back as it came; how it is left otherwise is said. */
-static void restore_options(struct install *install)
+static void restore_part(struct install *install)
 {
         struct record *record = &install->record;
-        const char *left = NULL;
         size_t end = strlen(record->sentence);
 
-        if (install->is_past_return)
-                left = "; the part is left secured and partly installed";
-        else if (install->security_changed &&
-                 target_write_options(&install->target, install->options) < 0)
-                left = "; the part is left with SECURITY set";
-        if (left)
-                snprintf(record->sentence + end, sizeof(record->sentence) - end, "%s", left);
+        snprintf(record->sentence + end, sizeof(record->sentence) - end, "%s",
+                 procedure_of(install)->put_back(install));
 }
 
 static int put_back(struct install *install, int outcome)
@@ -348,7 +368,7 @@ static int put_back(struct install *install, int outcome)
 
         licenses_end_asking(install);
         if (outcome < 0 && outcome != -FAULT_UNPLUGGED)
-                restore_options(install);
+                restore_part(install);
         r = licenses_settle(install, outcome);
         licenses_wipe(install);
         return r;
@@ -367,7 +387,7 @@ static void keep_capture(struct install *install)
                 station_alarm(station, "site %s: the capture was not kept: %s",
                               site->settings->name, fault_sentence(r));
         else if (name[0])
-                log_line(site_about(install), "capture %s", name);
+                log_line(install_about(install), "capture %s", name);
 }
 
 /* --- the attempt --------------------------------------------------------------------------- */
@@ -390,7 +410,7 @@ int install_identify(struct install *install, struct station *station, struct si
         snprintf(record->probe, sizeof(record->probe), "%s",
                  wire_identity(site->probe.wire)->serial);
         recorder_begin(site->recorder);
-        begin_step(install, "connect");
+        install_begin_step(install, "connect");
         r = target_attach(&install->target, station->settings.clock_khz);
         if (r == 0)
                 r = target_identify(&install->target, &install->identity);
@@ -426,7 +446,7 @@ int install_attempt(struct install *install, int identified)
         }
         record->result = result_of(outcome);
         r = records_close_attempt(records, record);
-        log_line(site_about(install), "unit %s attempt %u: %s%s%s%s%s", record->unit,
+        log_line(install_about(install), "unit %s attempt %u: %s%s%s%s%s", record->unit,
                  record->attempt, result_name(record->result), outcome < 0 ? " " : "",
                  record->fault, outcome < 0 ? ": " : "", record->sentence);
         keep_capture(install);

@@ -1,7 +1,8 @@
 /*
  * install.h - one attempt on one unit: the secure install over SWD, as a table of named steps.
  *
- * AN5054 rev 18 sections 3.3 and 4.3.6, spec/secure-install.md 13.1-13.2. Everything that can be read
+ * AN5054 rev 18 sections 3.3 and 4.3.6, spec/secure-install.md 13.1-13.4; which table is the family's
+ * `procedure`. Everything that can be read
  * is read and compared before anything is written and before a license is asked for; licenses are
  * made while the site prepares the part; they are durable before they are offered to the target.
  */
@@ -36,7 +37,9 @@ struct install {
         struct target_identity identity;
         uint32_t options[OPTION_ROWS_MAX];
         bool must_erase;
-        bool security_changed; /* by us, in this attempt */
+        bool must_regress; /* an attempt before this one left option bytes that a regression takes back */
+        enum rss_end end;  /* how the part was when the image was in */
+        bool options_changed; /* by us, in this attempt */
         struct certificate certificate;
         struct install_license licenses[INSTALL_LICENSES_MAX]; /* the image's, then the modules' */
         unsigned license_count;

@@ -92,8 +92,10 @@ static int refuse_area(const struct check *check, const struct sfi_area *area, c
 static bool is_in_flash(const struct family *family, uint64_t address, uint64_t length)
 {
         bool has_moved = true;
-        uint64_t end = address + length;
+        uint64_t end;
 
+        address = family_plain_address(family, (uint32_t)address);
+        end = address + length;
         while (address < end && has_moved) {
                 has_moved = false;
                 for (unsigned i = 0; i < family->banks; i++) {
@@ -147,6 +149,20 @@ static int check_configuration(const struct check *check, const struct sfi_area 
         return 0;
 }
 
+/* Files for the key store and ST's own images go to parts with product states (AN5054 9.3.2, 10.3.2). */
+static int check_file(const struct check *check, const struct sfi_area *area)
+{
+        const struct family_range *keys = &check->family->option_keys;
+
+        if (check->family->procedure != PROCEDURE_STATE)
+                return refuse_area(check, area, REMEDY_RESEAL, "this family takes no such files");
+        if (area->type == SFI_OPTION_KEY_REFERENCE && keys->length &&
+            area->address - keys->address >= keys->length)
+                return refuse_area(check, area, "make the .obk for this family",
+                                   "its destination is not in the option keys of this family");
+        return 0;
+}
+
 static int check_area(const struct check *check, const struct sfi_area *area)
 {
         switch (area->type) {
@@ -162,8 +178,13 @@ static int check_area(const struct check *check, const struct sfi_area *area)
                 return refuse_area(check, area, "seal an image for internal flash",
                                    "external flash is not installed by this station");
         case SFI_KEYS:
-                return refuse_area(check, area, "seal an image without a key area",
-                                   "random keys are not installed by this station");
+                return check->family->procedure == PROCEDURE_STATE
+                               ? 0
+                               : refuse_area(check, area, "seal an image without a key area",
+                                             "random keys are not installed on this family");
+        case SFI_OPTION_KEY_REFERENCE:
+        case SFI_SSFI_REFERENCE:
+                return check_file(check, area);
         default: /* letters from outside: any byte */
                 return refuse_area(check, area, "seal the image with areas F, C, M, P and R",
                                    "its type is unknown, so it is not installed");

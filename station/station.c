@@ -89,6 +89,8 @@ static int load_profiles(struct station *station)
         if (r == 0)
                 r = rss_profile_load(settings->rss_profile_file, &station->rss);
         if (r == 0)
+                r = rsse_load(&station->rss, &station->family, &station->rsse);
+        if (r == 0)
                 r = card_profile_load(settings->card_profile_file, &station->card_profile);
         return r;
 }
@@ -288,6 +290,7 @@ static void close_all(struct station *station)
         if (station->lock > 0)
                 close(station->lock); /* and with it the lock */
         station->lock = 0;
+        rsse_free(&station->rsse);
         free(station->sites);
         station->sites = NULL;
 }

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "drivers/rsse.h"
 #include "drivers/simulated/bench.h"
 #include "drivers/wire.h"
 #include "scheduler/fiber.h"
@@ -30,6 +31,7 @@ struct station {
         struct settings settings;
         struct family family;
         struct rss_profile rss;
+        struct rsse rsse; /* empty where the family needs none */
         struct card_profile card_profile;
 
         int lock;                /* of the data directory; 0: not held */

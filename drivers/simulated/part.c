@@ -8,8 +8,8 @@
  * last, so a process killed while a part is being made leaves no half of one.
  *
  * The other files each hold one noun: part_memory the bus, part_flash, part_options, part_debug,
- * part_core what executes if anything does, part_rss, part_certificate; and the registers of each
- * sequence of controllers: part_h7, part_l4, part_h5, part_h7rs.
+ * part_core what executes if anything does, part_rss, part_rsse, part_certificate; and the registers of
+ * each sequence of controllers: part_h7, part_l4, part_h5, part_h7rs.
  */
 #include "drivers/simulated/part_private.h"
 
@@ -199,6 +199,13 @@ const uint32_t *part_options(const struct simulated_part *part)
         return part->record->options;
 }
 
+unsigned part_installed(const struct simulated_part *part, char type)
+{
+        return type == SFI_OPTION_KEY_REFERENCE ? part->record->option_keys
+               : type == SFI_SSFI_REFERENCE     ? part->record->images
+                                                : 0;
+}
+
 /* --- power and reset ----------------------------------------------------------------------- */
 
 bool part_is_powered(const struct simulated_part *part)
@@ -227,7 +234,9 @@ bool part_answers(const struct simulated_part *part)
                 return false;
         if (part->protection == LEVEL_2 && family_field(part->family, ROLE_READOUT))
                 return false; /* a closed product state only takes the access port away */
-        return part->is_reset_held || (part->boot_ns == NEVER && part->run.step == RSS_IDLE);
+        return part->is_reset_held ||
+               (part->boot_ns == NEVER &&
+                (part->run.step == RSS_IDLE || part->run.step == RSS_SHOW));
 }
 
 /* Does a boot go through the RSS? */
@@ -240,6 +249,7 @@ static bool is_secure(const struct simulated_part *part)
 static void reset_system(struct simulated_part *part)
 {
         rss_abandon(part);
+        part->is_rsse_running = false;
         flash_reset(part);
         option_reset(part);
         external_reset(part);
@@ -276,11 +286,15 @@ static void boot(struct simulated_part *part)
         part->boot_ns = NEVER;
         if (!part_boots_system(part))
                 return;
+        if (rsse_is_pending(part)) {
+                rsse_begin(part, now_ns);
+                return;
+        }
         if (!rss_has_pending_install(part)) {
                 rss_look_into_mailbox(part, now_ns);
                 return;
         }
-        if (is_secure(part))
+        if (is_secure(part) && !rsse_is_wanted(part))
                 rss_begin(part, now_ns);
         else
                 rss_refuse(part, RSS_ERROR_SECURITY);

@@ -75,3 +75,5 @@ const uint8_t *part_flash(const struct simulated_part *part, uint32_t address);
 /* One byte of external memory as it is in the chip, not deciphered. */
 uint8_t part_external_byte(const struct simulated_part *part, uint32_t address);
 const uint32_t *part_options(const struct simulated_part *part);
+/* Files of that area type, O or S, that the last whole install brought. */
+unsigned part_installed(const struct simulated_part *part, char type);

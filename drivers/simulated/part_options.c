@@ -17,6 +17,8 @@
 
 #define RDP_FINAL 0xCCu /* targets.md 5.1 */
 #define RDP_HALF  0x55u
+#define PROVISIONING 0x17u /* product state, targets.md 5.2 */
+#define ST_IROT   0xC3u /* BOOT_UBE, targets.md 5.3 */
 #define SWAP_BANK (1u << 31) /* OPTSR of the H7: targets.md 7.1 */
 
 /* --- rows ---------------------------------------------------------------------------------- */
@@ -429,6 +431,43 @@ void option_apply(struct simulated_part *part, const uint32_t *values)
         memcpy(part->record->options, wanted, sizeof(wanted[0]) * part->family->option_count);
         if (!part->sequence->loads_at_launch)
                 option_load(part);
+}
+
+/* An RSSe sets what the image says, from inside: RDP and TrustZone without a regression. Product states
+ * go forward all the same. */
+bool option_rsse_may(const struct simulated_part *part, const uint32_t *values)
+{
+        uint32_t wanted[OPTION_ROWS_MAX];
+
+        merge_all(part, values, wanted);
+        if (part->family->sequence == FAMILY_H5 && state_of(part, wanted) == LENGTH_OF(states))
+                return false;
+        return option_level(part, wanted) != LEVEL_0_5 || trustzone_is_on(part, wanted) ||
+               !family_field(part->family, ROLE_READOUT);
+}
+
+void option_apply_by_rsse(struct simulated_part *part, const uint32_t *values)
+{
+        uint32_t wanted[OPTION_ROWS_MAX];
+
+        merge_all(part, values, wanted);
+        memcpy(part->record->options, wanted, sizeof(wanted[0]) * part->family->option_count);
+        option_load(part);
+}
+
+/* Log H533: an aborted install left PRODUCT_STATE 0x17 and BOOT_UBE 0xC3. */
+void option_enter_provisioning(struct simulated_part *part)
+{
+        const struct family *family = part->family;
+        const struct family_field *state = family_field(family, ROLE_STATE);
+
+        if (family->sequence != FAMILY_H5)
+                return;
+        family_field_set(state, part->record->options, PROVISIONING);
+        for (size_t i = 0; i < family->field_count; i++)
+                if (strcmp(family->fields[i].name, "BOOT_UBE") == 0)
+                        family_field_set(&family->fields[i], part->record->options, ST_IROT);
+        option_load(part);
 }
 
 enum part_answer option_give_key(struct simulated_part *part, uint32_t value)

@@ -74,6 +74,7 @@ struct part_record {
         uint32_t has_weak_word, weak_word;
         uint32_t has_no_external;
         struct install_context install;
+        uint32_t option_keys, images; /* O and S areas of the last install */
 };
 
 enum flash_work { FLASH_IDLE, FLASH_PROGRAM, FLASH_ERASE_SECTOR, FLASH_ERASE_BANKS };
@@ -126,7 +127,16 @@ struct sequence {
 };
 extern const struct sequence h7_sequence, l4_sequence, h5_sequence, h7rs_sequence;
 
-enum rss_step { RSS_IDLE, RSS_LICENSE, RSS_HEADER, RSS_AREA, RSS_PROGRAM, RSS_OPTIONS };
+enum rss_step {
+        RSS_IDLE,
+        RSS_LOAD, /* an RSSe is looked at, and starts */
+        RSS_LICENSE,
+        RSS_HEADER,
+        RSS_AREA,
+        RSS_PROGRAM,
+        RSS_SHOW, /* all areas are in: the debug port is open, the value stands */
+        RSS_OPTIONS,
+};
 
 struct rss_run {
         enum rss_step step;
@@ -223,6 +233,7 @@ struct simulated_part {
         struct rss_run run;
         struct external_run loader;
         struct otfdec otfdecs[OTFDEC_INSTANCES];
+        bool is_rsse_running; /* until the next reset */
 };
 
 /* part.c */
@@ -316,6 +327,11 @@ void option_reset(struct simulated_part *part);
 void option_advance(struct simulated_part *part, uint64_t now_ns);
 bool option_change_is_allowed(const struct simulated_part *part, const uint32_t *values);
 void option_apply(struct simulated_part *part, const uint32_t *values);
+/* What an RSSe writes: any value but a step back of the product state, and nothing is erased for it. */
+bool option_rsse_may(const struct simulated_part *part, const uint32_t *values);
+void option_apply_by_rsse(struct simulated_part *part, const uint32_t *values);
+/* An H5 goes from open to provisioning. */
+void option_enter_provisioning(struct simulated_part *part);
 
 /* part_rss.c */
 void rss_mailbox_written(struct simulated_part *part, uint32_t address, uint32_t length);
@@ -345,6 +361,24 @@ void otfdec_reset(struct simulated_part *part);
 /* What a data access sees of the `length` bytes of `data` at `address`, which is external. */
 enum part_answer otfdec_see(struct simulated_part *part, uint32_t address, void *data,
                             size_t length);
+/* part_rsse.c */
+bool rsse_is_wanted(const struct simulated_part *part); /* does the family install through one? */
+bool rsse_is_pending(struct simulated_part *part);      /* a start is asked for */
+void rsse_begin(struct simulated_part *part, uint64_t now_ns);
+void rsse_look(struct simulated_part *part); /* RSS_LOAD: may it run? */
+bool rsse_is_prepared(const struct simulated_part *part);
+/* The first area goes in: an H5 leaves the open state. */
+void rsse_enter_areas(struct simulated_part *part);
+/* Random keys into flash: the couples of a K area; an rss_code. */
+uint32_t rsse_make_keys(struct simulated_part *part, const uint8_t *couples, uint32_t length);
+
+/* part_rss.c, for part_rsse.c */
+void rss_next_step(struct simulated_part *part, enum rss_step step, uint64_t duration_ns);
+void rss_end_run(struct simulated_part *part, uint32_t code);
+uint32_t rss_mailbox_get(struct simulated_part *part, uint32_t offset);
+void rss_mailbox_put(struct simulated_part *part, uint32_t offset, uint32_t value);
+uint32_t rss_command(struct simulated_part *part);
+uint32_t rss_check_range(struct simulated_part *part, uint32_t start, uint32_t length);
 
 /* part_certificate.c */
 void part_certificate(const struct simulated_part *part,

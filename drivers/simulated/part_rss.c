@@ -32,6 +32,7 @@
 #define AT_STATE       0x20u
 #define AT_VALUE       0x24u
 #define AT_INDEX       0x28u
+#define AT_REASON      0x2Cu
 #define AT_CERTIFICATE 0x40u
 #define MAILBOX_LENGTH (AT_CERTIFICATE + CERTIFICATE_LENGTH)
 
@@ -47,14 +48,14 @@ static uint8_t *mailbox(struct simulated_part *part)
         return part_ram(part, part->rss->mailbox, MAILBOX_LENGTH);
 }
 
-static uint32_t mailbox_get(struct simulated_part *part, uint32_t offset)
+uint32_t rss_mailbox_get(struct simulated_part *part, uint32_t offset)
 {
         const uint8_t *box = mailbox(part);
 
         return box ? load_le32(box + offset) : 0;
 }
 
-static void mailbox_put(struct simulated_part *part, uint32_t offset, uint32_t value)
+void rss_mailbox_put(struct simulated_part *part, uint32_t offset, uint32_t value)
 {
         uint8_t *box = mailbox(part);
 
@@ -63,23 +64,28 @@ static void mailbox_put(struct simulated_part *part, uint32_t offset, uint32_t v
 }
 
 /* A command is taken once: its word goes back to zero. */
-static uint32_t mailbox_command(struct simulated_part *part)
+uint32_t rss_command(struct simulated_part *part)
 {
-        return mailbox_get(part, 0) == MAGIC ? mailbox_get(part, AT_COMMAND) : 0;
+        return rss_mailbox_get(part, 0) == MAGIC ? rss_mailbox_get(part, AT_COMMAND) : 0;
 }
 
 static void mailbox_done(struct simulated_part *part, uint32_t value)
 {
-        mailbox_put(part, AT_COMMAND, 0);
-        mailbox_put(part, AT_VALUE, value);
-        mailbox_put(part, AT_STATE, DONE);
+        rss_mailbox_put(part, AT_COMMAND, 0);
+        rss_mailbox_put(part, AT_VALUE, value);
+        rss_mailbox_put(part, AT_STATE, DONE);
 }
 
 /* --- the ROM ------------------------------------------------------------------------------- */
 
 bool rss_has_pending_install(struct simulated_part *part)
 {
-        return mailbox_command(part) == part->rss->command_install;
+        return rss_command(part) == part->rss->command_install;
+}
+
+static bool waits_for_reset(const struct simulated_part *part, uint32_t command)
+{
+        return command == part->rss->command_install || command == part->rss->command_rsse;
 }
 
 /* Somebody wrote there: the ROM sees a new command within its polling loop. */
@@ -92,8 +98,12 @@ void rss_mailbox_written(struct simulated_part *part, uint32_t address, uint32_t
                 return; /* the range does not touch the words the host writes */
         if (!part_rom_is_running(part))
                 return;
-        command = mailbox_command(part);
-        if (command != 0 && command != part->rss->command_install) {
+        command = rss_command(part);
+        if (part->is_rsse_running && command == part->rss->command_install) {
+                rss_begin(part, part->now_ns);
+                return;
+        }
+        if (command != 0 && !waits_for_reset(part, command)) {
                 part->certificate_ns = part->now_ns + part_scaled(part, CERTIFICATE_TIME);
                 part_changed(part);
         }
@@ -102,11 +112,11 @@ void rss_mailbox_written(struct simulated_part *part, uint32_t address, uint32_t
 /* At the time of a certificate, and once whenever the ROM gets to run again. */
 void rss_look_into_mailbox(struct simulated_part *part, uint64_t now_ns)
 {
-        uint32_t command = mailbox_command(part);
+        uint32_t command = rss_command(part);
         bool is_due = part->certificate_ns <= now_ns;
 
         part->certificate_ns = NEVER;
-        if (!part_rom_is_running(part) || command == 0 || command == part->rss->command_install)
+        if (!part_rom_is_running(part) || command == 0 || waits_for_reset(part, command))
                 return;
         if (!is_due) {
                 part->certificate_ns = now_ns + part_scaled(part, CERTIFICATE_TIME);
@@ -123,7 +133,7 @@ void rss_look_into_mailbox(struct simulated_part *part, uint64_t now_ns)
 
 void rss_refuse(struct simulated_part *part, uint32_t code)
 {
-        mailbox_done(part, code);
+        rss_end_run(part, code);
 }
 
 /* --- a run: begin and end ------------------------------------------------------------------ */
@@ -152,18 +162,21 @@ static uint8_t *licenses(struct simulated_part *part)
 }
 
 /* The licenses are spent either way: they do not stay in RAM for the next who looks. */
-static void end_run(struct simulated_part *part, uint32_t code)
+void rss_end_run(struct simulated_part *part, uint32_t code)
 {
         uint8_t *slot = licenses(part);
 
         if (slot)
                 wipe(slot, RSS_LICENSES_MAX * LICENSE_LENGTH);
         rss_abandon(part);
+        rss_mailbox_put(part, AT_REASON, rsse_is_wanted(part) ? code : 0);
+        if (rsse_is_wanted(part))
+                code = code == RSS_OK ? RSSE_GOOD : RSSE_BAD;
         mailbox_done(part, code);
         part_changed(part);
 }
 
-static void next_step(struct simulated_part *part, enum rss_step step, uint64_t duration_ns)
+void rss_next_step(struct simulated_part *part, enum rss_step step, uint64_t duration_ns)
 {
         part->run.step = step;
         part->run.due_ns += part_scaled(part, duration_ns);
@@ -176,6 +189,8 @@ static bool is_prepared(const struct simulated_part *part)
         const uint32_t *options = part->in_force;
         uint32_t wanted[OPTION_ROWS_MAX];
 
+        if (rsse_is_wanted(part))
+                return part->is_rsse_running && rsse_is_prepared(part);
         memcpy(wanted, options, sizeof(wanted));
         family_secure(part->family, wanted);
         return memcmp(wanted, options, sizeof(wanted)) == 0 &&
@@ -188,15 +203,15 @@ void rss_begin(struct simulated_part *part, uint64_t now_ns)
         struct rss_run *run = &part->run;
 
         rss_abandon(part);
-        run->list_length = mailbox_get(part, AT_LENGTH);
-        run->count = mailbox_get(part, AT_COUNT);
-        run->is_last = mailbox_get(part, AT_LAST) != 0;
-        run->license_count = mailbox_get(part, AT_MODULES);
-        mailbox_put(part, AT_COMMAND, 0);
-        mailbox_put(part, AT_INDEX, 0);
-        mailbox_put(part, AT_STATE, RNUR);
+        run->list_length = rss_mailbox_get(part, AT_LENGTH);
+        run->count = rss_mailbox_get(part, AT_COUNT);
+        run->is_last = rss_mailbox_get(part, AT_LAST) != 0;
+        run->license_count = rss_mailbox_get(part, AT_MODULES);
+        rss_mailbox_put(part, AT_COMMAND, 0);
+        rss_mailbox_put(part, AT_INDEX, 0);
+        rss_mailbox_put(part, AT_STATE, RNUR);
         if (!is_prepared(part)) {
-                end_run(part, RSS_ERROR_SECURITY);
+                rss_end_run(part, RSS_ERROR_SECURITY);
                 return;
         }
         if (run->count == 0 || run->count > SFI_AREAS_MAX ||
@@ -204,11 +219,11 @@ void rss_begin(struct simulated_part *part, uint64_t now_ns)
             !part_ram(part, part->rss->areas, run->list_length) ||
             !part_ram(part, part->rss->header, SFI_HEADER_LENGTH) ||
             run->license_count >= RSS_LICENSES_MAX || !licenses(part)) {
-                end_run(part, RSS_ERROR_COMMAND);
+                rss_end_run(part, RSS_ERROR_COMMAND);
                 return;
         }
         run->due_ns = now_ns;
-        next_step(part, RSS_LICENSE, (1 + run->license_count) * LICENSE_TIME);
+        rss_next_step(part, RSS_LICENSE, (1 + run->license_count) * LICENSE_TIME);
         part_changed(part);
 }
 
@@ -238,8 +253,8 @@ static bool module_license_opens(struct simulated_part *part, unsigned module)
 
 static void refuse_module(struct simulated_part *part, uint32_t module)
 {
-        mailbox_put(part, AT_INDEX, module);
-        end_run(part, RSS_ERROR_MODULE);
+        rss_mailbox_put(part, AT_INDEX, module);
+        rss_end_run(part, RSS_ERROR_MODULE);
 }
 
 static void open_license(struct simulated_part *part)
@@ -253,7 +268,7 @@ static void open_license(struct simulated_part *part)
                                          run->nonce);
 
         if (r < 0 || (!is_global && !is_for_install(license))) {
-                end_run(part, RSS_ERROR_LICENSE);
+                rss_end_run(part, RSS_ERROR_LICENSE);
                 return;
         }
         for (unsigned i = 1; i <= run->license_count; i++)
@@ -261,7 +276,7 @@ static void open_license(struct simulated_part *part)
                         refuse_module(part, i);
                         return;
                 }
-        next_step(part, RSS_HEADER, HEADER_TIME);
+        rss_next_step(part, RSS_HEADER, HEADER_TIME);
 }
 
 static uint64_t decrypt_time(uint32_t length)
@@ -283,6 +298,17 @@ static bool peek_area(struct simulated_part *part, const uint8_t **ret_header, u
         return *ret_length <= rest - SFI_AREA_HEADER_LENGTH;
 }
 
+/* The licenses are spent; what follows, the option bytes, may shut the mailbox for good. */
+static void show_value(struct simulated_part *part)
+{
+        wipe(licenses(part), RSS_LICENSES_MAX * LICENSE_LENGTH);
+        rss_mailbox_put(part, AT_VALUE, RSSE_GOOD);
+        rss_mailbox_put(part, AT_REASON, RSS_OK);
+        rss_mailbox_put(part, AT_STATE, RSS_STATE_SHOWN);
+        part->run.step = RSS_SHOW;
+        part->run.due_ns += part->rss->show_ms * NS_PER_MS; /* for a host, however fast the part is */
+}
+
 /* What comes after an area or the header: the next area, the option bytes, or the end. */
 static void go_on(struct simulated_part *part)
 {
@@ -293,13 +319,13 @@ static void go_on(struct simulated_part *part)
 
         if (run->position < run->count) {
                 if (peek_area(part, &header, &length))
-                        next_step(part, RSS_AREA, decrypt_time(length));
+                        rss_next_step(part, RSS_AREA, decrypt_time(length));
                 else
-                        end_run(part, RSS_ERROR_COMMAND);
+                        rss_end_run(part, RSS_ERROR_COMMAND);
                 return;
         }
         if (run->offset != run->list_length) {
-                end_run(part, RSS_ERROR_COMMAND);
+                rss_end_run(part, RSS_ERROR_COMMAND);
                 return;
         }
         if (run->is_last && install->modules < run->license_count) {
@@ -312,10 +338,12 @@ static void go_on(struct simulated_part *part)
         install->modules_kept = install->modules;
         if (run->is_last)
                 install->is_active = 0;
-        if (run->is_last && run->has_options)
-                next_step(part, RSS_OPTIONS, part->family->option_program_ms * NS_PER_MS);
+        if (run->is_last && rsse_is_wanted(part))
+                show_value(part);
+        else if (run->is_last && run->has_options)
+                rss_next_step(part, RSS_OPTIONS, part->family->option_program_ms * NS_PER_MS);
         else
-                end_run(part, RSS_OK);
+                rss_end_run(part, RSS_OK);
 }
 
 /* Which install this is: a later part must show the same nonce and header as the first. */
@@ -343,6 +371,7 @@ static bool enter_install(struct simulated_part *part, const uint8_t *header)
         run->first_index = load_le16(area + 2);
         if (run->first_index == 1) {
                 install->is_active = 0;
+                part->record->option_keys = part->record->images = 0;
                 install->range_count = install->kept = 0;
                 install->modules = install->modules_kept = 0;
                 install->next_index = 1;
@@ -371,9 +400,9 @@ static void check_header(struct simulated_part *part)
         gcm_key_destroy(key);
         run->total = load_le16(header + 10);
         if (r < 0 || memcmp(header, "SFIMAGIC", 8) != 0 || protocol < 1 || protocol > 2)
-                end_run(part, RSS_ERROR_HEADER);
+                rss_end_run(part, RSS_ERROR_HEADER);
         else if (!enter_install(part, header))
-                end_run(part, RSS_ERROR_ORDER);
+                rss_end_run(part, RSS_ERROR_ORDER);
         else
                 go_on(part);
 }
@@ -413,12 +442,10 @@ static uint32_t open_area(struct simulated_part *part, const uint8_t *header, ui
 }
 
 /* Rules for what goes into flash: in it, clear of this install's other areas, on erased words. */
-static uint32_t check_destination(struct simulated_part *part)
+uint32_t rss_check_range(struct simulated_part *part, uint32_t start, uint32_t length)
 {
         struct install_context *install = &part->record->install;
-        const struct rss_run *run = &part->run;
         uint32_t unit = part->family->word_length;
-        uint32_t start = run->plain_address, length = run->plain_length;
 
         if (length == 0)
                 return RSS_OK;
@@ -435,6 +462,13 @@ static uint32_t check_destination(struct simulated_part *part)
                 if (flash_is_written(part, at))
                         return RSS_ERROR_NOT_BLANK;
         return RSS_OK;
+}
+
+static uint32_t check_destination(struct simulated_part *part)
+{
+        /* TrustZone parts are told the secure name of a byte, too (AN5054 section 12.3.2). */
+        part->run.plain_address = family_plain_address(part->family, part->run.plain_address);
+        return rss_check_range(part, part->run.plain_address, part->run.plain_length);
 }
 
 static void note_range(struct simulated_part *part)
@@ -455,9 +489,29 @@ static uint32_t keep_options(struct simulated_part *part)
                 return RSS_ERROR_OPTION;
         for (size_t i = 0; i < part->family->option_count; i++)
                 run->options[i] = load_le32(run->plain + 4 * i);
-        if (!option_change_is_allowed(part, run->options))
+        if (rsse_is_wanted(part) ? !option_rsse_may(part, run->options)
+                                 : !option_change_is_allowed(part, run->options))
                 return RSS_ERROR_OPTION;
         run->has_options = true;
+        return RSS_OK;
+}
+
+/* Files for the part's key store and ST's own images (reference letters, crypto/sfi.h): they are opened
+ * and counted, what is in them is not modelled. */
+static uint32_t keep_file(struct simulated_part *part, char type)
+{
+        const struct family_range *keys = &part->family->option_keys;
+        const struct rss_run *run = &part->run;
+
+        if (part->family->procedure != PROCEDURE_STATE || run->plain_length == 0)
+                return RSS_ERROR_COMMAND;
+        if (type == SFI_SSFI_REFERENCE) {
+                part->record->images++;
+                return RSS_OK;
+        }
+        if (keys->length && run->plain_address - keys->address >= keys->length)
+                return RSS_ERROR_RANGE;
+        part->record->option_keys++;
         return RSS_OK;
 }
 
@@ -475,6 +529,13 @@ static uint32_t judge_area(struct simulated_part *part, char type)
                 return RSS_OK;
         case SFI_EXTERNAL:
                 return RSS_ERROR_RANGE;
+        case SFI_OPTION_KEY_REFERENCE:
+        case SFI_SSFI_REFERENCE:
+                return keep_file(part, type);
+        case SFI_KEYS:
+                return rsse_is_wanted(part) ? rsse_make_keys(part, part->run.plain,
+                                                             part->run.plain_length)
+                                            : RSS_ERROR_COMMAND;
         default:
                 return RSS_ERROR_COMMAND;
         }
@@ -495,11 +556,13 @@ static void take_area(struct simulated_part *part)
         char type;
 
         if (!peek_area(part, &header, &length)) {
-                end_run(part, RSS_ERROR_COMMAND);
+                rss_end_run(part, RSS_ERROR_COMMAND);
                 return;
         }
         type = (char)header[0];
-        mailbox_put(part, AT_INDEX, load_le16(header + 2));
+        if (rsse_is_wanted(part))
+                rsse_enter_areas(part);
+        rss_mailbox_put(part, AT_INDEX, load_le16(header + 2));
         code = is_in_order(run, header) ? open_area(part, header, length) : RSS_ERROR_ORDER;
         if (code == RSS_OK)
                 code = judge_area(part, type);
@@ -509,7 +572,7 @@ static void take_area(struct simulated_part *part)
                 return;
         }
         if (code != RSS_OK) {
-                end_run(part, code);
+                rss_end_run(part, code);
                 return;
         }
         run->offset += SFI_AREA_HEADER_LENGTH + length;
@@ -518,7 +581,7 @@ static void take_area(struct simulated_part *part)
                 return;
         }
         note_range(part);
-        next_step(part, RSS_PROGRAM, part->family->word_program_us * NS_PER_US);
+        rss_next_step(part, RSS_PROGRAM, part->family->word_program_us * NS_PER_US);
 }
 
 /* One flash word: the bytes of the area that fall into it, ones around them. */
@@ -537,12 +600,12 @@ static void program_word(struct simulated_part *part)
         took = flash_commit(part, start, word);
         wipe(word, sizeof(word));
         if (!took) {
-                end_run(part, RSS_ERROR_FLASH);
+                rss_end_run(part, RSS_ERROR_FLASH);
                 return;
         }
         run->programmed += count;
         if (run->programmed < run->plain_length)
-                next_step(part, RSS_PROGRAM, part->family->word_program_us * NS_PER_US);
+                rss_next_step(part, RSS_PROGRAM, part->family->word_program_us * NS_PER_US);
         else
                 finish_area(part);
 }
@@ -552,8 +615,11 @@ static void finish_options(struct simulated_part *part)
 {
         uint64_t now_ns = part->run.due_ns;
 
-        option_apply(part, part->run.options);
-        end_run(part, RSS_OK);
+        if (rsse_is_wanted(part))
+                option_apply_by_rsse(part, part->run.options);
+        else
+                option_apply(part, part->run.options);
+        rss_end_run(part, RSS_OK);
         part_reset(part, now_ns);
 }
 
@@ -561,6 +627,9 @@ static void run_step(struct simulated_part *part)
 {
         switch (part->run.step) {
         case RSS_IDLE:
+                break;
+        case RSS_LOAD:
+                rsse_look(part);
                 break;
         case RSS_LICENSE:
                 open_license(part);
@@ -573,6 +642,13 @@ static void run_step(struct simulated_part *part)
                 break;
         case RSS_PROGRAM:
                 program_word(part);
+                break;
+        case RSS_SHOW:
+                if (part->run.has_options)
+                        rss_next_step(part, RSS_OPTIONS,
+                                      part->family->option_program_ms * NS_PER_MS);
+                else
+                        rss_end_run(part, RSS_OK);
                 break;
         case RSS_OPTIONS:
                 finish_options(part);

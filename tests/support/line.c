@@ -2,6 +2,7 @@
 
 #include "crypto/digest.h"
 #include "crypto/sfi.h"
+#include "drivers/family_fields.h"
 #include "scheduler/chance.h"
 #include "scheduler/loop.h"
 #include "tests/support/sealed.h"
@@ -37,16 +38,37 @@ static void write_file(const char *path, const void *data, size_t length, mode_t
         INSIST(chmod(path, mode) == 0);
 }
 
+/* Factory values, closed by read-out level 1 or product state; SECURITY of an H7 on. */
+static void close_part(const struct family *family, uint32_t *options)
+{
+        const struct family_field *readout = family_field(family, ROLE_READOUT);
+        const struct family_field *state = family_field(family, ROLE_STATE);
+
+        for (size_t i = 0; i < family->option_count; i++)
+                options[i] = family->options[i].factory;
+        if (family->procedure == PROCEDURE_RSS_ROM)
+                family_secure(family, options);
+        else if (readout)
+                family_field_set(readout, options, 0xBB);
+        if (state)
+                family_field_set(state, options, family->sequence == FAMILY_H5 ? 0x72 : 0x51);
+}
+
 static void seal_image(struct line *line, uint8_t digest[32])
 {
         static uint8_t code[13000], more[116], module[64];
-        uint8_t words[sizeof(option_rows)];
+        bool is_h75x = strcmp(line->family.name, "STM32H75x") == 0;
+        const struct family *family = &line->family;
+        uint32_t last_bank = family->bank_address[family->banks - 1];
+        uint8_t words[OPTION_ROWS_MAX * 4], key[16];
+        uint32_t options[OPTION_ROWS_MAX];
         struct chance chance = chance_fork(1, "firmware", 0);
         struct bytes file;
         struct sfi_plain_area areas[3 + ORDER_MODULES_MAX] = {
                 { SFI_FIRMWARE, 0x08000000, code, sizeof(code) / 32 * 32 },
-                { SFI_FIRMWARE, 0x08084000, more, 96 },
-                { SFI_CONFIGURATION, 0, words, sizeof(words) },
+                { SFI_FIRMWARE, is_h75x ? 0x08084000 : last_bank + family->bank_length / 2, more,
+                  96 },
+                { SFI_CONFIGURATION, 0, words, family->option_count * 4 },
         };
         struct sfi_recipe recipe = { .protocol = 2, .version = 23, .areas = areas, .count = 3 };
 
@@ -55,9 +77,15 @@ static void seal_image(struct line *line, uint8_t digest[32])
                                                                  module, sizeof(module) };
         chance_bytes(&chance, code, sizeof(code));
         chance_bytes(&chance, more, sizeof(more));
-        for (unsigned i = 0; i < LENGTH_OF(option_rows); i++)
-                store_le32(words + 4 * i, option_rows[i]);
-        file = sealed_file(&recipe, line->key, line->nonce, NULL);
+        if (is_h75x)
+                memcpy(options, option_rows, sizeof(option_rows));
+        else
+                close_part(family, options);
+        for (unsigned i = 0; i < family->option_count; i++)
+                store_le32(words + 4 * i, options[i]);
+        memcpy(key, line->key, sizeof(key));
+        key[0] ^= line->has_other_key;
+        file = sealed_file(&recipe, key, line->nonce, NULL);
         write_file(line_path(line, "image.sfi"), file.data, file.length, 0644);
         digest_sha256(file.data, file.length, digest);
         bytes_free(&file);
@@ -66,10 +94,14 @@ static void seal_image(struct line *line, uint8_t digest[32])
 static int prepare_image(void *subject)
 {
         struct line *line = subject;
+        int r = family_load(line->station.settings.family_file, &line->family);
         struct chance chance = chance_fork(2, "secrets", 0);
         uint8_t digest[32];
         char text[65];
 
+        if (r < 0)
+                printf("# %s\n", fault_sentence(r));
+        INSIST(r == 0);
         chance_bytes(&chance, line->key, sizeof(line->key));
         chance_bytes(&chance, line->nonce, sizeof(line->nonce));
         write_file(line_path(line, "key.bin"), line->key, sizeof(line->key), 0600);
@@ -142,8 +174,8 @@ struct line *line_create(unsigned sites, unsigned cards)
         INSIST(mkdtemp(line->directory));
         INSIST(mkdir(line_path(line, "orders"), 0755) == 0);
         INSIST(mkdir(line_path(line, "orders/in"), 0755) == 0);
-        INSIST(run_procedure(line, LOOP_TIME_REAL, 1, prepare_image) == 0);
         fill_settings(line, sites, cards);
+        INSIST(run_procedure(line, LOOP_TIME_REAL, 1, prepare_image) == 0);
         return line;
 }
 
@@ -155,6 +187,23 @@ struct line *line_destroy(struct line *line)
         INSIST(system(command) == 0);
         free(line);
         return NULL;
+}
+
+void line_family(struct line *line, const char *family, const char *rss)
+{
+        struct settings *settings = &line->station.settings;
+
+        snprintf(settings->family_file, sizeof(settings->family_file), "configs/targets/%s.conf",
+                 family);
+        snprintf(settings->rss_profile_file, sizeof(settings->rss_profile_file),
+                 "configs/rss/%s.conf", rss);
+        INSIST(run_procedure(line, LOOP_TIME_REAL, 1, prepare_image) == 0);
+}
+
+void line_other_key(struct line *line)
+{
+        line->has_other_key = true;
+        INSIST(run_procedure(line, LOOP_TIME_REAL, 1, prepare_image) == 0);
 }
 
 void line_module(struct line *line, const char *firmware_id, const char *type)
@@ -187,9 +236,9 @@ void line_order(struct line *line, const char *id, unsigned quantity, const char
         snprintf(digest, sizeof(digest), "%s", read);
         free(read);
         snprintf(text, sizeof(text),
-                 "order: %s\npart: STM32H753XI\nfamily: STM32H75x\nquantity: %u\n"
+                 "order: %s\npart: STM32H753XI\nfamily: %s\nquantity: %u\n"
                  "image:\n  file: %s/image.sfi\n  sha256: %s\nfirmware_id: %s\n%s",
-                 id, quantity, line->directory, digest, LINE_FIRMWARE_ID, more);
+                 id, line->family.name, quantity, line->directory, digest, LINE_FIRMWARE_ID, more);
         snprintf(name, sizeof(name), "%s.yaml", id);
         line->orders += strcmp(line->order, id) != 0;
         snprintf(line->order, sizeof(line->order), "%s", id);

@@ -22,6 +22,8 @@ struct line {
         char order[ORDER_ID_MAX + 1]; /* the last one dropped by line_order */
         unsigned orders;              /* different ones dropped */
         unsigned modules;             /* in the image */
+        struct family family;
+        bool has_other_key;
         struct lot_counts counts;     /* of that order, by the books, when line_run returned */
         struct ledger_balance balance;
         uint32_t refused;          /* licenses the target refused, of all orders */
@@ -34,6 +36,14 @@ struct line {
 /* Durations are the bench's own at speed 1 scaled by settings.bench.speed (0.05 here). */
 struct line *line_create(unsigned sites, unsigned cards);
 struct line *line_destroy(struct line *line);
+
+/* The line is for another family from now on: "stm32u575", and the RSS profile "reference-u5". Its image
+ * has two areas of firmware, at the beginning and in the last bank, and option bytes that close the
+ * part as far as the family's debugger may still look (product states: closed). */
+void line_family(struct line *line, const char *family, const char *rss);
+
+/* The image as line_family makes it, but sealed with another key. */
+void line_other_key(struct line *line);
 
 /* The image gets one module more, and the bench a card for it. */
 void line_module(struct line *line, const char *firmware_id, const char *type);
