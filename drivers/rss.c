@@ -46,13 +46,16 @@ static const struct code {
                                "the license of a module is missing, one too many, or not for this "
                                "chip" },
         [RSS_ERROR_RSSE] = { FAULT_RSS, "what was loaded is no RSSe for this die" },
+        [RSS_ERROR_CIPHER] = { FAULT_BAD_IMAGE,
+                               "the OTFDEC region is not in front of this memory, its mode is not "
+                               "public, or its key is not there" },
 };
 
 static bool names_an_area(uint32_t value)
 {
         return value == RSS_ERROR_AREA || value == RSS_ERROR_OVERLAP || value == RSS_ERROR_RANGE ||
                value == RSS_ERROR_NOT_BLANK || value == RSS_ERROR_FLASH ||
-               value == RSS_ERROR_ORDER || value == RSS_ERROR_OPTION;
+               value == RSS_ERROR_ORDER || value == RSS_ERROR_OPTION || value == RSS_ERROR_CIPHER;
 }
 
 static const struct sfi_area *find_area(const struct sfi *sfi, uint32_t index)
@@ -197,7 +200,8 @@ int rss_read_certificate(struct target *target, const struct rss_profile *profil
         if (!r)
                 r = await_certificate(target, profile);
         if (!r)
-                r = target_read(target, profile->mailbox + RSS_AT_CERTIFICATE, bytes, sizeof(bytes));
+                r = target_read(target, profile->mailbox + RSS_AT_CERTIFICATE, bytes,
+                                sizeof(bytes));
         if (r < 0)
                 return r;
         return check_certificate(target->family, bytes, ret_certificate);

@@ -152,6 +152,7 @@ struct rss_run {
         uint32_t plain_length, plain_address, programmed;
         bool has_options;
         uint32_t options[OPTION_ROWS_MAX];
+        uint32_t externals, external_length; /* entries and bytes of the list so far */
 };
 
 /* A function of the reference loader at work: part_external.c. */
@@ -379,6 +380,9 @@ uint32_t rss_mailbox_get(struct simulated_part *part, uint32_t offset);
 void rss_mailbox_put(struct simulated_part *part, uint32_t offset, uint32_t value);
 uint32_t rss_command(struct simulated_part *part);
 uint32_t rss_check_range(struct simulated_part *part, uint32_t start, uint32_t length);
+
+/* part_rss_external.c: the opened E area becomes an entry of the list for the host; an rss_code. */
+uint32_t rss_give_external(struct simulated_part *part);
 
 /* part_certificate.c */
 void part_certificate(const struct simulated_part *part,

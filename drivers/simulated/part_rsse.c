@@ -42,10 +42,13 @@ static bool boots_into_rss(const struct simulated_part *part)
         return false;
 }
 
-/* A running RSSe has left the open state by itself. */
+/* A running RSSe has left the open state by itself. So has one that a reset ended after a whole part: it may
+ * be started again for the next, for external data is programmed in between with the core in other hands. */
 static bool is_between_parts(const struct simulated_part *part)
 {
-        return part->is_rsse_running && part->record->install.is_active;
+        const struct install_context *install = &part->record->install;
+
+        return install->is_active && (part->is_rsse_running || install->next_index > 1);
 }
 
 /* As the station must have made it. RDP 0.5 is wanted for the install (AN5054 section 3.3.1). */
@@ -111,7 +114,8 @@ static void make_key(struct simulated_part *part, uint32_t address, uint32_t len
 
                 store_le32(place, address + at);
                 digest_sha256_pieces(pieces, LENGTH_OF(pieces), digest);
-                memcpy(key + at, digest, length - at < sizeof(digest) ? length - at : sizeof(digest));
+                memcpy(key + at, digest,
+                       length - at < sizeof(digest) ? length - at : sizeof(digest));
                 wipe(digest, sizeof(digest));
         }
 }
@@ -141,8 +145,7 @@ uint32_t rsse_make_keys(struct simulated_part *part, const uint8_t *couples, uin
 
         for (uint32_t at = 0; at < length && code == RSS_OK; at += COUPLE) {
                 uint32_t size = load_le32(couples + at);
-                uint32_t address =
-                        family_plain_address(part->family, load_le32(couples + at + 4));
+                uint32_t address = family_plain_address(part->family, load_le32(couples + at + 4));
 
                 code = size && size <= KEY_MAX ? rss_check_range(part, address, size)
                                                : RSS_ERROR_RANGE;
