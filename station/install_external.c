@@ -129,7 +129,8 @@ int install_program_external(struct install *install, const struct sfi_part *par
         if (install->end == RSS_END_CLOSED)
                 return fault(
                         FAULT_BAD_IMAGE,
-                        "the image closed the part before its external data could be fetched; seal "
+                        "external flash: the image closed the part before its external data could "
+                        "be fetched; seal "
                         "it with option bytes that leave debug access, and close the part after");
         r = rss_read_externals(&install->target, &install->station->rss, lot->sfi, part,
                                &externals);

@@ -72,9 +72,7 @@ static void make_fresh(struct simulated_part *part, const uint8_t *seed)
         struct part_record *record = part->record;
         size_t words = part->flash_length / part->family->word_length;
 
-        if (record->magic !=
-            0) /* a store of another layout; in a fresh one zero is erased already */
-                memset(part->external, 0, part->family->external_count * EXTERNAL_LENGTH);
+        external_make_fresh(part);
         memset(record, 0, sizeof(*record));
         record->device_id = part->family->device_id;
         record->revision = part->family->revision;
@@ -234,9 +232,8 @@ bool part_answers(const struct simulated_part *part)
                 return false;
         if (part->protection == LEVEL_2 && family_field(part->family, ROLE_READOUT))
                 return false; /* a closed product state only takes the access port away */
-        return part->is_reset_held ||
-               (part->boot_ns == NEVER &&
-                (part->run.step == RSS_IDLE || part->run.step == RSS_SHOW));
+        return part->is_reset_held || (part->boot_ns == NEVER &&
+                                       (part->run.step == RSS_IDLE || part->run.step == RSS_SHOW));
 }
 
 /* Does a boot go through the RSS? */

@@ -63,6 +63,16 @@ bool external_holds(const struct simulated_part *part, uint32_t address, size_t 
         return cell(part, address, length) != NULL;
 }
 
+/* Only where something is: writing zeros into a hole of the store would fill it. */
+void external_make_fresh(struct simulated_part *part)
+{
+        static const uint8_t zeros[SECTOR];
+
+        for (size_t at = 0; at < part->family->external_count * EXTERNAL_LENGTH; at += SECTOR)
+                if (memcmp(part->external + at, zeros, SECTOR) != 0)
+                        memset(part->external + at, 0, SECTOR);
+}
+
 uint8_t part_external_byte(const struct simulated_part *part, uint32_t address)
 {
         const uint8_t *at = cell(part, address, 1);

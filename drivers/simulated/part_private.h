@@ -348,6 +348,7 @@ bool external_holds(const struct simulated_part *part, uint32_t address, size_t 
 /* As the bus shows it: PART_FAULT before Init. */
 enum part_answer external_read(struct simulated_part *part, uint32_t address, void *data,
                                size_t length);
+void external_make_fresh(struct simulated_part *part);
 void external_reset(struct simulated_part *part);
 void external_core_starts(struct simulated_part *part);
 void external_advance(struct simulated_part *part);
