@@ -94,14 +94,15 @@ $(CORE_TESTS): $(BUILD)/%: $(BUILD)/%.o \
 		$(ALL_LIBS) -lcmocka -lunicorn
 
 # Rigs: programs that stand between real clients and our simulator (tests/rigs).
-$(BUILD)/tests/rigs/%.o: ALL_CFLAGS += $(shell pkg-config --cflags fuse3 2>/dev/null)
+RIG_LIBRARIES := fuse3 libusbredirparser-0.5
+$(BUILD)/tests/rigs/%.o: ALL_CFLAGS += $(shell pkg-config --cflags $(RIG_LIBRARIES) 2>/dev/null)
 $(BUILD)/librigs.a: $(call objects,$(wildcard tests/rigs/parts/*.c))
 	@mkdir -p $(@D) && rm -f $@
 	@ar rcs $@ $^
 $(RIGS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/librigs.a $(BUILD)/libsupport.a $(ROOM_LIBS)
 	@echo "  LINK  $@"
 	@$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/librigs.a $(BUILD)/libsupport.a $(ROOM_LIBS) $(ALL_LIBS) \
-		$(shell pkg-config --libs fuse3 2>/dev/null) -lcmocka -lunicorn
+		$(shell pkg-config --libs $(RIG_LIBRARIES) 2>/dev/null) -lcmocka -lunicorn
 
 # A fuzz target as an ordinary test: every file of its corpus, once.
 $(REPLAYS): $(BUILD)/tests/fuzz/%-replay: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/support/replay.o \
@@ -119,7 +120,8 @@ test: test-packages
 	@$(MAKE) --no-print-directory -j$$(nproc) all $(TESTS) $(REPLAYS) $(RIGS)
 	@GANGWAY_BUILD=$(abspath $(BUILD)) GANGWAY_DATA=$(DATA) tests/run $(TESTS) $(REPLAYS) $(TEST_SCRIPTS)
 
-bench: all $(BENCHES)
+bench: test-packages
+	@$(MAKE) --no-print-directory -j$$(nproc) all $(BENCHES) $(RIGS)
 	@GANGWAY_BUILD=$(abspath $(BUILD)) GANGWAY_DATA=$(DATA) tests/bench/run $(BENCHES)
 
 # Address and undefined for everything; thread for what has threads.

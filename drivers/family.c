@@ -41,8 +41,10 @@ static const char *const row_words[] = { [FAMILY_ROWS_PUBLISHED] = "published",
                                          NULL };
 
 static const char *const procedure_words[] = {
-        [PROCEDURE_NONE] = "none", [PROCEDURE_RSS_ROM] = "rss-rom",
-        [PROCEDURE_RSSE] = "rsse", [PROCEDURE_STATE] = "product-state",
+        [PROCEDURE_NONE] = "none",
+        [PROCEDURE_RSS_ROM] = "rss-rom",
+        [PROCEDURE_RSSE] = "rsse",
+        [PROCEDURE_STATE] = "product-state",
         NULL,
 };
 static const char *const condition_words[] = {
@@ -299,8 +301,7 @@ const char *family_condition_word(enum family_condition condition)
         return condition_words[condition];
 }
 
-static int read_condition(const struct form *form, config_setting_t *element,
-                          uint32_t *conditions)
+static int read_condition(const struct form *form, config_setting_t *element, uint32_t *conditions)
 {
         const char *word = config_setting_get_string(element);
 
@@ -321,8 +322,9 @@ static int read_conditions(const struct form *form, struct family *family)
         int r = 0;
 
         if ((family->procedure != PROCEDURE_NONE) != (list != NULL))
-                return form_fault(form, list, "preconditions: wanted with a procedure, and only "
-                                              "with it");
+                return form_fault(form, list,
+                                  "preconditions: wanted with a procedure, and only "
+                                  "with it");
         if (list && !config_setting_is_array(list))
                 return form_fault(form, list, "preconditions: expected [ \"open\", ... ]");
         for (int i = 0; list && i < config_setting_length(list) && r >= 0; i++)

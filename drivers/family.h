@@ -27,8 +27,8 @@ enum family_sequence { FAMILY_H7, FAMILY_H7AB, FAMILY_L4, FAMILY_H5, FAMILY_H7RS
 enum family_procedure {
         PROCEDURE_NONE,    /* not at all: boot loader only, or not known */
         PROCEDURE_RSS_ROM, /* SECURITY starts the RSS in ROM */
-        PROCEDURE_RSSE,    /* an RSSe is loaded; TrustZone on where there is one, RDP 0.5 meanwhile */
-        PROCEDURE_STATE,   /* an RSSe is loaded; it ends by the product state, often closed */
+        PROCEDURE_RSSE,  /* an RSSe is loaded; TrustZone on where there is one, RDP 0.5 meanwhile */
+        PROCEDURE_STATE, /* an RSSe is loaded; it ends by the product state, often closed */
 };
 
 /* What must hold before an install (secure-install.md 13.7), in the order of looking. */

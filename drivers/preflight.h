@@ -14,7 +14,7 @@
 struct preflight_line {
         const char *condition; /* "read-out protection" */
         char measured[160], wanted[48];
-        enum fault fault; /* FAULT_NONE: it holds */
+        enum fault fault;   /* FAULT_NONE: it holds */
         char sentence[300]; /* of the fault: both values, and what to do */
 };
 

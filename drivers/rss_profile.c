@@ -127,8 +127,8 @@ static int read_rsse(const struct form *form, struct rss_profile *profile)
 static int check_rsse(const struct form *form, const struct rss_profile *profile)
 {
         int there = (profile->rsse_address != 0) + (profile->rsse_capacity != 0) +
-                         (profile->command_rsse != 0) + (profile->rsse_timeout_ms != 0) +
-                         (profile->show_ms != 0) + (profile->rsse_count != 0);
+                    (profile->command_rsse != 0) + (profile->rsse_timeout_ms != 0) +
+                    (profile->show_ms != 0) + (profile->rsse_count != 0);
 
         if (there != 0 && there != 6)
                 return form_fault(form, config_root_setting(&form->config),

@@ -100,8 +100,7 @@ static int load_file(const struct rss_profile *profile, const struct family *fam
         return 0;
 }
 
-int rsse_load(const struct rss_profile *profile, const struct family *family,
-              struct rsse *ret_rsse)
+int rsse_load(const struct rss_profile *profile, const struct family *family, struct rsse *ret_rsse)
 {
         const char *path = file_for(profile, family);
 
@@ -137,8 +136,8 @@ static int read_status(struct target *target, const struct rss_profile *profile,
 
 static int await_running(struct target *target, const struct rss_profile *profile)
 {
-        uint64_t patience_ms = profile->rsse_timeout_ms + target->family->reset_ms +
-                               target->family->rss_boot_ms;
+        uint64_t patience_ms =
+                profile->rsse_timeout_ms + target->family->reset_ms + target->family->rss_boot_ms;
         uint64_t deadline_ns = clock_now_ns() + patience_ms * NS_PER_MS;
         bool is_attached = false, is_done = false;
         uint32_t value = 0;

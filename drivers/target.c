@@ -23,7 +23,7 @@
 #define DEMCR       0xE000EDFCu
 #define DWT_PCSR    0xE000101Cu
 #define AIRCR_RESET 0x05FA0004u /* VECTKEY, SYSRESETREQ */
-#define AP_IDR      0xFCu /* ADIv5.2 C2.6.8 */
+#define AP_IDR      0xFCu       /* ADIv5.2 C2.6.8 */
 #define TRCENA      (1u << 24)
 
 #define REATTACH_MS    50u

@@ -8,12 +8,15 @@
 #include "scheduler/bytes.h"
 #include "scheduler/loop.h"
 #include "station/commands/command.h"
+#include "station/commands/target_spelling.h"
 #include "station/text.h"
 
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+
+#define SCREEN_WIDTH 80
 
 /* Memory for files and images goes back to the system when it is freed: glibc would raise this with
  * each large one that is freed, and keep the next ones. */
@@ -62,6 +65,18 @@ static const struct command *const commands[] = {
         &licenses_key_command,
         &licenses_import_command,
         &licenses_ahead_command,
+        &target_list_command,
+        &target_info_command,
+        &target_certificate_command,
+        &target_disable_command,
+        &target_default_command,
+        &target_ob_read_command,
+        &target_ob_write_command,
+        &target_read_command,
+        &target_write_command,
+        &target_erase_command,
+        &target_reset_command,
+        &target_regress_command,
         &order_check_command,
         &capture_show_command,
         &status_command,
@@ -88,6 +103,7 @@ static const struct family {
         { "backup", "backup memory of an STM32MP2", NULL },
         { "hsm", "cards", NULL },
         { "licenses", "of a station", "list" },
+        { "target", "parts", NULL },
         { "order", "orders", NULL },
         { "capture", "traffic of a probe", NULL },
 };
@@ -101,14 +117,19 @@ static const char *second_word(const char *words, const char *family)
                                                                            : NULL;
 }
 
+/* What does not fit the line goes on in the next one, under the commands. */
 static void print_family(FILE *out, const struct family *family)
 {
-        fprintf(out, "  %-7s %s:", family->word, family->subject);
+        int column = fprintf(out, "  %-7s %s:", family->word, family->subject), indent = column;
+
         for (size_t i = 0; i < LENGTH_OF(commands); i++) {
                 const char *second = second_word(commands[i]->words, family->word);
 
-                if (second)
-                        fprintf(out, " %s", second);
+                if (!second)
+                        continue;
+                if (column + 1 + (int)strlen(second) > SCREEN_WIDTH)
+                        column = fprintf(out, "\n%*s", indent, "") - 1;
+                column += fprintf(out, " %s", second);
         }
         fputc('\n', out);
 }
@@ -116,14 +137,13 @@ static void print_family(FILE *out, const struct family *family)
 /* Everything there is, on one screen. */
 static void print_usage(FILE *out)
 {
-        fprintf(out, "usage: gangway COMMAND [options], gangway --version\n\n");
+        fprintf(out, "usage: gangway COMMAND [options], gangway --version\n");
         for (size_t i = 0; i < LENGTH_OF(families); i++)
                 print_family(out, &families[i]);
         for (size_t i = 0; i < LENGTH_OF(commands); i++)
                 if (!strchr(commands[i]->words, ' '))
                         fprintf(out, "  %-7s %s\n", commands[i]->words, commands[i]->summary);
-        fputs("\n"
-              "What commands do say: gangway sfi, gangway help all, gangway sfi create --help.\n"
+        fputs("What commands do say: gangway sfi, gangway help all, gangway sfi create --help.\n"
               "example: gangway sfi create -fir app.hex -k key.bin -n nonce.bin -o app.sfi\n"
               "Exit codes: 0 ok, 1 the answer is no, 2 usage or bad input, 3 no station answers\n",
               out);
@@ -292,8 +312,26 @@ static int run(struct call *call)
         return r;
 }
 
+/* "target -c port=SWD -gc FILE" is "target certificate FILE -c port=SWD". */
+static int spell_as_ours(int *argc, char ***argv, char **spelled)
+{
+        int count;
+
+        if (*argc < 3 || strcmp((*argv)[1], "target") != 0 || (*argv)[2][0] != '-')
+                return 0;
+        count = target_spelling(*argc, *argv, spelled);
+        if (count < 0)
+                fprintf(stderr, "gangway target: %s\n", fault_sentence(count));
+        if (count <= 0)
+                return count;
+        *argc = count;
+        *argv = spelled;
+        return 0;
+}
+
 int main(int argc, char **argv)
 {
+        char *spelled[SPELLING_WORDS_MAX];
         struct call call;
         int words, code;
 
@@ -315,6 +353,8 @@ int main(int argc, char **argv)
         }
         if (wants_help(argc, argv))
                 return help(is_family(argv[1]) && argc == 3 ? 2 : argc, argv);
+        if (spell_as_ours(&argc, &argv, spelled) < 0)
+                return EXIT_INPUT;
         call.command = find_command(argc, argv, &words);
         if (!call.command)
                 return unknown_command(argc, argv);

@@ -94,10 +94,12 @@ static int check_profiles(struct station *station)
         int r = family_load(settings->family_file, &station->family);
 
         if (r == 0)
-                r = family_check_drivers(&station->family);
+                r = settings->installer == INSTALLER_NATIVE
+                            ? family_check_drivers(&station->family)
+                            : vendor_check_tool(settings, &station->family);
         if (r == 0)
                 r = rss_profile_load(settings->rss_profile_file, &station->rss);
-        if (r == 0)
+        if (r == 0 && settings->installer == INSTALLER_NATIVE) /* the tool is given its own */
                 r = rsse_load(&station->rss, &station->family, &station->rsse);
         rsse_free(&station->rsse);
         if (r == 0)

@@ -50,6 +50,11 @@ static void note_fault(struct install *install, int fault)
         snprintf(record->sentence, sizeof(record->sentence), "%s", fault_sentence(fault));
 }
 
+static bool is_by_vendor(const struct install *install)
+{
+        return install->station->settings.installer == INSTALLER_VENDOR;
+}
+
 /* --- sectors the image touches ------------------------------------------------------------- */
 
 static bool area_is_in_flash(const struct sfi_area *area)
@@ -212,12 +217,14 @@ static int check_blank(struct install *install)
         return 0;
 }
 
+/* The vendor's tool speaks to the RSS by itself, so no profile is asked for it. */
 int install_check_conditions(struct install *install)
 {
+        const struct rss_profile *rss = is_by_vendor(install) ? NULL : &install->station->rss;
         int r = check_open(install);
 
         if (r >= 0)
-                r = preflight_check(&install->target, install->options, &install->station->rss);
+                r = preflight_check(&install->target, install->options, rss);
         if (r >= 0)
                 r = check_size(install);
         if (r >= 0)
@@ -332,6 +339,8 @@ int install_image(struct install *install)
 
 static const struct install_steps *procedure_of(const struct install *install)
 {
+        if (is_by_vendor(install))
+                return &install_by_vendor;
         switch (install->target.family->procedure) {
         case PROCEDURE_NONE: /* no station starts with such a family (family_check_drivers) */
         case PROCEDURE_RSS_ROM:
@@ -379,6 +388,7 @@ static int put_back(struct install *install, int outcome)
                 restore_part(install);
         r = licenses_settle(install, outcome);
         licenses_wipe(install);
+        install_vendor_finish(install);
         return r;
 }
 
@@ -466,6 +476,8 @@ unsigned install_progress(const struct install *install)
 {
         const struct rss_progress *rss = &install->progress;
 
+        if (install->vendor.is_installing)
+                return install->vendor.output.progress;
         if (install->work_total)
                 return (unsigned)(1000ull * install->work_done / install->work_total);
         if (rss->bytes_total)

@@ -14,6 +14,7 @@
 #include "scheduler/fiber.h"
 #include "station/desk.h"
 #include "station/install_license.h"
+#include "station/install_vendor.h"
 #include "station/record.h"
 
 struct lot;
@@ -44,6 +45,7 @@ struct install {
         struct install_license licenses[INSTALL_LICENSES_MAX]; /* the image's, then the modules' */
         unsigned license_count;
         struct waitlist license_there; /* the asking for one of them has ended */
+        struct install_vendor vendor;  /* where the vendor's tool installs */
 };
 
 /* Attach to the part in the site and read who it is; looks up its history in the lot (waits). Opens

@@ -24,8 +24,8 @@ struct install_steps {
 };
 
 /* SECURITY and an RSS in ROM (H7); an RSSe, with TrustZone or without (L5, U5, WBA, WL); an RSSe that
- * ends by a product state (H5, H7RS). */
-extern const struct install_steps install_rss_rom, install_rsse, install_state;
+ * ends by a product state (H5, H7RS); the vendor's tool. */
+extern const struct install_steps install_rss_rom, install_rsse, install_state, install_by_vendor;
 
 /* "site NAME", for the log. */
 const char *install_about(const struct install *install);
@@ -61,6 +61,9 @@ int install_program_external(struct install *install, const struct sfi_part *par
 
 /* The point of no return: licenses offered, then every part of the image (waits). */
 int install_image(struct install *install) MUST_USE;
+
+/* Remove what was made for the vendor's tool. Never waits. */
+void install_vendor_finish(struct install *install);
 
 /* May flash be erased that this order, or an attempt of it, left written? */
 bool install_may_erase(const struct install *install);

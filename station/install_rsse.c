@@ -16,8 +16,8 @@
 #include "station/install_parts.h"
 
 #include "drivers/family_fields.h"
-#include "station/lot.h"
 #include "station/log.h"
+#include "station/lot.h"
 #include "station/station.h"
 
 #include <string.h>
@@ -162,8 +162,8 @@ static int check_part(struct install *install)
 
         if (r < 0)
                 return r;
-        install->must_regress = is_prepared(install->target.family, install->options) &&
-                                install_may_erase(install);
+        install->must_regress =
+                is_prepared(install->target.family, install->options) && install_may_erase(install);
         return install->must_regress ? 0 : install_check_conditions(install);
 }
 
@@ -183,10 +183,11 @@ static const char *put_back(struct install *install)
                                : "";
         if (!has_trustzone)
                 return "; the part is left partly installed";
-        return may_erase ? "; the part is left with TZEN 1: a regression to RDP level 0 with TZEN 0 "
-                           "leads back"
-                         : "; the part is left with TZEN 1: the regression that leads back erases "
-                           "what is beside the image, so it is not made by itself";
+        return may_erase
+                       ? "; the part is left with TZEN 1: a regression to RDP level 0 with TZEN 0 "
+                         "leads back"
+                       : "; the part is left with TZEN 1: the regression that leads back erases "
+                         "what is beside the image, so it is not made by itself";
 }
 
 /* --- evidence ------------------------------------------------------------------------------ */

@@ -89,6 +89,9 @@ static int check_order(struct station *station, struct lot *lot, bool *ret_done,
                 return r;
         if (digest[0])
                 log_line(about(lot), "global license, SHA-256 %s", digest);
+        r = vendor_check_order(station, lot, error);
+        if (r < 0)
+                return r;
         r = sfi_parts(lot->sfi, lot->parts, LOT_PARTS_MAX);
         if (r < 0) {
                 error_from_fault(error, r, "make the image again");

@@ -113,22 +113,26 @@ static bool is_in_flash(const struct family *family, uint64_t address, uint64_t 
 static int check_firmware(const struct check *check, const struct sfi_area *area)
 {
         const struct sfi *sfi = check->sfi;
+        const struct family *family = check->family;
+        uint64_t at = family_plain_address(family, area->address); /* one of two names */
 
         if (!area->length)
                 return refuse_area(check, area, "seal the image again", "it is empty");
-        if (!is_in_flash(check->family, area->address, area->length))
+        if (!is_in_flash(family, at, area->length))
                 return refuse_area(check, area, REMEDY_RESEAL,
                                    "its destination is not in the flash of this family");
-        if (check->family->word_length && area->address % check->family->word_length)
+        if (family->word_length && at % family->word_length)
                 return refuse_area(check, area, REMEDY_RESEAL,
                                    "its destination is not on a flash word of this family");
         /* overlap of any two segments is an error: AN5054 section 2.2 */
-        for (const struct sfi_area *other = sfi->areas; other < area; other++)
+        for (const struct sfi_area *other = sfi->areas; other < area; other++) {
+                uint64_t begin = family_plain_address(family, other->address);
+
                 if ((other->type == SFI_FIRMWARE || other->type == SFI_MODULE) &&
-                    area->address < (uint64_t)other->address + other->length &&
-                    other->address < (uint64_t)area->address + area->length)
+                    at < begin + other->length && begin < at + area->length)
                         return refuse_area(check, area, "seal the image again without overlaps",
                                            "it overlaps an earlier area");
+        }
         return 0;
 }
 
@@ -137,7 +141,8 @@ static int check_configuration(const struct check *check, const struct sfi_area 
         char sentence[96];
         size_t wanted = 4 * check->family->option_count; /* one word a row: AN5054 2.5.1 */
 
-        if (area->length != wanted) {
+        /* where the rows are a reference of ours, nobody knows how many the image has */
+        if (area->length != wanted && check->family->option_rows != FAMILY_ROWS_REFERENCE) {
                 snprintf(sentence, sizeof(sentence), "the option bytes of this family are %zu",
                          wanted);
                 return refuse_area(check, area, REMEDY_RESEAL, sentence);

@@ -8,129 +8,15 @@
 
 #include "scheduler/bytes.h"
 #include "scheduler/file.h"
-#include "station/settings_tree.h"
+#include "station/settings_parts.h"
 #include "station/text.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PATH_CAPACITY 256
-#define ONCE_IN_MAX   1000000000
-#define ONCE_IN       "(once in so many, 0 never)"
-
-#define PLACE(name) offsetof(struct misfortune, name), 0, ONCE_IN_MAX, ONCE_IN, NULL, false
-static int misfortune_read(struct tree *tree, const config_setting_t *setting, void *group)
-{
-        static const struct key keys[] = {
-                { "unplug", KIND_UNSIGNED, PLACE(unplug) },
-                { "late_answer", KIND_UNSIGNED, PLACE(late_answer) },
-                { "short_answer", KIND_UNSIGNED, PLACE(short_answer) },
-                { "bit_flip", KIND_UNSIGNED, PLACE(bit_flip) },
-                { "weak_word", KIND_UNSIGNED, PLACE(weak_word) },
-                { "wrong_license", KIND_UNSIGNED, PLACE(wrong_license) },
-                { "dead_card", KIND_UNSIGNED, PLACE(dead_card) },
-                { "protected_part", KIND_UNSIGNED, PLACE(protected_part) },
-                { "used_part", KIND_UNSIGNED, PLACE(used_part) },
-                { "wrong_part", KIND_UNSIGNED, PLACE(wrong_part) },
-                { "boot_pin", KIND_UNSIGNED, PLACE(boot_pin) },
-        };
-        struct settings_bench *bench = group;
-
-        return tree_read_group(tree, setting, keys, LENGTH_OF(keys), &bench->misfortune);
-}
-#undef PLACE
-
-/* Looked at again in check_sites, where it makes the sites. */
-static int simulated_sites_read(struct tree *tree, const config_setting_t *setting, void *group)
-{
-        static const struct key key = { .name = "sites",
-                                        .kind = KIND_UNSIGNED,
-                                        .low = 1,
-                                        .high = SETTINGS_SITES_MAX,
-                                        .wanted = "sites" };
-        unsigned ignored;
-
-        (void)group;
-        return tree_read(tree, &key, setting, &ignored);
-}
-
-static int card_type_read(struct tree *tree, const config_setting_t *setting, void *group)
-{
-        static const char *const types[] = { "SFI", "SFIA", "SMU" };
-        struct settings_module_card *card = group;
-        const char *text;
-        int r = tree_text(tree, setting, &text);
-
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < LENGTH_OF(types); i++)
-                if (!strcmp(text, types[i])) {
-                        strcpy(card->type, types[i]);
-                        return 0;
-                }
-        return tree_refuse(tree, tree_line(setting),
-                           "type is \"%.60s\", wanted \"SMU\", \"SFI\" or \"SFIA\"", text);
-}
-
-static int module_cards_read(struct tree *tree, const config_setting_t *setting, void *group)
-{
-        static const struct key keys[] = {
-                { "firmware_id", KIND_ASCII, offsetof(struct settings_module_card, firmware_id), 1,
-                  33, "the card's firmware identifier, printable ASCII", NULL, true },
-                { "type", KIND_OTHER, 0, 0, 0, "\"SMU\", \"SFI\" or \"SFIA\"", card_type_read,
-                  true },
-        };
-        struct settings_bench *bench = group;
-        int length = tree_elements(tree, setting, 1, SETTINGS_MODULE_CARDS_MAX), r;
-
-        if (length < 0)
-                return length;
-        for (int i = 0; i < length; i++) {
-                r = tree_read_group(tree, config_setting_get_elem(setting, (unsigned)i), keys,
-                                    LENGTH_OF(keys), &bench->module_cards[i]);
-                if (r < 0)
-                        return r;
-        }
-        bench->module_card_count = (unsigned)length;
-        return 0;
-}
-
-static int simulated_read(struct tree *tree, const config_setting_t *setting, void *group)
-{
-#define PLACE(member) offsetof(struct settings_bench, member)
-        static const struct key keys[] = {
-                { "sites", KIND_OTHER, 0, 0, 0, "", simulated_sites_read, false },
-                { "boards", KIND_UNSIGNED, PLACE(boards), 0, 1000000, "boards", NULL, false },
-                { "handling_ms", KIND_UNSIGNED, PLACE(handling_ms), 0, 600000, "milliseconds", NULL,
-                  false },
-                { "speed", KIND_REAL, PLACE(speed), 1, 100000, "times the real duration", NULL,
-                  false },
-                { "cards", KIND_UNSIGNED, PLACE(cards), 1, SETTINGS_READERS_MAX, "cards", NULL,
-                  false },
-                { "card_counter", KIND_UNSIGNED, PLACE(card_counter), 0, 1000000, "licenses", NULL,
-                  false },
-                { "key_file", KIND_PATH, PLACE(key_file), 1, 256,
-                  "the file with the 16 bytes of the cards' key", NULL, true },
-                { "nonce_file", KIND_PATH, PLACE(nonce_file), 1, 256,
-                  "the file with the 12 bytes of the cards' nonce", NULL, true },
-                { "firmware_id", KIND_ASCII, PLACE(firmware_id), 1, 33,
-                  "the cards' firmware identifier, printable ASCII", NULL, true },
-                { "module_cards", KIND_OTHER, 0, 0, 0, "", module_cards_read, false },
-                { "license_ms_low", KIND_UNSIGNED, PLACE(license_ms_low), 0, 60000, "milliseconds",
-                  NULL, false },
-                { "license_ms_high", KIND_UNSIGNED, PLACE(license_ms_high), 0, 60000,
-                  "milliseconds", NULL, false },
-                { "directory", KIND_PATH, PLACE(directory), 0, 256, "a directory", NULL, false },
-                { "misfortune", KIND_OTHER, 0, 0, 0, "", misfortune_read, false },
-        };
-#undef PLACE
-        struct settings *settings = group;
-
-        return tree_read_group(tree, setting, keys, LENGTH_OF(keys), &settings->bench);
-}
 
 static int hardware_read(struct tree *tree, const config_setting_t *setting, void *group)
 {
@@ -289,76 +175,6 @@ static int web_address_read(struct tree *tree, const config_setting_t *setting, 
         return 0;
 }
 
-/* One part of an address is there; libcurl reads the address, as it will when it is used. */
-static bool has_part(CURLU *address, CURLUPart part)
-{
-        char *text = NULL;
-        bool is_there = curl_url_get(address, part, &text, 0) == CURLUE_OK && text[0];
-
-        curl_free(text);
-        return is_there;
-}
-
-/* "https://licenses.example:8443/gangway": no name and password, no query, and the scheme in full,
- * for libcurl would guess one, and take a third slash for a slip. */
-static bool is_https(const char *text)
-{
-        CURLU *address;
-        bool is_good;
-
-        if (strncmp(text, "https://", 8) != 0 || text[8] == '/')
-                return false;
-        address = curl_url();
-        INSIST(address);
-        is_good = curl_url_set(address, CURLUPART_URL, text, 0) == CURLUE_OK &&
-                  has_part(address, CURLUPART_HOST) && !has_part(address, CURLUPART_USER) &&
-                  !has_part(address, CURLUPART_PASSWORD) && !strpbrk(text, "?#");
-        curl_url_cleanup(address);
-        return is_good;
-}
-
-static int server_url_read(struct tree *tree, const config_setting_t *setting, void *group)
-{
-        static const struct key key = {
-                .name = "url", .kind = KIND_ASCII, .low = 1, .high = 256, .wanted = "an address"
-        };
-        struct settings_server *server = group;
-        size_t length;
-        int r;
-
-        r = tree_read(tree, &key, setting, server->url);
-        if (r < 0)
-                return r;
-        length = strlen(server->url);
-        while (length && server->url[length - 1] == '/')
-                server->url[--length] = '\0';
-        if (!is_https(server->url))
-                return tree_refuse(tree, tree_line(setting),
-                                   "url is \"%s\", wanted https:// with a host as "
-                                   "\"https://licenses.example:8443\", without user, query and "
-                                   "fragment",
-                                   config_setting_get_string(setting));
-        return 0;
-}
-
-static int license_server_read(struct tree *tree, const config_setting_t *setting, void *group)
-{
-#define PLACE(member) offsetof(struct settings_server, member)
-        static const struct key keys[] = {
-                { "url", KIND_OTHER, 0, 0, 0, "\"https://HOST:PORT\"", server_url_read, true },
-                { "certificate_file", KIND_PATH, PLACE(certificate_file), 1, 256,
-                  "the server's certificate, PEM", NULL, true },
-                { "user", KIND_ASCII, PLACE(user), 1, 64,
-                  "this station's name for the server, printable ASCII", NULL, true },
-                { "timeout_ms", KIND_UNSIGNED, PLACE(timeout_ms), 100, 600000, "milliseconds", NULL,
-                  false },
-        };
-#undef PLACE
-        struct settings *settings = group;
-
-        return tree_read_group(tree, setting, keys, LENGTH_OF(keys), &settings->license_server);
-}
-
 static int capture_read(struct tree *tree, const config_setting_t *setting, void *group)
 {
         static const char *const names[] = {
@@ -409,6 +225,9 @@ static const struct key root_keys[] = {
         { "family_file", KIND_PATH, PLACE(family_file), 1, 256, "a file", NULL, false },
         { "rss_profile_file", KIND_PATH, PLACE(rss_profile_file), 1, 256, "a file", NULL, false },
         { "card_profile_file", KIND_PATH, PLACE(card_profile_file), 1, 256, "a file", NULL, false },
+        { "installer", KIND_OTHER, 0, 0, 0, "\"native\" or \"vendor\"", settings_read_installer,
+          false },
+        { "vendor", KIND_OTHER, 0, 0, 0, "", settings_read_vendor, false },
         { "sites", KIND_OTHER, 0, 0, 0, "", sites_read, false },
         { "readers", KIND_OTHER, 0, 0, 0, "", readers_read, false },
         { "workers", KIND_UNSIGNED, PLACE(workers), 0, SETTINGS_WORKERS_MAX, "threads", NULL,
@@ -432,10 +251,10 @@ static const struct key root_keys[] = {
         { "scan_s", KIND_UNSIGNED, PLACE(scan_s), 1, 3600, "seconds", NULL, false },
         { "license_alarm", KIND_UNSIGNED, PLACE(license_alarm), 0, 1000000, "licenses", NULL,
           false },
-        { "license_server", KIND_OTHER, 0, 0, 0, "", license_server_read, false },
+        { "license_server", KIND_OTHER, 0, 0, 0, "", settings_read_server, false },
         { "capture", KIND_OTHER, 0, 0, 0, "", capture_read, false },
         { "capture_mb", KIND_UNSIGNED, PLACE(capture_mb), 0, 1000000, "MiB", NULL, false },
-        { "simulated", KIND_OTHER, 0, 0, 0, "", simulated_read, false },
+        { "simulated", KIND_OTHER, 0, 0, 0, "", settings_read_simulated, false },
         { "virtual_time", KIND_BOOL, PLACE(is_virtual_time), 0, 0, "true or false", NULL, false },
         { "seed", KIND_OTHER, 0, 0, 0, "", seed_read, false },
 };
@@ -454,6 +273,7 @@ static const struct settings defaults = {
         .license_lost_alarm = 1,
         .license_ratio_alarm = 1.05,
         .scan_s = 5,
+        .vendor.timeout_s = 180, /* an SFIx in three parts takes 44 s: AN5054 figure 65 */
         .license_alarm = 100,
         .capture = CAPTURE_FAILURES,
         .capture_mb = 256,
@@ -690,8 +510,8 @@ static int defaults_resolve(const struct tree *tree, struct settings *settings)
 static int settings_read(struct tree *tree, struct settings *settings)
 {
         static int (*const checks[])(const struct tree *, struct settings *) = {
-                check_usb,  check_simulated, check_sites,      check_workers,
-                check_time, check_ratio,     defaults_resolve,
+                check_usb,   check_simulated,          check_sites,      check_workers, check_time,
+                check_ratio, settings_check_installer, defaults_resolve,
         };
         int r = tree_read_group(tree, config_root_setting(&tree->config), root_keys,
                                 LENGTH_OF(root_keys), settings);

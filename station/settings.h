@@ -55,6 +55,19 @@ struct settings_server {
         unsigned timeout_ms;
 };
 
+/* Who performs the secure part of an install. */
+enum installer {
+        INSTALLER_NATIVE, /* our procedures, by the RSS profile */
+        INSTALLER_VENDOR, /* STM32_Programmer_CLI, one child a site */
+};
+
+struct settings_vendor {
+        char program[256];
+        char rsse_file[256];       /* "" none; families that install through an RSSe need it */
+        char external_loader[256]; /* "" none; .sfix images need it */
+        unsigned timeout_s;        /* of one run of the program */
+};
+
 struct settings {
         char file[256]; /* where it was read */
         char station[32];
@@ -62,6 +75,8 @@ struct settings {
         char family_file[256];
         char rss_profile_file[256];
         char card_profile_file[256];
+        enum installer installer;
+        struct settings_vendor vendor;
 
         struct settings_site sites[SETTINGS_SITES_MAX];
         unsigned site_count;

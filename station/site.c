@@ -66,7 +66,7 @@ static int check_serial(struct site *site, const struct wire_identity *identity)
                      identity->path, site->settings->serial);
 }
 
-static int open_probe(struct site *site)
+int site_open_probe(struct site *site)
 {
         struct wire *wire;
         int r;
@@ -90,7 +90,7 @@ static int wait_for_probe(struct site *site)
         bool was_told = false;
         int r;
 
-        while ((r = open_probe(site)) < 0) {
+        while ((r = site_open_probe(site)) < 0) {
                 if (r == -FAULT_CANCELLED)
                         return r;
                 if (!was_told && r != -FAULT_UNPLUGGED)
@@ -219,7 +219,7 @@ static bool may_retry(const struct site *site, const struct lot *lot, int outcom
 {
         return outcome < 0 && fault_disposition(outcome) == RETRY_UNIT &&
                outcome != -FAULT_CANCELLED && outcome != -FAULT_UNPLUGGED &&
-               attempts <= lot->order.retries && !site->station->is_stopping;
+               attempts <= lot->order.retries && !site->station->is_stopping && site->probe.wire;
 }
 
 /* From a board ready, or a lot open for it, whichever was later, to the first step. */
@@ -321,6 +321,8 @@ static int serve_board(struct site *site)
         if (outcome == -FAULT_UNPLUGGED || outcome == -FAULT_CANCELLED)
                 return outcome;
         site->has_result = true;
+        if (!site->probe.wire)
+                return fault(FAULT_UNPLUGGED, "the probe did not come back from the vendor's tool");
         if (outcome == 0)
                 happened(site, SITE_FINISHED);
         else

@@ -57,6 +57,11 @@ struct site {
 
 const char *site_state_name(enum site_state state);
 
+/* Open the probe at the site's port into site->probe (waits): for the site's own fiber, after another
+ * program had it. On failure it is closed. Faults of bus_open(), stlink_open(); -FAULT_PROBE for
+ * another serial than the station file wants. */
+int site_open_probe(struct site *site) MUST_USE;
+
 /* Start the fiber of a zeroed site. */
 void site_start(struct site *site, struct station *station, const struct settings_site *settings,
                 struct fixture *fixture);

@@ -84,11 +84,12 @@ static int load_profiles(struct station *station)
         int r;
 
         r = family_load(settings->family_file, &station->family);
-        if (r == 0)
+        /* the vendor's tool knows more families than our drivers */
+        if (r == 0 && settings->installer == INSTALLER_NATIVE)
                 r = family_check_drivers(&station->family);
         if (r == 0)
                 r = rss_profile_load(settings->rss_profile_file, &station->rss);
-        if (r == 0)
+        if (r == 0 && settings->installer == INSTALLER_NATIVE) /* the tool is given its own */
                 r = rsse_load(&station->rss, &station->family, &station->rsse);
         if (r == 0)
                 r = card_profile_load(settings->card_profile_file, &station->card_profile);
@@ -307,6 +308,8 @@ int station_run(struct station *station)
                                    station->settings.worker_cpus, &station->workers);
         if (r == 0)
                 r = open_records(station);
+        if (r == 0)
+                r = vendor_check_station(station); /* under the lock of the data directory */
         if (r == 0)
                 r = open_hardware(station);
         if (r == 0)

@@ -15,11 +15,11 @@
 #define KEY_1 0x08192A3Bu /* targets.md 6.1 */
 #define KEY_2 0x4C5D6E7Fu
 
-#define RDP_FINAL 0xCCu /* targets.md 5.1 */
-#define RDP_HALF  0x55u
-#define PROVISIONING 0x17u /* product state, targets.md 5.2 */
-#define ST_IROT   0xC3u /* BOOT_UBE, targets.md 5.3 */
-#define SWAP_BANK (1u << 31) /* OPTSR of the H7: targets.md 7.1 */
+#define RDP_FINAL    0xCCu /* targets.md 5.1 */
+#define RDP_HALF     0x55u
+#define PROVISIONING 0x17u      /* product state, targets.md 5.2 */
+#define ST_IROT      0xC3u      /* BOOT_UBE, targets.md 5.3 */
+#define SWAP_BANK    (1u << 31) /* OPTSR of the H7: targets.md 7.1 */
 
 /* --- rows ---------------------------------------------------------------------------------- */
 

@@ -78,17 +78,38 @@ static int load_named(const char *folder, const char *name, struct chosen_family
         return family_load(ret_chosen->path, &ret_chosen->family);
 }
 
+int family_search(family_test *is_it, void *subject, struct chosen_family *ret_chosen)
+{
+        char folder[PLACE_LENGTH_MAX];
+        struct names names;
+        int r = list_families(folder, &names), found = 0;
+
+        for (size_t i = 0; r >= 0 && i < names.count; i++) {
+                r = load_named(folder, names.names[i], ret_chosen);
+                if (r >= 0)
+                        found = is_it(subject, &ret_chosen->family);
+                if (r >= 0 && found != 0)
+                        return found;
+        }
+        return r < 0 ? r : 0;
+}
+
+static int has_device(void *subject, const struct family *family)
+{
+        const uint32_t *device = subject;
+
+        return family->device_id == *device;
+}
+
 static int load_device(uint32_t device, struct chosen_family *ret_chosen)
 {
         char folder[PLACE_LENGTH_MAX], id[16];
         struct names names;
-        int r = list_families(folder, &names);
+        int r = family_search(has_device, &device, ret_chosen);
 
-        for (size_t i = 0; i < names.count && r >= 0; i++) {
-                r = load_named(folder, names.names[i], ret_chosen);
-                if (r >= 0 && ret_chosen->family.device_id == device)
-                        return 0;
-        }
+        if (r != 0)
+                return r < 0 ? r : 0;
+        r = list_families(folder, &names);
         if (r < 0)
                 return r;
         snprintf(id, sizeof(id), "0x%03X", device);

@@ -23,3 +23,10 @@ struct chosen_family {
  *      -FAULT_NOT_FOUND  no such family: the names there are
  *      -FAULT_BAD_VALUE  name and device id are of different families */
 int family_choose(const struct family_choice *choice, struct chosen_family *ret_chosen) MUST_USE;
+
+/* Is it this one? 1 yes, 0 no, or a fault, which ends the search. */
+typedef int family_test(void *subject, const struct family *family);
+
+/* The first family of configs/targets/, in the order of their names, that `is_it` says yes to (waits).
+ * 1 found, 0 none. */
+int family_search(family_test *is_it, void *subject, struct chosen_family *ret_chosen) MUST_USE;

@@ -3,7 +3,7 @@
 
 # "sfi create", one a line.
 _gangway_commands() {
-        "$1" help all 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\( [a-z][a-z-]*\)\{0,1\}\)  .*/\1/p'
+        "$1" help all 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\( [a-z][a-z-]*\)\{0,2\}\)  .*/\1/p'
 }
 
 # The options in the help of a command, one a line: those of its usage and list, not of the prose,
@@ -13,11 +13,13 @@ _gangway_options() {
                 grep -oE '(^|[[:space:]([|,;])-{1,2}[a-zA-Z][a-zA-Z0-9_-]*' | grep -oE -- '-.*' | sort -u
 }
 
-# How many of the words before the cursor are the command: 2, 1, or 0.
+# How many of the words before the cursor are the command: 3, 2, 1, or 0.
 _gangway_command_words() {
         local commands=$1
         shift
-        if [ $# -ge 2 ] && grep -qxF -- "$1 $2" <<<"$commands"; then
+        if [ $# -ge 3 ] && grep -qxF -- "$1 $2 $3" <<<"$commands"; then
+                echo 3
+        elif [ $# -ge 2 ] && grep -qxF -- "$1 $2" <<<"$commands"; then
                 echo 2
         elif [ $# -ge 1 ] && grep -qxF -- "$1" <<<"$commands"; then
                 echo 1
@@ -36,7 +38,8 @@ _gangway() {
         if [ "$words" -eq 0 ]; then
                 case ${#before[@]} in
                 0) mapfile -t COMPREPLY < <(compgen -W "$(cut -d' ' -f1 <<<"$commands" | sort -u) help --help --version" -- "$current") ;;
-                1) mapfile -t COMPREPLY < <(compgen -W "$(sed -n "s/^${before[0]//[^a-z-]/} //p" <<<"$commands")" -- "$current") ;;
+                1) mapfile -t COMPREPLY < <(compgen -W "$(sed -n "s/^${before[0]//[^a-z-]/} //p" <<<"$commands" | cut -d' ' -f1 | sort -u)" -- "$current") ;;
+                2) mapfile -t COMPREPLY < <(compgen -W "$(sed -n "s/^${before[0]//[^a-z-]/} ${before[1]//[^a-z-]/} //p" <<<"$commands")" -- "$current") ;;
                 esac
         elif [[ $current == -* ]]; then
                 mapfile -t COMPREPLY < <(compgen -W "$(_gangway_options "$program" "${before[@]:0:words}") --help" -- "$current")

@@ -19,7 +19,7 @@ reason=
 if [ -z "$reason" ] && ! why=$(timeout 20 "$rig" 1 -- true 2>&1) && [ -z "${CI:-}" ]; then reason=$why; fi
 if [ -n "$reason" ]; then
         for name in "st-info lists the probes" "OpenOCD examines the target" "OpenOCD reads and writes RAM" \
-                "our driver on libusb"; do skip "$name" "$reason"; done
+                "our driver on libusb" "sixteen probes at once"; do skip "$name" "$reason"; done
         exit 0
 fi
 
@@ -36,13 +36,20 @@ grep -qi 'ram 0x12345678 0xcafef00d' <<<"$out" && grep -qi '0x24000000: 12345678
 say $? "OpenOCD writes RAM with mww and reads it back with mdw"
 [ $bad = 0 ] || echo "$out" | sed 's/^/# /'
 
-out=$(CMOCKA_MESSAGE_OUTPUT=TAP timeout 120 "$rig" 4 -- "$GANGWAY_BUILD/tests/rigs/usb_driver" 2>&1)
-while read -r line; do
-        case $line in
-        "ok "*) say 0 "libusb: ${line#*- }" ;;
-        "not ok "*) say 1 "libusb: ${line#*- }" ;;
-        *) echo "# $line" ;;
-        esac
-done <<<"$out"
+RIG_CONTROL=$(mktemp -u) # where our programs ask for plugging
+export RIG_CONTROL CMOCKA_MESSAGE_OUTPUT=TAP
+trap 'rm -f "$RIG_CONTROL"' EXIT
+libusb() { # probes program arguments: its lines as ours
+        while read -r line; do
+                case $line in
+                "ok "*) say 0 "libusb: ${line#*- }" ;;
+                "not ok "*) say 1 "libusb: ${line#*- }" ;;
+                *) echo "# $line" ;;
+                esac
+        done < <(timeout 120 "$rig" "$1" -- "$GANGWAY_BUILD/tests/rigs/$2" "${@:3}" 2>&1)
+}
+libusb 4 usb_driver
 [ $n -ge 7 ] || say 1 "our driver ran all its tests"
+libusb 16 usb_gang 16
+[ $n -ge 11 ] || say 1 "sixteen probes were all asked"
 exit $bad

@@ -7,15 +7,14 @@
  * real netlink uevents (parts/tree.c); behind the device nodes are devices of the kinds in parts/device.c:
  * "4" is four ST-LINKs, "ccid=4" four card readers. The command meets real descriptors: libusb, libudev, poll
  * and io_uring are the real ones. The ioctl handler takes URB memory from the caller with process_vm_readv, as
- * the kernel would (parts/urb.c). RIG_PID is set for the command: SIGUSR1 to it unplugs the first device,
- * SIGUSR2 plugs it in again; at the socket RIG_CONTROL, where that is given, any device can be told to do what
- * it can do (parts/control.h).
+ * the kernel would (parts/urb.c). At the socket RIG_CONTROL, where that is given, any device can be unplugged,
+ * plugged in again and told to do what it can do (parts/control.h).
  *
  * It proves protocol and life cycle, not kernel limits, packets on the wire or permissions. Needs root
  * and /dev/fuse. Exit code: the command's, or 125 when the rig itself cannot be set up.
  */
-#include "scheduler/loop.h"
 #include "tests/rigs/parts/control.h"
+#include "tests/rigs/parts/orders.h"
 #include "tests/rigs/parts/tree.h"
 #include "tests/rigs/parts/urb.h"
 
@@ -33,7 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DEVICES_MAX = 240, ORDERS_MAX = 4, RIG_FAILED = 125 };
+enum { RIG_FAILED = 125 };
 
 static struct device *devices[DEVICES_MAX];
 static unsigned device_count;
@@ -270,6 +269,15 @@ static void *run_pump(void *unused)
 
 /* --- ioctls (the lock is held) ------------------------------------------------------------- */
 
+/* Does nobody but this one hold the interface? */
+static bool may_claim(const struct opened *opened)
+{
+        for (const struct opened *o = all_opened; o; o = o->next)
+                if (o != opened && o->device == opened->device && o->claimed)
+                        return false;
+        return true;
+}
+
 static int claim(struct opened *opened, pid_t pid, uint64_t address, bool is_release)
 {
         uint32_t number;
@@ -283,9 +291,8 @@ static int claim(struct opened *opened, pid_t pid, uint64_t address, bool is_rel
                 opened->claimed = 0;
                 return 0;
         }
-        for (const struct opened *o = all_opened; o; o = o->next)
-                if (o != opened && o->device == opened->device && o->claimed)
-                        return -EBUSY;
+        if (!may_claim(opened))
+                return -EBUSY;
         opened->claimed = 1;
         return 0;
 }
@@ -317,7 +324,9 @@ static int set_configuration(const struct opened *opened, pid_t pid, uint64_t ad
 
         if (copy_in(pid, address, &number, sizeof(number)) < 0)
                 return -EFAULT;
-        return opened->claimed ? -EBUSY : number == 1 ? 0 : -EINVAL;
+        if (opened->claimed || !may_claim(opened))
+                return -EBUSY; /* by whomever */
+        return number == 1 ? 0 : -EINVAL;
 }
 
 static int set_interface(pid_t pid, uint64_t address)
@@ -335,7 +344,9 @@ static int clear_halt(const struct opened *opened, pid_t pid, uint64_t address)
 
         if (copy_in(pid, address, &endpoint, sizeof(endpoint)) < 0)
                 return -EFAULT;
-        return device_has_endpoint(opened->device, (uint8_t)endpoint) ? 0 : -ENOENT;
+        if (!device_has_endpoint(opened->device, (uint8_t)endpoint))
+                return -ENOENT;
+        return may_claim(opened) ? 0 : -EBUSY;
 }
 
 static int perform_ioctl(struct opened *opened, unsigned command, pid_t pid, uint64_t address,
@@ -369,7 +380,7 @@ static int perform_ioctl(struct opened *opened, unsigned command, pid_t pid, uin
                 return control(opened, pid, in);
         case (unsigned)USBDEVFS_SUBMITURB:
                 pthread_cond_signal(&work);
-                return urb_submit(opened, pid, address);
+                return urb_submit(opened, pid, address, may_claim(opened));
         case (unsigned)USBDEVFS_DISCARDURB:
                 return urb_discard(opened, address);
         case (unsigned)USBDEVFS_REAPURB:
@@ -450,48 +461,6 @@ static void plug(struct device *device)
 
 /* --- the rig ------------------------------------------------------------------------------- */
 
-/* What stands on the bus: "4" is four ST-LINKs, "ccid=4" four readers. */
-struct order {
-        const struct device_kind *kind;
-        unsigned count;
-};
-
-static bool parse_order(const char *word, struct order *ret_order)
-{
-        bool is_named = strchr(word, '=');
-        char name[16] = "stlink";
-        unsigned count = 0;
-
-        if (is_named ? sscanf(word, "%15[a-z0-9-]=%u", name, &count) != 2
-                     : sscanf(word, "%u", &count) != 1)
-                return false;
-        *ret_order = (struct order){ device_kind_find(name), count };
-        return ret_order->kind && count > 0 && count <= DEVICES_MAX;
-}
-
-static int load_kind(void *subject)
-{
-        const struct device_kind *kind = subject;
-        int r = kind->load();
-
-        if (r < 0)
-                fprintf(stderr, "usbfs rig: %s\n", fault_sentence(r));
-        return r;
-}
-
-static int load_on_loop(const struct device_kind *kind)
-{
-        struct loop_settings settings = { .time = LOOP_TIME_REAL };
-        struct loop *loop;
-        int r = loop_create(&settings, &loop);
-
-        if (r < 0)
-                return r;
-        r = loop_run(loop, "profiles", load_kind, (void *)(uintptr_t)kind);
-        loop_destroy(loop);
-        return r;
-}
-
 static void *serve(void *session)
 {
         fuse_session_loop(session);
@@ -515,14 +484,11 @@ static struct fuse_session *mount_usbfs(void)
 
 static pid_t start_command(char **command)
 {
-        pid_t parent = getpid(), child = fork();
-        char text[16];
+        pid_t child = fork();
         sigset_t none;
 
         if (child != 0)
                 return child;
-        snprintf(text, sizeof(text), "%d", parent);
-        setenv("RIG_PID", text, 1);
         setenv("SYSTEMD_DEVICE_VERIFY_SYSFS", "0", 1); /* libudev refuses a /sys that is no sysfs */
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
@@ -556,10 +522,10 @@ static int tell(unsigned index, const char *words)
         return r;
 }
 
-/* Until the command ends: plug and unplug on demand. */
+/* Until the command ends. */
 static int attend(pid_t child, const sigset_t *signals)
 {
-        int status, number;
+        int status;
 
         for (;;) {
                 struct timespec second = { 1, 0 };
@@ -570,33 +536,13 @@ static int attend(pid_t child, const sigset_t *signals)
                         if (ended == child)
                                 return WIFEXITED(status) ? WEXITSTATUS(status)
                                                          : 128 + WTERMSIG(status);
-                number = sigtimedwait(signals, NULL, &second);
-                if (number == SIGUSR1 && !devices[0]->is_gone)
-                        unplug(devices[0]);
-                if (number == SIGUSR2 && devices[0]->is_gone)
-                        plug(devices[0]);
+                (void)sigtimedwait(signals, NULL, &second); /* awake when a child ends */
         }
-}
-
-/* The words before "--"; returns where the command begins, 0 on a mistake. */
-static int parse_orders(int argc, char **argv, struct order *orders, unsigned *ret_count)
-{
-        unsigned total = 0;
-        int at = 1;
-
-        for (*ret_count = 0; at < argc && strcmp(argv[at], "--") != 0; at++) {
-                if (*ret_count == ORDERS_MAX || !parse_order(argv[at], &orders[*ret_count]))
-                        return 0;
-                total += orders[(*ret_count)++].count;
-        }
-        return at + 1 < argc && total > 0 && total <= DEVICES_MAX ? at + 1 : 0;
 }
 
 static void block_signals(sigset_t *signals)
 {
         sigemptyset(signals);
-        sigaddset(signals, SIGUSR1);
-        sigaddset(signals, SIGUSR2);
         sigaddset(signals, SIGCHLD);
         sigprocmask(SIG_BLOCK, signals, NULL);
 }
@@ -630,7 +576,7 @@ int main(int argc, char **argv)
         struct order orders[ORDERS_MAX];
         const char *control = getenv("RIG_CONTROL");
         unsigned count;
-        int command = parse_orders(argc, argv, orders, &count), code;
+        int command = orders_parse(argc, argv, orders, &count), code;
         struct fuse_session *session;
         sigset_t signals;
 
@@ -638,10 +584,7 @@ int main(int argc, char **argv)
                 fprintf(stderr, "usage: usbfs [KIND=]COUNT [...] -- command\n");
                 return 2;
         }
-        for (unsigned i = 0; i < count; i++)
-                if (load_on_loop(orders[i].kind) < 0)
-                        return RIG_FAILED;
-        if (tree_enter() < 0 || !(session = mount_usbfs()))
+        if (orders_load(orders, count) < 0 || tree_enter() < 0 || !(session = mount_usbfs()))
                 return RIG_FAILED;
         block_signals(&signals);
         if (control && control_serve(control, tell) < 0)

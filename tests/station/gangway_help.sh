@@ -12,11 +12,12 @@ say() { # code name
 usage=$("$gangway" --help)
 [ "$(wc -l <<<"$usage")" -le 24 ] && [ "$(wc -L <<<"$usage")" -le 80 ] && grep -q '^example' <<<"$usage"
 say $? "gangway --help fits a screen and shows an example"
-commands=$("$gangway" help all | sed -n 's/^  \([a-z][a-z-]*\( [a-z][a-z-]*\)\{0,1\}\)  .*/\1/p')
+commands=$("$gangway" help all | sed -n 's/^  \([a-z][a-z-]*\( [a-z][a-z-]*\)\{0,2\}\)  .*/\1/p')
 [ "$(wc -l <<<"$commands")" -ge 6 ]
 say $? "gangway help all lists the commands"
+joined=$(sed -e ':again' -e '$!N; s/\n \{10,\}/ /; t again' -e 'P; D' <<<"$usage") # a family may take two lines
 while read -r first second; do
-        grep -Eq "^  $first .*[: ]$second( |$)" <<<"$usage" || { [ -z "$second" ] && grep -q "^  $first " <<<"$usage"; }
+        grep -Eq "^  $first .*[: ]$second( |$)" <<<"$joined" || { [ -z "$second" ] && grep -q "^  $first " <<<"$usage"; }
         say $? "gangway --help names $first $second"
 done <<<"$commands"
 "$gangway" sfi --help | grep -q '^  sfi diff '

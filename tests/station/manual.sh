@@ -70,7 +70,7 @@ section() { awk -F'\t' -v name="$1" '$1 == name { print $2 }' "$dir/gangway.1"; 
 
 # --- commands and options -------------------------------------------------------------------------------------------------
 
-"$gangway" help all | sed -n 's/^  \([a-z][a-z-]*\( [a-z][a-z-]*\)\{0,1\}\)  .*/\1/p' >"$dir/commands"
+"$gangway" help all | sed -n 's/^  \([a-z][a-z-]*\( [a-z][a-z-]*\)\{0,2\}\)  .*/\1/p' >"$dir/commands"
 if [ "$(wc -l <"$dir/commands")" -ge 20 ] && grep -qx 'sfi create' "$dir/commands"; then
         ok "the program lists its commands"
 else
@@ -119,11 +119,11 @@ silent "every option of gangwayd stands in gangwayd.8"
 
 # --- keys and fields ------------------------------------------------------------------------------------------------------
 
-# names in the first column of the tables of a source file
-names_in() { grep -oE '^ +\{ "[a-z0-9_]+", ?(KIND_|\.)' "$1" | grep -oE '[a-z0-9_]{2,}"' | tr -d '"' | sort -u; }
+# names in the first column of the tables of source files
+names_in() { grep -hoE '^ +\{ "[a-z0-9_]+", ?(KIND_|\.)' "$@" | grep -oE '[a-z0-9_]{2,}"' | tr -d '"' | sort -u; }
 documented_in() { sed -n 's/^\.It Ic //p' "$1" | tr -d ',' | tr ' ' '\n' | sed '/^$/d' | sort -u; }
 
-names_in station/settings.c >"$dir/keys"
+names_in station/settings.c station/settings_simulated.c station/settings_server.c station/settings_vendor.c >"$dir/keys"
 documented_in station/manual/gangway.conf.5 | diff "$dir/keys" - >"$dir/out"
 if [ "$(wc -l <"$dir/keys")" -lt 40 ]; then echo "only $(wc -l <"$dir/keys") keys found in settings.c" >>"$dir/out"; fi
 silent "gangway.conf.5 has every key of the station file, and no other"

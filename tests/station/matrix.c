@@ -43,8 +43,9 @@ static const struct {
 
 struct cell {
         struct line *line;
-        void (*spoil)(struct simulated_part *part, const struct family *family); /* before its lot */
-        const char *step; /* what befalls it, befalls it here */
+        void (*spoil)(struct simulated_part *part,
+                      const struct family *family); /* before its lot */
+        const char *step;                           /* what befalls it, befalls it here */
         void (*befall)(struct station *station);
 
         bool was_hit; /* the step was seen */
@@ -75,10 +76,10 @@ static const char *state_of(struct simulated_part *part, const struct family *fa
         if (family_field(family, ROLE_STATE) && family_protection(family, options) == 0x17)
                 return "provisioning";
         if (is_blank)
-                return is_factory(family, options)                ? "virgin"
-                       : family_is_trustzone_on(family, options)  ? "prepared"
-                       : family_is_secure(family, options)        ? "secured"
-                                                                  : "changed";
+                return is_factory(family, options)               ? "virgin"
+                       : family_is_trustzone_on(family, options) ? "prepared"
+                       : family_is_secure(family, options)       ? "secured"
+                                                                 : "changed";
         if (is_factory(family, options) || family_is_trustzone_on(family, options))
                 return "partly";
         return memcmp(flash, image_begins_with, sizeof(image_begins_with)) == 0 ? "installed"

@@ -173,6 +173,7 @@ static int watch(void *context)
 
         while (!station->bench || !station->sites)
                 assert_int_equal(fiber_yield(), 0);
+        station->exit_when_done = false; /* this ends it, once it has seen the unit's end */
         if (spoiled && spoiled->before)
                 spoiled->before(station);
         if (spoiled && spoiled->to_board) {

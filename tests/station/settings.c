@@ -128,6 +128,46 @@ static void every_key_reaches_its_place(void **state)
         assert_int_equal(settings.bench.misfortune.boot_pin, 11);
 }
 
+#define TOOL "installer = \"vendor\"; vendor = { program = \"tool/STM32_Programmer_CLI\"; };"
+
+static void the_vendor_installer_is_taken_with_its_program(void **state)
+{
+        (void)state;
+        assert_int_equal(parse(USB), 0);
+        assert_int_equal(settings.installer, INSTALLER_NATIVE);
+        assert_int_equal(parse(USB "installer = \"native\";"), 0);
+        assert_int_equal(settings.installer, INSTALLER_NATIVE);
+        assert_int_equal(parse(USB TOOL), 0);
+        assert_int_equal(settings.installer, INSTALLER_VENDOR);
+        assert_string_equal(settings.vendor.program, "/etc/gangway/tool/STM32_Programmer_CLI");
+        assert_string_equal(settings.vendor.rsse_file, "");
+        assert_int_equal(settings.vendor.timeout_s, 180);
+        assert_int_equal(parse(USB "installer = \"vendor\"; vendor = { program = \"/p\"; "
+                                   "rsse_file = \"/r.bin\"; external_loader = \"l.stldr\"; "
+                                   "timeout_s = 60; };"),
+                         0);
+        assert_string_equal(settings.vendor.rsse_file, "/r.bin");
+        assert_string_equal(settings.vendor.external_loader, "/etc/gangway/l.stldr");
+        assert_int_equal(settings.vendor.timeout_s, 60);
+}
+
+static void a_vendor_installer_that_cannot_be_is_refused(void **state)
+{
+        (void)state;
+        assert_fault(parse(USB "installer = \"st\";"), BAD_VALUE,
+                     "installer is \"st\", wanted \"native\" or \"vendor\"");
+        assert_fault(parse(USB "installer = \"vendor\";"), BAD_VALUE, "needs the tool; add vendor");
+        assert_fault(parse(USB "vendor = { timeout_s = 60; };"), BAD_VALUE, "program");
+        assert_fault(parse(USB
+                           "installer = \"vendor\"; vendor = { program = \"/p\"; timeout_s = 1; "
+                           "};"),
+                     BAD_VALUE, "timeout_s");
+        assert_fault(parse(SIMULATED TOOL "virtual_time = true; seed = 1; simulated = { sites = 1; "
+                                          "" CARDS " };"),
+                     BAD_VALUE, "virtual time cannot wait for a real program");
+        assert_int_equal(parse(SIMULATED TOOL "simulated = { sites = 1; " CARDS " };"), 0);
+}
+
 #define SERVER                                                                                     \
         "license_server = { url = \"https://h:8443\"; certificate_file = \"s.pem\"; "              \
         "user = \"u\"; };"
@@ -511,21 +551,21 @@ static void the_examples_that_ship_are_good(void **state)
         assert_string_equal(settings.sites[15].path, "sim-15");
 }
 
-/* The group stands in the example as comments: taken out of them, it is good as it is. */
-static void the_license_server_of_the_example_is_good(void **state)
+/* A group that stands in the example as comments, taken out of them. */
+static void parse_example_with(const char *group)
 {
         static char text[SETTINGS_FILE_MAX];
-        char line[256];
+        char line[256], first[64];
         FILE *file = fopen("configs/gangway.conf", "r");
         bool is_inside = false;
         size_t length = 0;
 
-        (void)state;
         assert_non_null(file);
+        snprintf(first, sizeof(first), "# %s = {\n", group);
         while (fgets(line, sizeof(line), file)) {
                 const char *from = line;
 
-                is_inside |= !strcmp(line, "# license_server = {\n");
+                is_inside |= !strcmp(line, first);
                 if (is_inside)
                         from += 2;
                 if (is_inside && !strcmp(from, "};\n"))
@@ -535,9 +575,25 @@ static void the_license_server_of_the_example_is_good(void **state)
         fclose(file);
         if (parse(text) != 0)
                 fail_msg("%s", fault_sentence(-FAULT_BAD_VALUE));
+}
+
+static void the_license_server_of_the_example_is_good(void **state)
+{
+        (void)state;
+        parse_example_with("license_server");
         assert_string_equal(settings.license_server.url, "https://licenses.example:8443");
         assert_string_equal(settings.license_server.certificate_file, "/etc/gangway/licenses.pem");
         assert_int_equal(settings.license_server.timeout_ms, 10000);
+}
+
+static void the_tool_of_the_example_is_good(void **state)
+{
+        (void)state;
+        parse_example_with("vendor");
+        assert_string_equal(settings.vendor.program,
+                            "/opt/stm32cubeprogrammer/bin/STM32_Programmer_CLI");
+        assert_string_equal(settings.vendor.external_loader, "/etc/gangway/loader.stldr");
+        assert_int_equal(settings.vendor.timeout_s, 180);
 }
 
 /* What the annotated example shows as value is the default, wherever there is one. */
@@ -565,6 +621,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_smallest_file_for_real_probes_takes_the_defaults),
                 cmocka_unit_test(every_key_reaches_its_place),
+                cmocka_unit_test(the_vendor_installer_is_taken_with_its_program),
+                cmocka_unit_test(a_vendor_installer_that_cannot_be_is_refused),
                 cmocka_unit_test(a_license_server_is_taken_with_its_certificate),
                 cmocka_unit_test(an_address_that_is_not_https_is_refused),
                 cmocka_unit_test(simulated_sites_may_be_listed_by_name),
@@ -579,6 +637,7 @@ int main(void)
                 cmocka_unit_test(loading_names_the_file_that_is_missing_or_wrong),
                 cmocka_unit_test(the_examples_that_ship_are_good),
                 cmocka_unit_test(the_license_server_of_the_example_is_good),
+                cmocka_unit_test(the_tool_of_the_example_is_good),
                 cmocka_unit_test(the_annotated_example_shows_the_defaults),
         };
 

@@ -24,7 +24,7 @@ struct line {
         unsigned modules;             /* in the image */
         struct family family;
         bool has_other_key;
-        struct lot_counts counts;     /* of that order, by the books, when line_run returned */
+        struct lot_counts counts; /* of that order, by the books, when line_run returned */
         struct ledger_balance balance;
         uint32_t refused;          /* licenses the target refused, of all orders */
         uint64_t cpu_ns, bench_ns; /* of the run: process time, and the part of it the bench took */

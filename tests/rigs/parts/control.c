@@ -1,10 +1,13 @@
 #include "tests/rigs/parts/control.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <termios.h>
 #include <unistd.h>
 
 static int listener = -1;
@@ -68,7 +71,7 @@ int control_serve(const char *path, int (*tell)(unsigned index, const char *word
         return 0;
 }
 
-int control_ask(const char *path, unsigned index, const char *words)
+static int ask_at_socket(const char *path, unsigned index, const char *words)
 {
         struct sockaddr_un address;
         int descriptor = make_socket(path, &address), result = -1;
@@ -85,4 +88,48 @@ int control_ask(const char *path, unsigned index, const char *words)
         }
         close(descriptor);
         return result;
+}
+
+/* A line to a terminal and one back. */
+static int ask_terminal(int descriptor, const char *text, size_t length)
+{
+        char line[16];
+        size_t got = 0;
+        struct termios settings;
+        int result = -1;
+
+        if (tcgetattr(descriptor, &settings) < 0)
+                return -1;
+        cfmakeraw(&settings);
+        if (tcsetattr(descriptor, TCSAFLUSH, &settings) < 0 ||
+            write(descriptor, text, length) != (ssize_t)length)
+                return -1;
+        while (got < sizeof(line) - 1 && read(descriptor, line + got, 1) == 1)
+                if (line[got++] == '\n')
+                        break;
+        line[got] = '\0';
+        (void)sscanf(line, "%d", &result);
+        return result;
+}
+
+static int ask_at_terminal(const char *path, unsigned index, const char *words)
+{
+        char text[128];
+        int length = snprintf(text, sizeof(text), "%u %s\n", index, words);
+        int descriptor = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC), result = -1;
+
+        if (descriptor < 0)
+                return -1;
+        if (length < (int)sizeof(text))
+                result = ask_terminal(descriptor, text, (size_t)length);
+        close(descriptor);
+        return result;
+}
+
+int control_ask(const char *path, unsigned index, const char *words)
+{
+        bool is_terminal = strncmp(path, "/dev/", 5) == 0;
+
+        return is_terminal ? ask_at_terminal(path, index, words)
+                           : ask_at_socket(path, index, words);
 }

@@ -8,5 +8,6 @@
  * words after it. 0 or -1. */
 int control_serve(const char *path, int (*tell)(unsigned index, const char *words));
 
-/* Ask whoever serves at `path`; its number, or -1. */
+/* Ask whoever serves at `path`; its number, or -1. A path below /dev/ is a serial port whose other end is
+ * the rig (usbredir.c). */
 int control_ask(const char *path, unsigned index, const char *words);

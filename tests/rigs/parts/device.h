@@ -13,6 +13,8 @@
 
 struct device;
 
+uint64_t now_ns(void); /* the rig's time: CLOCK_MONOTONIC */
+
 /* A row of the table in device.c. */
 struct device_kind {
         const char *name; /* on the rig's command line */

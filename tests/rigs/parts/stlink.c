@@ -12,19 +12,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PRODUCT = 0x374F, PACKET = 512 };
+enum { PRODUCT = 0x374F, PACKET = 512, BOARDS_APART = 1000 };
 enum { OUT_ENDPOINT = 0x01, IN_ENDPOINT = 0x81, TRACE_ENDPOINT = 0x82 };
 
 struct board {
         struct simulated_probe *probe;
         struct simulated_part *part;
         void *store;
+        unsigned index, boards; /* how many it has had */
         uint64_t busy_until_ns;
         uint8_t answer[65536];
         size_t answer_length, answer_taken;
 };
 
-static struct family h75x, l462;
+static struct family usual, l462;
 static struct rss_profile rss;
 
 /* clang-format off */
@@ -39,14 +40,23 @@ static const uint8_t descriptors[] = {
 };
 /* clang-format on */
 
+/* RIG_FAMILY: the part of kind "stlink", stm32u575 and the like. RIG_SILICON: no marker of the reference
+ * RSS, as on what ST makes. */
 static int load(void)
 {
-        int r = family_load("configs/targets/stm32h75x.conf", &h75x);
+        const char *name = getenv("RIG_FAMILY");
+        char path[128];
+        int r;
 
-        if (r < 0)
-                return r;
-        r = family_load("configs/targets/stm32l462.conf", &l462);
-        return r < 0 ? r : rss_profile_load("configs/rss/reference-h7.conf", &rss);
+        snprintf(path, sizeof(path), "configs/targets/%.64s.conf", name ? name : "stm32h75x");
+        r = family_load(path, &usual);
+        if (r >= 0)
+                r = family_load("configs/targets/stm32l462.conf", &l462);
+        if (r >= 0)
+                r = rss_profile_load("configs/rss/reference-h7.conf", &rss);
+        if (getenv("RIG_SILICON"))
+                rss.marker_address = 0;
+        return r;
 }
 
 static void power_up(struct device *device)
@@ -87,13 +97,14 @@ static void create(struct device *device, unsigned index)
 {
         struct board *board = calloc(1, sizeof(*board));
         struct probe_settings probe = { .product = PRODUCT, .jtag_version = 15, .speed = 1.0 };
-        const struct family *family = device->kind == &stlink_kind ? &h75x : &l462;
+        const struct family *family = device->kind == &stlink_kind ? &usual : &l462;
 
         INSIST(board);
         device->model = board;
         snprintf(probe.serial, sizeof(probe.serial), "0030%020X", 0xABC000 + index);
         board->probe = probe_create(&probe);
         snprintf(device->serial, sizeof(device->serial), "%s", probe_serial(board->probe));
+        board->index = index;
         board->part = make_part(family, index, &board->store);
         probe_set_part(board->probe, board->part);
         power_up(device);
@@ -137,11 +148,57 @@ static uint64_t wake_ns(struct device *device, uint64_t now_ns)
         return board->busy_until_ns > now_ns ? board->busy_until_ns : UINT64_MAX;
 }
 
+/* Another board, blank, as a handler would put it there. */
+static void put_next(struct board *board, const struct family *family)
+{
+        struct simulated_part *part = board->part;
+        void *store = board->store;
+
+        board->part =
+                make_part(family, board->index + BOARDS_APART * ++board->boards, &board->store);
+        probe_set_part(board->probe, board->part);
+        part_destroy(part);
+        free(store);
+}
+
+/* What a test does to the board (control.h):
+ *      off, on         its power
+ *      boot 0, boot 1  BOOT0
+ *      remove, insert  the board, which is powered as it was
+ *      board           take it away and put a blank one there
+ *      flash N         byte N of the flash, whatever the protection */
+static int tell(struct device *device, uint64_t now_ns, const char *words)
+{
+        struct board *board = device->model;
+        const struct family *family = device->kind == &stlink_kind ? &usual : &l462;
+        int number;
+
+        if (strcmp(words, "off") == 0 || strcmp(words, "on") == 0) {
+                part_power(board->part, now_ns, words[1] == 'n');
+        } else if (sscanf(words, "boot %d", &number) == 1) {
+                part_set_boot_pin(board->part, number != 0);
+                part_reset(board->part, now_ns);
+        } else if (strcmp(words, "remove") == 0) {
+                probe_set_part(board->probe, NULL);
+        } else if (strcmp(words, "insert") == 0) {
+                probe_set_part(board->probe, board->part);
+        } else if (strcmp(words, "board") == 0) {
+                put_next(board, family);
+        } else if (sscanf(words, "flash %i", &number) == 1) {
+                return family_is_flash(family, (uint32_t)number, 1)
+                               ? *part_flash(board->part, (uint32_t)number)
+                               : -1;
+        } else {
+                return -1;
+        }
+        return 0;
+}
+
 #define AN_ST_LINK                                                                                 \
         .manufacturer = "STMicroelectronics", .product = "STLINK-V3",                              \
         .interface = "ST-Link Debug", .descriptors = descriptors,                                  \
         .descriptors_length = sizeof(descriptors), .mbit = 480, .load = load, .create = create,    \
-        .power_up = power_up, .out = out, .in = in, .wake_ns = wake_ns
+        .power_up = power_up, .out = out, .in = in, .wake_ns = wake_ns, .tell = tell
 
 const struct device_kind stlink_kind = { .name = "stlink", AN_ST_LINK };
 const struct device_kind stlink_l4_kind = { .name = "stlink-l4", AN_ST_LINK };

@@ -1,23 +1,13 @@
 #include "tests/rigs/parts/urb.h"
 
 #include "scheduler/bytes.h"
-#include "scheduler/loop.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
-#include <time.h>
 
 enum { URB_MAX = 16 << 20 };
-
-uint64_t now_ns(void)
-{
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 int copy_in(pid_t pid, uint64_t address, void *to, size_t length)
 {
@@ -102,7 +92,7 @@ void urb_pump(struct opened *opened)
         }
 }
 
-int urb_submit(struct opened *opened, pid_t pid, uint64_t address)
+int urb_submit(struct opened *opened, pid_t pid, uint64_t address, bool may_claim)
 {
         struct urb *urb = calloc(1, sizeof(*urb)), **at = &opened->pending;
         bool is_control, is_in;
@@ -118,6 +108,8 @@ int urb_submit(struct opened *opened, pid_t pid, uint64_t address)
                 r = -ENOMEM; /* usbfs_memory_mb */
         if (r == 0 && !is_control && !device_has_endpoint(opened->device, urb->image.endpoint))
                 r = -ENOENT;
+        if (r == 0 && !is_control && !may_claim)
+                r = -EBUSY;
         if (r == 0) {
                 urb->data = malloc((size_t)urb->image.buffer_length + 8);
                 if (is_control || !is_in)

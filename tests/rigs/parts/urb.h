@@ -33,12 +33,11 @@ struct opened {
         uint32_t claimed;
 };
 
-uint64_t now_ns(void); /* CLOCK_MONOTONIC */
-
 int copy_in(pid_t pid, uint64_t address, void *to, size_t length);
 int copy_out(pid_t pid, uint64_t address, const void *from, size_t length);
 
-int urb_submit(struct opened *opened, pid_t pid, uint64_t address);
+/* `may_claim`: nobody else holds the interface. */
+int urb_submit(struct opened *opened, pid_t pid, uint64_t address, bool may_claim);
 int urb_discard(struct opened *opened, uint64_t address);
 int urb_reap(struct opened *opened, uint64_t pointer);
 

@@ -1,0 +1,138 @@
+/*
+ * gangway target certificate: what the chip says of itself, for a license to be made (ST's -gc).
+ *
+ * The RSS is asked twice, as an install does: nothing public says what the signature covers, so only
+ * a second reading shows a bit that was flipped on the way. How real silicon hands its certificate over
+ * SWD is not public (spec/targets.md section 13 items 1 and 4): refused there.
+ */
+#include "station/commands/command.h"
+
+#include "scheduler/file.h"
+#include "station/commands/image_view.h"
+#include "station/commands/target_part.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { KEY_OUTPUT = OPTIONS_KEYS };
+
+static const struct option_name names[] = {
+        TARGET_OPTIONS,
+        TARGET_JSON_OPTION,
+        { "output", "o", true, false, KEY_OUTPUT },
+};
+
+struct request {
+        struct target_choice choice;
+        const char *output;
+};
+
+static int read_request(int argc, char **argv, struct request *request)
+{
+        struct options options;
+        int key;
+
+        target_choice_init(&request->choice);
+        options_init(&options, argc, argv, names, LENGTH_OF(names));
+        while ((key = options_next(&options)) > 0) {
+                int r = target_choice_take(&request->choice, key, options.value);
+
+                if (r < 0)
+                        return r;
+                if (r > 0)
+                        continue;
+                if (request->output)
+                        return fault(FAULT_BAD_VALUE, "one file at a time, not %.80s too",
+                                     options.value);
+                request->output = options.value;
+        }
+        if (key == 0 && !request->output)
+                return fault(FAULT_BAD_VALUE, "where shall it go? Give -o FILE");
+        return key;
+}
+
+/* Which document would close the gap, and who can do it meanwhile. */
+static int not_public(const struct target_session *session)
+{
+        return fault(
+                FAULT_REFERENCE_ONLY,
+                "how a %s hands out its certificate over SWD is not public (targets.md section "
+                "13): ST's programmer reads it, STM32_Programmer_CLI -c port=SWD mode=HOTPLUG "
+                "-gc FILE, and gangway cert show checks what it wrote",
+                session->chosen.family.name);
+}
+
+static int read_certificate(struct target_session *session, struct certificate *ret_certificate)
+{
+        struct certificate again;
+        struct rss_profile rss;
+        int r = target_part_rss(session, &rss);
+
+        if (r <= 0)
+                return r < 0 ? r : not_public(session);
+        r = rss_check_allowed(&session->target, &rss);
+        if (r >= 0)
+                r = target_check_boot(&session->target);
+        if (r >= 0)
+                r = rss_read_certificate(&session->target, &rss, ret_certificate);
+        if (r >= 0)
+                r = rss_read_certificate(&session->target, &rss, &again);
+        if (r < 0)
+                return r;
+        if (memcmp(again.bytes, ret_certificate->bytes, sizeof(again.bytes)) != 0)
+                return fault(FAULT_BAD_CERTIFICATE,
+                             "two readings of the certificate differ (%s, then %s)",
+                             ret_certificate->fingerprint, again.fingerprint);
+        return 0;
+}
+
+static int fetch(struct target_session *session, const struct request *request)
+{
+        struct certificate certificate;
+        int r = read_certificate(session, &certificate);
+
+        if (r >= 0)
+                r = file_write(request->output, certificate.bytes, sizeof(certificate.bytes), 0644);
+        if (r < 0)
+                return r;
+        if (request->choice.is_json)
+                return json_print(stdout, json_pack("{s:s, s:s, s:s, s:b}", "file", request->output,
+                                                    "product_id", certificate.product_id,
+                                                    "fingerprint", certificate.fingerprint,
+                                                    "simulated", (int)session->is_simulated))
+                               ? EXIT_OK
+                               : fault(FAULT_SYSTEM, "no memory for the answer");
+        target_session_mark(session);
+        printf("Get Certificate done successfully: %s, %zu bytes, product %s\n", request->output,
+               sizeof(certificate.bytes), certificate.product_id);
+        return EXIT_OK;
+}
+
+static int run(int argc, char **argv)
+{
+        struct target_session *session CLEANUP(target_session_close) = NULL;
+        struct request request = { 0 };
+        int r = read_request(argc, argv, &request);
+
+        if (r >= 0)
+                r = target_session_open(&request.choice, &session);
+        if (r >= 0)
+                r = fetch(session, &request);
+        return target_answer("target certificate", r);
+}
+
+const struct command target_certificate_command = {
+        .words = "target certificate",
+        .summary = "read the chip's certificate into a file",
+        .help = "usage: gangway target certificate -o FILE " TARGET_USAGE "\n"
+                "136 bytes, for gangway hsm license-from-cert. On silicon the way to it is not\n"
+                "public and it is refused, with what does it meanwhile.\n"
+                "ST's -gc is the same: gangway target -c port=SWD mode=HOTPLUG -gc FILE.\n"
+                "\n"
+                "  -o, --output FILE   where it goes\n" TARGET_HELP
+                "  --json              the facts for programs\n"
+                "\n"
+                "Exit codes: 0 ok, 1 the part refused, 2 usage, 3 no probe or part answers\n"
+                "example: gangway target certificate -c port=SWD mode=HOTPLUG -o cert.bin\n",
+        .run = run,
+};
