@@ -54,6 +54,11 @@ static void close_part(const struct family *family, uint32_t *options)
                 family_field_set(state, options, family->sequence == FAMILY_H5 ? 0x72 : 0x51);
 }
 
+void line_write(const char *path, const char *text)
+{
+        write_file(path, text, strlen(text), 0644);
+}
+
 static void seal_image(struct line *line, uint8_t digest[32])
 {
         static uint8_t code[13000], more[116], module[64];
@@ -77,6 +82,9 @@ static void seal_image(struct line *line, uint8_t digest[32])
                                                                  module, sizeof(module) };
         chance_bytes(&chance, code, sizeof(code));
         chance_bytes(&chance, more, sizeof(more));
+        memcpy(line->begins_with, code, sizeof(line->begins_with));
+        memcpy(line->ends_with, more + areas[1].length - 16, sizeof(line->ends_with));
+        line->end = areas[1].address + (uint32_t)areas[1].length;
         if (is_h75x)
                 memcpy(options, option_rows, sizeof(option_rows));
         else
@@ -198,6 +206,20 @@ void line_family(struct line *line, const char *family, const char *rss)
         snprintf(settings->rss_profile_file, sizeof(settings->rss_profile_file),
                  "configs/rss/%s.conf", rss);
         INSIST(run_procedure(line, LOOP_TIME_REAL, 1, prepare_image) == 0);
+}
+
+void line_foreign_image(struct line *line, const char *family)
+{
+        struct settings *settings = &line->station.settings;
+        const struct family own = line->family;
+        char file[sizeof(settings->family_file)];
+
+        memcpy(file, settings->family_file, sizeof(file));
+        snprintf(settings->family_file, sizeof(settings->family_file), "configs/targets/%s.conf",
+                 family);
+        INSIST(run_procedure(line, LOOP_TIME_REAL, 1, prepare_image) == 0);
+        memcpy(settings->family_file, file, sizeof(file));
+        line->family = own;
 }
 
 void line_other_key(struct line *line)

@@ -24,6 +24,9 @@ struct line {
         unsigned modules;             /* in the image */
         struct family family;
         bool has_other_key;
+        /* the first and the last bytes of its firmware, at 0x08000000 and at `end` - 16 */
+        uint8_t begins_with[16], ends_with[16];
+        uint32_t end;
         struct lot_counts counts; /* of that order, by the books, when line_run returned */
         struct ledger_balance balance;
         uint32_t refused;          /* licenses the target refused, of all orders */
@@ -45,6 +48,9 @@ void line_family(struct line *line, const char *family, const char *rss);
 /* The image as line_family makes it, but sealed with another key. */
 void line_other_key(struct line *line);
 
+/* The image is one of another family ("stm32h75x"); orders go on naming the line's own. */
+void line_foreign_image(struct line *line, const char *family);
+
 /* The image gets one module more, and the bench a card for it. */
 void line_module(struct line *line, const char *firmware_id, const char *type);
 
@@ -64,6 +70,9 @@ bool line_wait_step(struct line *line, unsigned index, const char *step);
 
 /* "DIRECTORY/NAME" in a static buffer. */
 const char *line_path(const struct line *line, const char *name);
+
+/* Write a text file, mode 0644. */
+void line_write(const char *path, const char *text);
 
 /* Does a file matching this shell pattern exist below the line's directory? Path of the first in a
  * static buffer, NULL when none. */
