@@ -184,6 +184,9 @@ static bool is_wanted(const struct look *look, unsigned condition)
 {
         if (condition == CONDITIONS)
                 return look->rss != NULL;
+        /* REFERENCE: the certificate is answered by a ROM that runs from system memory (rss.h). */
+        if (condition == CONDITION_BOOT && look->rss && look->rss->source == SOURCE_REFERENCE)
+                return true;
         return look->target->family->conditions >> condition & 1;
 }
 

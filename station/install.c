@@ -331,6 +331,7 @@ int install_image(struct install *install)
                 return r;
         licenses_copy(install, licenses);
         r = install_each_part(install, licenses);
+        install->image_is_in = r >= 0;
         wipe(licenses, sizeof(licenses));
         return r;
 }
@@ -384,6 +385,7 @@ static int put_back(struct install *install, int outcome)
         int r;
 
         licenses_end_asking(install);
+        install->is_unproven = outcome == -FAULT_NOT_PROVABLE;
         if (outcome < 0 && outcome != -FAULT_UNPLUGGED)
                 restore_part(install);
         r = licenses_settle(install, outcome);

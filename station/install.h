@@ -40,6 +40,8 @@ struct install {
         bool must_erase, must_erase_external;
         bool must_regress; /* an attempt before this one left option bytes that a regression takes back */
         enum rss_end end;     /* how the part was when the image was in */
+        bool image_is_in;     /* the RSS has said so */
+        bool is_unproven;     /* nothing proves what became of it: it is left as it is */
         bool options_changed; /* by us, in this attempt */
         struct certificate certificate;
         struct install_license licenses[INSTALL_LICENSES_MAX]; /* the image's, then the modules' */

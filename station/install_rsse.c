@@ -167,13 +167,16 @@ static int check_part(struct install *install)
         return install->must_regress ? 0 : install_check_conditions(install);
 }
 
-/* What can be undone is. Past the return the flash holds at most a part of the image. */
+/* What can be undone is: past the return the flash holds at most a part of the image. Where the image may
+ * be whole nothing is touched, for a regression would erase it. */
 static const char *put_back(struct install *install)
 {
         const struct family *family = install->target.family;
         bool has_trustzone = family_has_trustzone(family);
         bool may_erase = strcmp(install->lot->order.license.type, "SFIA") != 0;
 
+        if (install->image_is_in || (install->is_past_return && install->is_unproven))
+                return "; the part is left as it is, its image may be whole";
         if (!install->options_changed)
                 return install->is_past_return ? "; the part is left partly installed" : "";
         if (may_erase && target_reattach(&install->target, PUT_BACK_MS) == 0 &&

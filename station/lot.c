@@ -76,8 +76,9 @@ static int check_order(struct station *station, struct lot *lot, bool *ret_done,
                 error_from_fault(error, r, "wait for its result, or give the order a new id");
                 return r;
         }
-        r = order_load_image(&lot->order, &station->family, &station->rss, station->workers,
-                             &lot->sfi, error);
+        r = order_load_image(&lot->order, &station->family,
+                             station->settings.installer == INSTALLER_NATIVE ? &station->rss : NULL,
+                             station->workers, &lot->sfi, error);
         if (r < 0)
                 return r;
         r = order_load_loader(&lot->order, lot->sfi, &lot->loader, error);

@@ -96,6 +96,7 @@ int order_parse(const void *text, size_t length, const char *directory, struct o
 /* Open the image, compare digest, parse, check against the family: device, flash ranges, part
  * sizes, number of option rows, as many M areas as modules are ordered (waits: reads through the
  * ring, hashes on `workers`, NULL in place).
+ * `rss` NULL: the vendor's tool installs, and its rooms and rows are its own.
  * `ret_sfi` is given to the caller.
  *      -FAULT_NOT_FOUND, -FAULT_BAD_TAG (digest), -FAULT_BAD_FILE, -FAULT_BAD_VALUE, -FAULT_NO_ROOM
  */

@@ -22,7 +22,7 @@
 struct check {
         const struct order *order;
         const struct family *family;
-        const struct rss_profile *rss;
+        const struct rss_profile *rss; /* NULL: the vendor's tool installs */
         const struct sfi *sfi;
         struct order_error *error;
 };
@@ -141,8 +141,10 @@ static int check_configuration(const struct check *check, const struct sfi_area 
         char sentence[96];
         size_t wanted = 4 * check->family->option_count; /* one word a row: AN5054 2.5.1 */
 
-        /* where the rows are a reference of ours, nobody knows how many the image has */
-        if (area->length != wanted && check->family->option_rows != FAMILY_ROWS_REFERENCE) {
+        /* where the rows are a reference of ours, nobody knows how many an image for silicon has */
+        bool is_known = check->rss || check->family->option_rows != FAMILY_ROWS_REFERENCE;
+
+        if (area->length != wanted && is_known) {
                 snprintf(sentence, sizeof(sentence), "the option bytes of this family are %zu",
                          wanted);
                 return refuse_area(check, area, REMEDY_RESEAL, sentence);
@@ -235,15 +237,19 @@ static void free_parts(struct sfi_part **parts)
         free(*parts);
 }
 
+/* image_ram 0 is not public: then what the profile has room for decides. */
+static uint32_t room_of(const struct check *check)
+{
+        uint32_t ram = check->family->image_ram ? check->family->image_ram : UINT32_MAX;
+
+        return check->rss && check->rss->areas_capacity < ram ? check->rss->areas_capacity : ram;
+}
+
 /* Each part must fit the RAM that takes it and the place the RSS reads it from. */
 static int check_parts(const struct check *check)
 {
         CLEANUP(free_parts) struct sfi_part *parts = calloc(SFI_AREAS_MAX, sizeof(*parts));
-        /* 0: not public, then what the profile has room for decides */
-        uint32_t room =
-                check->family->image_ram && check->family->image_ram < check->rss->areas_capacity
-                        ? check->family->image_ram
-                        : check->rss->areas_capacity;
+        uint32_t room = room_of(check);
         int count;
 
         INSIST(parts);
@@ -305,6 +311,26 @@ static int load_file(void *argument)
         return r;
 }
 
+/* Without mass erase, beside what is in the flash: the WBA5 only (AN5054 section 8), and nothing of it
+ * may be erased. */
+static int check_type(const struct check *check)
+{
+        const struct order *order = check->order;
+
+        if (strcmp(order->license.type, "SFIA") != 0)
+                return 0;
+        if (!check->family->takes_sfia)
+                return order_refuse(check->error, FAULT_BAD_VALUE, order->license.line,
+                                    "take a license of type SFI", "%s takes no SFIA license",
+                                    check->family->name);
+        if (order->erase == ERASE_ALWAYS)
+                return order_refuse(check->error, FAULT_BAD_VALUE, order->license.line,
+                                    "leave erase out, or take a license of type SFI",
+                                    "erase is always, and an install with an SFIA license erases "
+                                    "nothing");
+        return 0;
+}
+
 int order_load_image(const struct order *order, const struct family *family,
                      const struct rss_profile *rss, struct workers *workers, struct sfi **ret_sfi,
                      struct order_error *ret_error)
@@ -319,7 +345,9 @@ int order_load_image(const struct order *order, const struct family *family,
                         ret_error, FAULT_BAD_VALUE, order->family_line,
                         "give the order to a station for that family, or correct family",
                         "family is %s, this station installs %s", order->family, family->name);
-        r = read_image(order, &load.file, ret_error);
+        r = check_type(&load.check);
+        if (r >= 0)
+                r = read_image(order, &load.file, ret_error);
         if (r < 0)
                 return r;
         r = workers ? workers_run(workers, load_file, &load) : load_file(&load);

@@ -106,8 +106,10 @@ static int check(const struct request *request, const struct surroundings *aroun
         if (r >= 0)
                 r = order_parse(file.data, file.length, dirname(copy), ret_order, ret_error);
         if (r >= 0)
-                r = order_load_image(ret_order, &around->family, &around->rss, NULL, &sfi,
-                                     ret_error);
+                r = order_load_image(ret_order, &around->family,
+                                     around->settings.installer == INSTALLER_NATIVE ? &around->rss
+                                                                                    : NULL,
+                                     NULL, &sfi, ret_error);
         if (r >= 0)
                 r = order_load_loader(ret_order, sfi, &loader, ret_error);
         if (r >= 0)
