@@ -61,7 +61,7 @@ static void instructions_of_the_l562_example_come_out(void **state)
 /* Any cut of a stretch gives what the whole gives: the counter follows the address. */
 static void any_piece_can_be_read_alone(void **state)
 {
-        uint8_t plain[9000], whole[sizeof(plain)], piece[sizeof(plain)];
+        static uint8_t plain[9000], whole[sizeof(plain)], piece[sizeof(plain)];
         static const struct {
                 size_t from, length;
         } cuts[] = { { 0, 1 },    { 1, 1 },       { 15, 2 },   { 16, 16 },
