@@ -97,7 +97,8 @@ static const struct wire_operations bed_operations = {
 
 /* A V3 probe with a fresh, powered part of the family; not attached yet. Its core executes if there is an engine
  * for it (drivers/simulated/core.h). */
-static inline struct bed *bed_make_with(const char *family_file, const struct core_engine *engine)
+static inline struct bed *bed_make_as(const char *family_file, const char *profile_file,
+                                      const struct core_engine *engine)
 {
         static const struct probe_settings probe = { .product = 0x374F,
                                                      .jtag_version = 15,
@@ -115,7 +116,7 @@ static inline struct bed *bed_make_with(const char *family_file, const struct co
 
         assert_non_null(bed);
         assert_int_equal(family_load(family_file, &bed->family), 0);
-        assert_int_equal(rss_profile_load("configs/rss/reference-h7.conf", &bed->profile), 0);
+        assert_int_equal(rss_profile_load(profile_file, &bed->profile), 0);
         bed->store = calloc(1, part_store_length(&bed->family));
         part.store = bed->store;
         bed->part = part_create(&part);
@@ -128,6 +129,11 @@ static inline struct bed *bed_make_with(const char *family_file, const struct co
         assert_int_equal(stlink_open(&bed->wire, &bed->stlink), 0);
         bed->target = (struct target){ &bed->stlink, &bed->family };
         return bed;
+}
+
+static inline struct bed *bed_make_with(const char *family_file, const struct core_engine *engine)
+{
+        return bed_make_as(family_file, "configs/rss/reference-h7.conf", engine);
 }
 
 static inline struct bed *bed_make_family(const char *family_file)

@@ -145,6 +145,14 @@ static int bad_families(void *unused)
                 { "plain_registers = ( [", "plain_registers = ( [ 1, 1024 ], [",
                   "plain_registers: expected ( [ address, length ], ... ), 0 to 2" },
                 { "core     = \"m7\"", "core     = \"m8\"", "core is \"m8\"" },
+                { "procedure     = \"rss-rom\"", "procedure     = \"rom\"",
+                  "procedure is \"rom\"" },
+                { "procedure     = \"rss-rom\"", "procedure     = \"rsse\"",
+                  "the procedure and needs_rsse disagree" },
+                { "preconditions = [ \"open\"", "preconditions = [ \"shut\"",
+                  "preconditions: expected \"open\"" },
+                { "preconditions = [ \"open\", \"unprotected\", \"boot-system\" ];",
+                  "preconditions = \"open\";", "preconditions: expected [" },
                 { "word_length   = 32;", "word_length   = 32 = 32;", "syntax error" },
         };
         struct family family;
@@ -168,6 +176,8 @@ static int bad_families(void *unused)
                 family_load(edited(FAMILY, "image_ram = 0x0004E000", "image_ram = 0x00090000"),
                             &family),
                 "", 0, "exceeds the RAM");
+        assert_refused(family_load(edited(FAMILY, "preconditions = [", "# ["), &family), "", 0,
+                       "preconditions: wanted with a procedure");
         assert_fault(family_load("configs/targets/none.conf", &family), NOT_FOUND, "none.conf");
         return 0;
 }
@@ -209,6 +219,88 @@ static int bad_profiles(void *unused)
         return 0;
 }
 
+#define WITH_RSSE "configs/rss/reference-u5.conf"
+
+static int bad_rsse(void *unused)
+{
+        static const struct mistake mistakes[] = {
+                { "{ device = 0x482;", "{ device = 0x1482;", "device is 5250" },
+                { "{ device = 0x482;", "{ die = 0x482;", "unknown key \"die\"" },
+                { "file = \"reference-rsse-482.bin\"", "file = 482", "expected a text" },
+                { "rsse_address  = 0x20000200", "rsse_address  = 0x20000201", "multiple of 4" },
+                { "rsse_capacity = 0x00009E00", "rsse_capacity = 0x0000A000",
+                  "rsse_address (0xA000 bytes at 0x20000200) overlaps mailbox" },
+                { "command_rsse        = 3", "command_rsse        = 2", "two commands are 2" },
+                { "show_ms = 300", "show_ms = 0", "show_ms is 0" },
+        };
+        struct rss_profile profile;
+
+        (void)unused;
+        for (size_t i = 0; i < LENGTH_OF(mistakes); i++) {
+                const char *path = edited(WITH_RSSE, mistakes[i].from, mistakes[i].to);
+
+                assert_refused(rss_profile_load(path, &profile), path, 0, mistakes[i].sentence);
+        }
+        assert_refused(rss_profile_load(edited(WITH_RSSE, "show_ms = 300;", ""), &profile), "", 0,
+                       "belong together");
+        assert_refused(
+                rss_profile_load(edited(WITH_RSSE, "rsse = (", "rsse = { }; rss = ("), &profile),
+                "", 0, "");
+        return 0;
+}
+
+static void profiles_whose_rsse_makes_no_sense_are_refused(void **state)
+{
+        (void)state;
+        assert_int_equal(test_on_fiber(LOOP_TIME_REAL, 1, bad_rsse, NULL), 0);
+}
+
+/* Every family that installs, with the profile it is for. */
+static int pairs(void *unused)
+{
+        static const char *const names[][2] = {
+                { "h75x", "h7" },   { "h7a3", "h7" },    { "h73x", "h7" },    { "l5", "l5" },
+                { "u535", "u535" }, { "u575", "u5" },    { "u59x", "u5" },    { "u5fx", "u5" },
+                { "wl5x", "wl5" },  { "wba5x", "wba5" }, { "wba6x", "wba6" }, { "h503", "h503" },
+                { "h52x", "h5" },   { "h56x", "h5" },    { "h7rs", "h7rs" },
+        };
+        struct rss_profile profile;
+        struct family family;
+        uint32_t room;
+        char path[64];
+
+        (void)unused;
+        for (size_t i = 0; i < LENGTH_OF(names); i++) {
+                bool is_there = false;
+
+                snprintf(path, sizeof(path), "configs/targets/stm32%s.conf", names[i][0]);
+                assert_int_equal(family_load(path, &family), 0);
+                snprintf(path, sizeof(path), "configs/rss/reference-%s.conf", names[i][1]);
+                assert_int_equal(rss_profile_load(path, &profile), 0);
+                assert_int_equal(family_check_drivers(&family), 0);
+                assert_true(family.conditions >> CONDITION_OPEN & 1);
+                assert_int_equal(profile.rsse_address != 0, family.needs_rsse);
+                assert_int_equal(profile.takes_global, family.procedure == PROCEDURE_STATE);
+                room = family.image_ram && family.image_ram < profile.areas_capacity
+                               ? family.image_ram
+                               : profile.areas_capacity;
+                for (size_t r = 0; r < family.ram_count; r++)
+                        is_there |= profile.areas >= family.rams[r].address &&
+                                    profile.areas - family.rams[r].address + room <=
+                                            family.rams[r].length;
+                if (!is_there ||
+                    profile.marker_address - family.system_memory >= family.system_memory_length)
+                        fail_msg("%s does not fit %s", path, family.name);
+        }
+        return 0;
+}
+
+static void every_family_that_installs_has_a_profile_that_fits(void **state)
+{
+        (void)state;
+        assert_int_equal(test_on_fiber(LOOP_TIME_REAL, 1, pairs, NULL), 0);
+}
+
 static void bad_profiles_are_refused_with_file_and_line(void **state)
 {
         (void)state;
@@ -242,6 +334,8 @@ int main(void)
                 cmocka_unit_test(the_shipped_files_are_well_formed_and_fit_together),
                 cmocka_unit_test(bad_family_files_are_refused_with_file_and_line),
                 cmocka_unit_test(bad_profiles_are_refused_with_file_and_line),
+                cmocka_unit_test(profiles_whose_rsse_makes_no_sense_are_refused),
+                cmocka_unit_test(every_family_that_installs_has_a_profile_that_fits),
                 cmocka_unit_test(a_file_with_zero_bytes_is_not_cut_short),
         };
 
