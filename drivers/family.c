@@ -97,6 +97,7 @@ static const struct form_field family_fields[] = {
         OPTIONAL(sequence, FORM_CHOICE, .choices = sequence_words),
         OPTIONAL(option_rows, FORM_CHOICE, .choices = row_words),
         OPTIONAL(secure_alias, FORM_U32, .high = ANY, .multiple = 1u << 24),
+        OPTIONAL(otfdec_registers, FORM_U32, .high = ANY, .multiple = 0x400),
         OPTIONAL(cipher_parts, FORM_TEXT, .capacity = sizeof(((struct family *)0)->cipher_parts)),
         OPTIONAL(hash_mandatory, FORM_BOOL),
         OPTIONAL(needs_rsse, FORM_BOOL),

@@ -151,9 +151,10 @@ struct family {
         struct family_range option_keys; /* where .obk files may go, as they say it */
         struct family_external externals[FAMILY_EXTERNALS_MAX];
         size_t external_count;
-        char cipher_parts[48]; /* which parts of the die have the OTFDEC; "": no restriction */
-        bool hash_mandatory;   /* images must carry the firmware's digest (AN5054 4.3.8) */
-        bool needs_rsse;       /* installs through an RSSe: P and R only when needed */
+        uint32_t otfdec_registers; /* of instance 1, instance 2 is 0x400 above; 0: no OTFDEC */
+        char cipher_parts[48];     /* which parts of the die have the OTFDEC; "": no restriction */
+        bool hash_mandatory;       /* images must carry the firmware's digest (AN5054 4.3.8) */
+        bool needs_rsse;           /* installs through an RSSe: P and R only when needed */
         enum family_procedure procedure;
         uint32_t conditions; /* a bit each: 1 << enum family_condition */
         uint32_t rss_boot;   /* secure boot address that enters the RSS; 0: none */

@@ -46,13 +46,16 @@ static const struct code {
                                "the license of a module is missing, one too many, or not for this "
                                "chip" },
         [RSS_ERROR_RSSE] = { FAULT_RSS, "what was loaded is no RSSe for this die" },
+        [RSS_ERROR_CIPHER] = { FAULT_BAD_IMAGE,
+                               "the OTFDEC region is not in front of this memory, its mode is not "
+                               "public, or its key is not there" },
 };
 
 static bool names_an_area(uint32_t value)
 {
         return value == RSS_ERROR_AREA || value == RSS_ERROR_OVERLAP || value == RSS_ERROR_RANGE ||
                value == RSS_ERROR_NOT_BLANK || value == RSS_ERROR_FLASH ||
-               value == RSS_ERROR_ORDER || value == RSS_ERROR_OPTION;
+               value == RSS_ERROR_ORDER || value == RSS_ERROR_OPTION || value == RSS_ERROR_CIPHER;
 }
 
 static const struct sfi_area *find_area(const struct sfi *sfi, uint32_t index)

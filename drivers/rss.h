@@ -16,6 +16,7 @@
  *         + 0x24  complete value         0 good, else an rss_code
  *         + 0x28  area index reached     progress; for rss_code 12 the module's number, from 1
  *         + 0x2C  reason                 of an RSSe's 0xF5F5F5F5: an rss_code
+ *         + 0x30  external areas of this part; + 0x34 length of their list
  *         + 0x40  certificate, 136 bytes
  *   license, header: at their own addresses; areas: header and payload back to back from `areas`.
  *
@@ -34,6 +35,11 @@
  * state 0x574F4853 "SHOW" and its value for `show_ms`, then programs the option bytes and resets: a
  * part that closes itself has then said what became of it. That it waits is invented; that the link is
  * lost in the end of a good install is ST's log (AN5054 figure 59).
+ *
+ * External areas (E) of a part come back: once it is done, a list of them stands where its areas stood, to be
+ * programmed by the host (rss_external.h). That the part re-enciphers them and leaves them in RAM follows from ST's log
+ * of an H7B3 (AN5054 figure 65: "Downloading area [n] data for external flash at address" between parts);
+ * the list is invented, and so are nonce and version of the OTFDEC region, both 0: no E area carries any.
  *
  * A reference profile runs only on a part that carries `marker` in its system memory. Real silicon
  * does not, so the station refuses it there and says which document would close the gap.
@@ -99,7 +105,8 @@ enum rss_code {
         RSS_ERROR_OPTION = 11,   /* option bytes refused */
         RSS_ERROR_MODULE =
                 12, /* license of the module at + 0x28: not for this chip, none, too many */
-        RSS_ERROR_RSSE = 13, /* what lies in RAM is no RSSe for this die */
+        RSS_ERROR_RSSE = 13,   /* what lies in RAM is no RSSe for this die */
+        RSS_ERROR_CIPHER = 14, /* region, mode or key of an external area cannot be used */
 };
 
 /* Read and check a profile (waits). -FAULT_BAD_FILE */

@@ -445,6 +445,26 @@ int stlink_write_word(struct stlink *stlink, unsigned ap, uint32_t address, uint
         return stlink_perform(stlink, &command);
 }
 
+int stlink_read_register(struct stlink *stlink, unsigned ap, unsigned number, uint32_t *ret_value)
+{
+        const uint8_t command[4] = { 0xF2, 0x33, (uint8_t)number, (uint8_t)ap };
+        uint8_t reply[8];
+        int r = perform(stlink, "READREG", command, sizeof(command), reply, sizeof(reply));
+
+        if (r < 0)
+                return r;
+        *ret_value = load_le32(reply + 4);
+        return 0;
+}
+
+int stlink_write_register(struct stlink *stlink, unsigned ap, unsigned number, uint32_t value)
+{
+        uint8_t command[8] = { 0xF2, 0x34, (uint8_t)number, [7] = (uint8_t)ap }, reply[2];
+
+        store_le32(command + 3, value);
+        return perform(stlink, "WRITEREG", command, sizeof(command), reply, sizeof(reply));
+}
+
 int stlink_drive_nrst(struct stlink *stlink, enum stlink_nrst level)
 {
         uint8_t command[3] = { 0xF2, 0x3C, (uint8_t)level }, reply[2];

@@ -78,6 +78,12 @@ int stlink_read_memory(struct stlink *stlink, unsigned ap, uint32_t csw, uint32_
 int stlink_write_memory(struct stlink *stlink, unsigned ap, uint32_t csw, uint32_t address,
                         const void *data, size_t length, uint32_t *progress) MUST_USE;
 
+/* A register of the halted core by its number in DCRSR: 0 to 15, 16 xPSR, 17 MSP (stlink.md 8). */
+int stlink_read_register(struct stlink *stlink, unsigned ap, unsigned number,
+                         uint32_t *ret_value) MUST_USE;
+int stlink_write_register(struct stlink *stlink, unsigned ap, unsigned number,
+                          uint32_t value) MUST_USE;
+
 enum stlink_nrst { STLINK_NRST_LOW, STLINK_NRST_HIGH, STLINK_NRST_PULSE };
 int stlink_drive_nrst(struct stlink *stlink, enum stlink_nrst level) MUST_USE;
 

@@ -227,7 +227,9 @@ int install_check_conditions(struct install *install)
                 r = preflight_check(&install->target, install->options, rss);
         if (r >= 0)
                 r = check_size(install);
-        return r < 0 ? r : check_blank(install);
+        if (r >= 0)
+                r = check_blank(install);
+        return r < 0 ? r : install_check_external(install);
 }
 
 int install_check_part(struct install *install)
@@ -265,10 +267,13 @@ int install_read_certificate(struct install *install)
 
 int install_erase_flash(struct install *install)
 {
-        if (!install->must_erase)
-                return 0;
-        (void)each_touched_sector(install, count_sector);
-        return each_touched_sector(install, erase_sector);
+        int r = 0;
+
+        if (install->must_erase) {
+                (void)each_touched_sector(install, count_sector);
+                r = each_touched_sector(install, erase_sector);
+        }
+        return r < 0 ? r : install_erase_external(install);
 }
 
 int install_write_options(struct install *install, const uint32_t *options)
@@ -297,11 +302,14 @@ static int install_each_part(struct install *install, const uint8_t *licenses)
         struct lot *lot = install->lot;
 
         for (unsigned i = 0; i < lot->part_count; i++) {
+                bool is_last = i + 1 == lot->part_count;
                 int r = rss_install_part(&install->target, &install->station->rss, lot->sfi,
-                                         &lot->parts[i], i + 1 == lot->part_count, licenses,
-                                         install->license_count, &install->progress);
+                                         &lot->parts[i], is_last, licenses, install->license_count,
+                                         &install->progress);
 
                 install->end = install->progress.end;
+                if (r >= 0)
+                        r = install_program_external(install, &lot->parts[i], is_last);
                 if (r < 0)
                         return lot->part_count == 1
                                        ? r

@@ -37,7 +37,7 @@ struct install {
 
         struct target_identity identity;
         uint32_t options[OPTION_ROWS_MAX];
-        bool must_erase;
+        bool must_erase, must_erase_external;
         bool must_regress; /* an attempt before this one left option bytes that a regression takes back */
         enum rss_end end;     /* how the part was when the image was in */
         bool image_is_in;     /* the RSS has said so */

@@ -52,6 +52,13 @@ int install_write_options(struct install *install, const uint32_t *options) MUST
 /* Write the RSSe into the part's RAM and start it (waits). */
 int install_load_rsse(struct install *install) MUST_USE;
 
+/* The same three of the memory outside the part, where the image has areas for it (waits): read it, erase what
+ * must be, program what `part` left. */
+int install_check_external(struct install *install) MUST_USE;
+int install_erase_external(struct install *install) MUST_USE;
+int install_program_external(struct install *install, const struct sfi_part *part,
+                             bool is_last) MUST_USE;
+
 /* The point of no return: licenses offered, then every part of the image (waits). */
 int install_image(struct install *install) MUST_USE;
 

@@ -23,6 +23,7 @@ static struct lot *lot_free(struct lot *lot)
         if (!lot)
                 return NULL;
         sfi_free(lot->sfi);
+        loader_free(&lot->loader);
         drop_order_free(lot->file);
         wipe(lot->global_license, sizeof(lot->global_license));
         free(lot);
@@ -78,6 +79,9 @@ static int check_order(struct station *station, struct lot *lot, bool *ret_done,
         r = order_load_image(&lot->order, &station->family,
                              station->settings.installer == INSTALLER_NATIVE ? &station->rss : NULL,
                              station->workers, &lot->sfi, error);
+        if (r < 0)
+                return r;
+        r = order_load_loader(&lot->order, lot->sfi, &lot->loader, error);
         if (r < 0)
                 return r;
         r = order_load_license(&lot->order, &station->rss, station->license_server != NULL,

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "crypto/sfi.h"
+#include "drivers/loader.h"
 #include "scheduler/fiber.h"
 #include "station/drop.h"
 #include "station/ledger.h"
@@ -25,6 +26,7 @@ struct lot {
         struct order order;
         struct drop_order *file;
         struct sfi *sfi;
+        struct loader loader; /* of the memory outside; zeroed: the image has nothing for one */
         struct sfi_part parts[LOT_PARTS_MAX];
         unsigned part_count;
 

@@ -172,6 +172,8 @@ static int read_file(struct form *form, const struct field *field, const struct 
                                     value->shown, field->capacity - 1);
         if (field->in == IMAGE)
                 form->order->file_line = value->line;
+        if (field->in == ORDER)
+                form->order->loader_line = value->line;
         return 0;
 }
 
@@ -265,6 +267,8 @@ static const struct field fields[] = {
           .wanted = "the firmware identifier of the module's cards, at most 32 ASCII characters" },
         { "type", .in = MODULE, .read = read_type, PART(struct order_module, type),
           .wanted = "SMU, SFI or SFIA" },
+        { "external_loader", .is_optional = true, .read = read_file, TEXT(external_loader),
+          .wanted = "a file name of at most 511 characters" },
         { "retries", .is_optional = true, .read = read_number, TEXT(retries), .low = 0, .high = 5,
           .wanted = "a whole number from 0 to 5, without quotes" },
         { "erase", .is_optional = true, .read = read_erase,

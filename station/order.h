@@ -16,6 +16,7 @@
  *   modules:                    # optional, at most 8: licenses each unit needs besides
  *     - firmware_id: STACK_1
  *       type: SMU
+ *   external_loader: x.stldr    # when the image holds external firmware; named as the image is
  *   retries: 1                  # further attempts on the same unit, 0..5; 1 when left out
  *   erase: interrupted          # never | interrupted (when left out) | always
  *   due: 2026-12-01             # optional
@@ -65,12 +66,14 @@ struct order {
         struct order_license license;
         struct order_module modules[ORDER_MODULES_MAX];
         unsigned module_count;
+        char external_loader[512]; /* resolved; "": none */
         unsigned retries;
         enum erase_rule erase;
         char due[32];
         char operator_name[64];
-        uint8_t digest[32];                           /* SHA-256 of the order's text */
-        unsigned family_line, file_line, digest_line; /* where they stand, for later refusals */
+        uint8_t digest[32]; /* SHA-256 of the order's text */
+        unsigned family_line, file_line, digest_line,
+                loader_line; /* where they stand, for later refusals */
 };
 
 /* Where an order is wrong, as the .err file says it. */
@@ -103,6 +106,14 @@ struct workers;
 int order_load_image(const struct order *order, const struct family *family,
                      const struct rss_profile *rss, struct workers *workers, struct sfi **ret_sfi,
                      struct order_error *ret_error) MUST_USE;
+
+/* Read the external loader, if the order names one, and check that it and the image's external areas
+ * belong together (waits). `ret_loader` is zeroed when none is named; loader_free() it.
+ *      -FAULT_BAD_VALUE  external areas without a loader, a loader without any, or for another memory
+ *      -FAULT_NOT_FOUND, -FAULT_TOO_LARGE, -FAULT_BAD_FILE */
+struct loader;
+int order_load_loader(const struct order *order, const struct sfi *sfi, struct loader *ret_loader,
+                      struct order_error *ret_error) MUST_USE;
 
 /* Can the station give licenses from where the order wants them? The global license it names is read,
  * and opened to see that it is one (waits); `ret_digest` is its SHA-256, 64 hexadecimal digits, "" for

@@ -170,6 +170,22 @@ static int check_file(const struct check *check, const struct sfi_area *area)
         return 0;
 }
 
+/* Region, mode and key address are enciphered: the part judges them (secure-install.md 6.1). */
+static int check_external(const struct check *check, const struct sfi_area *area)
+{
+        const struct family_external *external;
+
+        if (area->length <= SFI_EXTERNAL_PREFIX_LENGTH)
+                return refuse_area(check, area, "seal the image again", "it is empty");
+        external = family_external_at(check->family, area->address,
+                                      area->length - SFI_EXTERNAL_PREFIX_LENGTH);
+        if (!external || !external->regions || !check->family->otfdec_registers)
+                return refuse_area(check, area, REMEDY_RESEAL,
+                                   "its destination is not external memory that this family can "
+                                   "decipher");
+        return 0;
+}
+
 static int check_area(const struct check *check, const struct sfi_area *area)
 {
         switch (area->type) {
@@ -182,10 +198,11 @@ static int check_area(const struct check *check, const struct sfi_area *area)
         case SFI_RESUME:
                 return 0;
         case SFI_EXTERNAL:
-                return refuse_area(check, area, "seal an image for internal flash",
-                                   "external flash is not installed by this station");
-        case SFI_KEYS:
-                return check->family->procedure == PROCEDURE_STATE
+                return check_external(check, area);
+        case SFI_KEYS: /* of the OTFDEC, or for the key store: AN5054 12.3.2 */
+                return check->family->procedure == PROCEDURE_STATE ||
+                                       (check->family->procedure == PROCEDURE_RSSE &&
+                                        check->family->otfdec_registers)
                                ? 0
                                : refuse_area(check, area, "seal an image without a key area",
                                              "random keys are not installed on this family");
@@ -193,7 +210,7 @@ static int check_area(const struct check *check, const struct sfi_area *area)
         case SFI_SSFI_REFERENCE:
                 return check_file(check, area);
         default: /* letters from outside: any byte */
-                return refuse_area(check, area, "seal the image with areas F, C, M, P and R",
+                return refuse_area(check, area, "seal the image with areas F, C, M, E, K, P and R",
                                    "its type is unknown, so it is not installed");
         }
 }

@@ -35,7 +35,8 @@ size_t part_store_length(const struct family *family)
 {
         size_t words = flash_length_of(family) / family->word_length;
 
-        return record_length() + flash_length_of(family) + (words + 7) / 8;
+        return record_length() + flash_length_of(family) + (words + 7) / 8 +
+               family->external_count * EXTERNAL_LENGTH;
 }
 
 uint64_t part_scaled(const struct simulated_part *part, uint64_t duration_ns)
@@ -71,6 +72,7 @@ static void make_fresh(struct simulated_part *part, const uint8_t *seed)
         struct part_record *record = part->record;
         size_t words = part->flash_length / part->family->word_length;
 
+        external_make_fresh(part);
         memset(record, 0, sizeof(*record));
         record->device_id = part->family->device_id;
         record->revision = part->family->revision;
@@ -118,7 +120,8 @@ struct simulated_part *part_create(const struct part_settings *settings)
         part->flash = (uint8_t *)settings->store + record_length();
         part->flash_length = flash_length_of(family);
         part->written = part->flash + part->flash_length;
-        part->boot_ns = part->certificate_ns = part->option_due_ns = NEVER;
+        part->external = part->written + (part->flash_length / family->word_length + 7) / 8;
+        part->boot_ns = part->certificate_ns = part->option_due_ns = part->loader.due_ns = NEVER;
         if (__atomic_load_n(&part->record->magic, __ATOMIC_ACQUIRE) != PART_MAGIC)
                 make_fresh(part, settings->seed);
         option_load(part);
@@ -218,7 +221,7 @@ bool part_rom_is_running(const struct simulated_part *part)
 {
         return part->is_powered && !part->is_reset_held && part->boot_ns == NEVER &&
                part_boots_system(part) && !part->is_halted && part->run.step == RSS_IDLE &&
-               !core_executes(part);
+               part->loader.due_ns == NEVER && !core_executes(part);
 }
 
 /* targets.md 1.2, 10.2: while the part boots, and while the RSS runs, nothing answers on SWD. Under
@@ -246,6 +249,8 @@ static void reset_system(struct simulated_part *part)
         part->is_rsse_running = false;
         flash_reset(part);
         option_reset(part);
+        external_reset(part);
+        otfdec_reset(part);
         part->is_trustzone_on = family_is_trustzone_on(part->family, part->in_force);
         if (!family_field(part->family, ROLE_READOUT)) /* targets.md 6.4: at the next reset */
                 part->protection = option_level(part, part->in_force);
@@ -360,6 +365,8 @@ static uint64_t earliest(const struct simulated_part *part)
                 due = part->certificate_ns;
         if (part->option_due_ns < due)
                 due = part->option_due_ns;
+        if (part->loader.due_ns < due)
+                due = part->loader.due_ns;
         if (part->run.step != RSS_IDLE && part->run.due_ns < due)
                 due = part->run.due_ns;
         return due;
@@ -373,6 +380,8 @@ static void run_what_is_due(struct simulated_part *part, uint64_t due_ns, uint64
                 rss_look_into_mailbox(part, due_ns);
         else if (part->option_due_ns == due_ns)
                 option_advance(part, due_ns);
+        else if (part->loader.due_ns == due_ns)
+                external_advance(part);
         else if (part->run.step != RSS_IDLE && part->run.due_ns == due_ns)
                 rss_advance(part, now_ns);
         else

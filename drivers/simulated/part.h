@@ -38,6 +38,10 @@ void part_set_protection(struct simulated_part *part, uint8_t rdp);
 void part_set_option(struct simulated_part *part, size_t row, uint32_t value); /* any value */
 void part_set_device_id(struct simulated_part *part, uint16_t device_id);
 void part_set_weak_word(struct simulated_part *part, uint32_t address);
+/* No memory chip behind the OCTOSPI. */
+void part_set_external(struct simulated_part *part, bool is_there);
+void part_fill_external(struct simulated_part *part, uint32_t address, const void *data,
+                        size_t length);
 void part_fill_flash(struct simulated_part *part, uint32_t address, const void *data,
                      size_t length);
 
@@ -68,6 +72,8 @@ enum part_answer part_write(struct simulated_part *part, uint64_t now_ns, unsign
 
 /* For tests: the flash as it is, whatever the protection. */
 const uint8_t *part_flash(const struct simulated_part *part, uint32_t address);
+/* One byte of external memory as it is in the chip, not deciphered. */
+uint8_t part_external_byte(const struct simulated_part *part, uint32_t address);
 const uint32_t *part_options(const struct simulated_part *part);
 /* Files of that area type, O or S, that the last whole install brought. */
 unsigned part_installed(const struct simulated_part *part, char type);

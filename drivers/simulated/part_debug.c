@@ -4,7 +4,8 @@
  * An access goes DP, AP, bus. A bus fault sets STICKYERR, and while that is set every AP access
  * faults until ABORT clears it (ADIv5; stlink.md 7.4). Without an engine (core.h) no core executes:
  * registers keep what is written, halt and run change S_HALT, and the program counter that DWT_PCSR shows
- * is somewhere in system memory or in flash, as the boot pin decided. With one, part_core.c runs what is not
+ * is somewhere in system memory or in flash, as the boot pin decided; what a core is started on is looked
+ * at once, for the reference loader (part_external.c). With an engine, part_core.c runs what is not
  * in system memory.
  */
 #include "drivers/simulated/part_private.h"
@@ -208,11 +209,13 @@ static void write_dhcsr(struct simulated_part *part, uint32_t value)
                 part->dhcsr = 0;
                 part->is_halted = false;
         } else if (value & C_HALT) {
+                part->loader.due_ns = NEVER;
                 halt(part);
         } else if (value & C_STEP && part->is_halted) {
                 step(part);
-        } else {
+        } else if (part->is_halted) {
                 part->is_halted = false;
+                external_core_starts(part);
         }
         if (part_rom_is_running(part))
                 rss_look_into_mailbox(part, part->now_ns);

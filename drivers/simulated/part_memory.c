@@ -88,7 +88,8 @@ static bool find_world(const struct simulated_part *part, uint32_t *address, boo
                 for (size_t i = 0; i < family->ram_count; i++)
                         if (holds(family->rams[i].address, family->rams[i].length, below, 1))
                                 plain = below;
-                if (holds(family->flash_registers, FLASH_REGISTERS, below, 1))
+                if (holds(family->flash_registers, FLASH_REGISTERS, below, 1) ||
+                    otfdec_holds(part, below))
                         plain = below;
         }
         *ret_is_secure = plain != *address;
@@ -208,6 +209,9 @@ static enum part_answer register_read(struct simulated_part *part, unsigned ap, 
         if (holds(part->family->flash_registers, FLASH_REGISTERS, address, 4))
                 return part->sequence->read(part, is_secure,
                                             address - part->family->flash_registers, ret_value);
+        if (otfdec_holds(part, address))
+                return otfdec_read(part, is_secure, address - part->family->otfdec_registers,
+                                   ret_value);
         plain = plain_register(part, address);
         *ret_value = plain ? *plain : 0;
         return plain ? PART_OK : PART_FAULT;
@@ -231,6 +235,9 @@ static enum part_answer register_write(struct simulated_part *part, unsigned ap,
         if (holds(part->family->flash_registers, FLASH_REGISTERS, address, 4))
                 return part->sequence->write(part, is_secure,
                                              address - part->family->flash_registers, value);
+        if (otfdec_holds(part, address))
+                return otfdec_write(part, is_secure, address - part->family->otfdec_registers,
+                                    value);
         plain = plain_register(part, address);
         if (plain)
                 *plain = value;
@@ -262,6 +269,8 @@ enum part_answer part_bus_read(struct simulated_part *part, unsigned ap, uint32_
                 }
                 if (flash_holds(part, address, width))
                         return flash_read(part, is_secure, address, data, width);
+                if (external_holds(part, address, width))
+                        return external_read(part, address, data, width);
                 if (holds(family->system_memory, family->system_memory_length, address, width) ||
                     is_identity(family, address, width))
                         return system_read(part, address, data, width);
@@ -323,6 +332,9 @@ size_t part_read_block(struct simulated_part *part, uint64_t now_ns, unsigned ap
         }
         if (flash_holds(part, address, (uint32_t)length) &&
             flash_read(part, is_secure, address, data, length) == PART_OK)
+                return length;
+        if (external_holds(part, address, length) &&
+            external_read(part, address, data, length) == PART_OK)
                 return length;
         return 0;
 }

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "crypto/otfdec.h"
 #include "drivers/family_fields.h"
 #include "drivers/simulated/core.h"
 
@@ -28,6 +29,9 @@
 #define CORE_REGISTERS     128u
 #define AP_APB             2u /* H7 */
 #define INSTALL_RANGES_MAX SFI_AREAS_MAX
+#define EXTERNAL_LENGTH    0x100000u /* so much of each external memory is there */
+#define OTFDEC_INSTANCES   2u
+#define OTFDEC_DISTANCE    0x400u /* targets.md 8.1 */
 /* Core debug registers, Armv7-M C1.6: bits of DHCSR, DEMCR, DFSR */
 #define C_DEBUGEN   0x1u
 #define C_HALT      0x2u
@@ -68,6 +72,7 @@ struct part_record {
         uint32_t options[OPTION_ROWS_MAX];
         uint32_t is_boot_pin_high;
         uint32_t has_weak_word, weak_word;
+        uint32_t has_no_external;
         struct install_context install;
         uint32_t option_keys, images; /* O and S areas of the last install */
 };
@@ -147,6 +152,27 @@ struct rss_run {
         uint32_t plain_length, plain_address, programmed;
         bool has_options;
         uint32_t options[OPTION_ROWS_MAX];
+        uint32_t externals, external_length; /* entries and bytes of the list so far */
+};
+
+/* A function of the reference loader at work: part_external.c. */
+struct external_run {
+        bool is_up;      /* Init has been called since the last reset */
+        uint64_t due_ns; /* of the next step; NEVER: no function runs */
+        unsigned function;
+        uint32_t first, length, buffer; /* what is left to do */
+        uint32_t storage;               /* address of StorageInfo */
+};
+
+/* Registers of one region; see crypto/otfdec.h. */
+struct otfdec_set {
+        uint32_t config, start, end, nonce[2], key[4];
+        unsigned keys; /* words of a key written in order so far */
+        bool has_key;  /* all four, in order */
+};
+struct otfdec {
+        uint32_t control, privilege, status, enable;
+        struct otfdec_set sets[OTFDEC_REGIONS];
 };
 
 /* What executes, and how far it has come; see part_core.c. Zero: nothing. */
@@ -166,6 +192,7 @@ struct simulated_part {
         uint8_t *flash;
         uint8_t *written; /* one bit a flash word: programmed since its erase */
         size_t flash_length;
+        uint8_t *external; /* EXTERNAL_LENGTH bytes of each memory, inverted: zero is erased */
 
         bool is_powered, is_reset_held;
         uint64_t now_ns, next_ns;
@@ -205,6 +232,8 @@ struct simulated_part {
         uint64_t option_due_ns;
 
         struct rss_run run;
+        struct external_run loader;
+        struct otfdec otfdecs[OTFDEC_INSTANCES];
         bool is_rsse_running; /* until the next reset */
 };
 
@@ -314,6 +343,26 @@ void rss_refuse(struct simulated_part *part, uint32_t code);
 void rss_advance(struct simulated_part *part, uint64_t now_ns);
 void rss_abandon(struct simulated_part *part);
 
+/* part_external.c: the memory, and a core that can run the reference loader and nothing else. */
+bool external_holds(const struct simulated_part *part, uint32_t address, size_t length);
+/* As the bus shows it: PART_FAULT before Init. */
+enum part_answer external_read(struct simulated_part *part, uint32_t address, void *data,
+                               size_t length);
+void external_make_fresh(struct simulated_part *part);
+void external_reset(struct simulated_part *part);
+void external_core_starts(struct simulated_part *part);
+void external_advance(struct simulated_part *part);
+
+/* part_otfdec.c; `offset` from the first instance. */
+bool otfdec_holds(const struct simulated_part *part, uint32_t address);
+enum part_answer otfdec_read(struct simulated_part *part, bool is_secure, uint32_t offset,
+                             uint32_t *ret_value);
+enum part_answer otfdec_write(struct simulated_part *part, bool is_secure, uint32_t offset,
+                              uint32_t value);
+void otfdec_reset(struct simulated_part *part);
+/* What a data access sees of the `length` bytes of `data` at `address`, which is external. */
+enum part_answer otfdec_see(struct simulated_part *part, uint32_t address, void *data,
+                            size_t length);
 /* part_rsse.c */
 bool rsse_is_wanted(const struct simulated_part *part); /* does the family install through one? */
 bool rsse_is_pending(struct simulated_part *part);      /* a start is asked for */
@@ -332,6 +381,9 @@ uint32_t rss_mailbox_get(struct simulated_part *part, uint32_t offset);
 void rss_mailbox_put(struct simulated_part *part, uint32_t offset, uint32_t value);
 uint32_t rss_command(struct simulated_part *part);
 uint32_t rss_check_range(struct simulated_part *part, uint32_t start, uint32_t length);
+
+/* part_rss_external.c: the opened E area becomes an entry of the list for the host; an rss_code. */
+uint32_t rss_give_external(struct simulated_part *part);
 
 /* part_certificate.c */
 void part_certificate(const struct simulated_part *part,

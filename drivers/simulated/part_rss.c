@@ -17,6 +17,7 @@
 
 #include "crypto/digest.h"
 #include "crypto/license_global.h"
+#include "drivers/rss_external.h"
 #include "scheduler/bytes.h"
 
 #include <stdlib.h>
@@ -209,6 +210,8 @@ void rss_begin(struct simulated_part *part, uint64_t now_ns)
         run->license_count = rss_mailbox_get(part, AT_MODULES);
         rss_mailbox_put(part, AT_COMMAND, 0);
         rss_mailbox_put(part, AT_INDEX, 0);
+        rss_mailbox_put(part, RSS_AT_EXTERNALS, 0);
+        rss_mailbox_put(part, RSS_AT_EXTERNAL_LENGTH, 0);
         rss_mailbox_put(part, AT_STATE, RNUR);
         if (!is_prepared(part)) {
                 rss_end_run(part, RSS_ERROR_SECURITY);
@@ -529,7 +532,7 @@ static uint32_t judge_area(struct simulated_part *part, char type)
         case SFI_RESUME:
                 return RSS_OK;
         case SFI_EXTERNAL:
-                return RSS_ERROR_RANGE;
+                return rss_give_external(part);
         case SFI_OPTION_KEY_REFERENCE:
         case SFI_SSFI_REFERENCE:
                 return keep_file(part, type);

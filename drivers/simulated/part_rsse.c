@@ -42,10 +42,13 @@ static bool boots_into_rss(const struct simulated_part *part)
         return false;
 }
 
-/* A running RSSe has left the open state by itself. */
+/* A running RSSe has left the open state by itself. So has one that a reset ended after a whole part: it may
+ * be started again for the next, for external data is programmed in between with the core in other hands. */
 static bool is_between_parts(const struct simulated_part *part)
 {
-        return part->is_rsse_running && part->record->install.is_active;
+        const struct install_context *install = &part->record->install;
+
+        return install->is_active && (part->is_rsse_running || install->next_index > 1);
 }
 
 /* As the station must have made it. RDP 0.5 is wanted for the install (AN5054 section 3.3.1). */

@@ -8,6 +8,7 @@
 #include "station/commands/command.h"
 
 #include "drivers/family.h"
+#include "drivers/loader.h"
 #include "drivers/rss.h"
 #include "scheduler/file.h"
 #include "station/commands/image_view.h"
@@ -93,6 +94,7 @@ static int check(const struct request *request, const struct surroundings *aroun
                  struct order *ret_order, char ret_digest[static 65], struct order_error *ret_error)
 {
         struct sfi *sfi CLEANUP(image_release) = NULL;
+        struct loader loader CLEANUP(loader_free) = { 0 };
         struct bytes file CLEANUP(bytes_free) = { 0 };
         char *copy = strdup(request->path);
         int r;
@@ -108,6 +110,8 @@ static int check(const struct request *request, const struct surroundings *aroun
                                      around->settings.installer == INSTALLER_NATIVE ? &around->rss
                                                                                     : NULL,
                                      NULL, &sfi, ret_error);
+        if (r >= 0)
+                r = order_load_loader(ret_order, sfi, &loader, ret_error);
         if (r >= 0)
                 r = load_license(ret_order, around, ret_digest, ret_error);
         free(copy);

@@ -15,8 +15,8 @@ int target_part_rss(const struct target_session *session, struct rss_profile *re
         char path[PLACE_LENGTH_MAX];
         int r;
 
-        if (family_check_drivers(&session->chosen.family) < 0)
-                return 0;
+        if (session->chosen.family.procedure != PROCEDURE_RSS_ROM)
+                return 0; /* theirs is spoken to by an RSSe, within an install */
         r = place_find("rss/reference-h7.conf", path);
         if (r >= 0)
                 r = rss_profile_load(path, ret_rss);

@@ -455,6 +455,37 @@ static void access_port_and_debug_port_registers(void **state)
         assert_int_equal(run(dap, NULL), 0);
 }
 
+static int registers(void *unused)
+{
+        static const struct step steps[] = {
+                { "F2 34 0F 41 00 00 24", NULL, "80 00", 0, 0 }, /* stlink.md 8 */
+                { "F2 33 00", NULL, "80 00 00 00 01 00 00 00", 0, 0 },
+                { "F2 34 00 04 03 02 01 01", NULL, "80 00", 0, 0 }, /* AP 1 */
+                { "F2 33 10 01", NULL, "80 00 00 00 00 00 00 01", 0, 0 },
+                { "F2 33 0F", NULL, "1D 00 00 00 00 00 00 00", 0, 0 },
+        };
+        struct script script = SCRIPT(0x374F, steps);
+        struct stlink stlink = opened(&script);
+        uint32_t value;
+
+        (void)unused;
+        assert_int_equal(stlink_write_register(&stlink, 0, 15, 0x24000041), 0);
+        assert_int_equal(stlink_read_register(&stlink, 0, 0, &value), 0);
+        assert_int_equal(value, 1);
+        assert_int_equal(stlink_write_register(&stlink, 1, 0, 0x01020304), 0);
+        assert_int_equal(stlink_read_register(&stlink, 1, 16, &value), 0);
+        assert_int_equal(value, 0x01000000);
+        assert_fault(stlink_read_register(&stlink, 0, 15, &value), PROBE, "READREG");
+        script_finished(&script);
+        return 0;
+}
+
+static void registers_of_the_core(void **state)
+{
+        (void)state;
+        assert_int_equal(run(registers, NULL), 0);
+}
+
 static int words(void *unused)
 {
         static const struct step steps[] = {
@@ -515,6 +546,7 @@ int main(void)
                 cmocka_unit_test(v2_takes_a_delay_count),
                 cmocka_unit_test(entering_swd_reads_the_dp_id),
                 cmocka_unit_test(access_port_and_debug_port_registers),
+                cmocka_unit_test(registers_of_the_core),
                 cmocka_unit_test(single_words_and_reset_lines),
         };
 

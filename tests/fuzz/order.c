@@ -42,6 +42,9 @@ static void check_taken(const struct order *order)
         INSIST(order->quantity >= 1 && order->quantity <= 1000000 && order->retries <= 5);
         INSIST(order->image_file[0] == '/' && !text_climbs(order->image_file));
         INSIST(order->file_line && order->digest_line && order->family_line);
+        INSIST(!order->external_loader[0] ||
+               (order->external_loader[0] == '/' && order->loader_line));
+        INSIST(!text_climbs(order->external_loader));
         check_licenses(order);
 }
 

@@ -164,7 +164,7 @@ t() { # expected-code arguments
         timeout 60 "$GANGWAY" target "$@" >out 2>&1 </dev/null; code=$?
         [ $code = "$want" ] || { echo "exit code $code, wanted $want: $*" >>out; return 1; }
 }
-c="-c port=SWD mode=HOTPLUG"
+c="-c port=SWD mode=HOTPLUG freq=24000"
 t 0 -l && [ "$(grep -c 'STM32H75x (0x450)' out)" = 3 ] && grep -q '^ *0  003000000000000000ABC000  V3J15M7B5S1  1-1 ' out
 claim $? "-l lists three probes in the order of their ports, serial, firmware, supply and part"
 t 0 list --json && python3 -c 'import json
@@ -178,7 +178,7 @@ t 0 $c sn=003000000000000000abc001 -rst && t 0 $c index=2 reset=HWrst -rst && t 
 claim $? "sn=, index= and --port-path choose one; both resets come back"
 t 3 $c sn=0030 -rst && grep -q 'sn=0030 is not connected; there are' out && t 3 $c index=3 -rst
 claim $? "a probe that is not there is unreachable"
-t 0 info $c index=0 freq=24000 && grep -q '24000 kHz SWD, HOTPLUG, AP 0' out && grep -q 'can take an install from here' out
+t 0 info $c index=0 && grep -q '24000 kHz SWD, HOTPLUG, AP 0' out && grep -q 'can take an install from here' out
 claim $? "freq= is the clock, and a virgin part can take an install"
 t 1 info $c index=0 ap=2 && grep -q 'behind ap=2' out
 claim $? "ap= that leads to no known part is told"
@@ -190,7 +190,7 @@ t 0 info $c index=0 && grep -q 'no .*boot .*not in system memory' out && t 1 $c 
 claim $? "BOOT0 low: the condition says no, and there is no certificate"
 rig_tell "0 boot 1" >/dev/null
 head -c 20000 /dev/urandom >app.bin
-t 0 $c index=1 freq=24000 -w app.bin 0x08000000 && t 0 $c index=1 -u 0x08000000 20000 back.bin && cmp app.bin back.bin &&
+t 0 $c index=1 -w app.bin 0x08000000 && t 0 $c index=1 -u 0x08000000 20000 back.bin && cmp app.bin back.bin &&
         [ "$(rig_tell "1 flash 0x08000000")" = "$(od -An -tu1 -N1 app.bin | tr -d ' ')" ]
 claim $? "-w programs 20000 bytes of flash, -u reads them back, and the part holds them"
 t 0 $c index=1 -ob RDP=0xBB -y && rig_tell "1 off" >/dev/null && rig_tell "1 on" >/dev/null && sleep 0.3 && t 1 $c index=1 -r32 0x08000000 16 &&
@@ -215,7 +215,7 @@ rig_tell "2 unplug" >/dev/null
 t 3 info --port-path 1-3 && t 0 list --json && [ "$(grep -c port_path out)" = 2 ]
 claim $? "an unplugged probe is gone from the list"
 rig_tell "0 remove" >/dev/null
-(sleep 0.1; rig_tell "1 unplug") >/dev/null & t 3 $c index=1 freq=100 -u 0x08000000 2097152 never.bin && [ ! -e never.bin ] && wait &&
+(sleep 0.1; rig_tell "1 unplug") >/dev/null & t 3 -c port=SWD mode=HOTPLUG index=1 freq=100 -u 0x08000000 2097152 never.bin && [ ! -e never.bin ] && wait &&
         t 3 $c --port-path 1-2 -r32 0x08000000 16
 claim $? "pulled in mid-read: unreachable, no file, and then it is not there"
 RIG

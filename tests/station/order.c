@@ -489,9 +489,10 @@ static int load_plans(void *subject)
                 PLAN_MODULES(1, good, "BAD_VALUE", "plan.sfi holds 0 modules and the order names 1",
                              "below modules", 9),
                 PLAN_MODULES(2, module_twice, "BAD_VALUE", "overlaps", "without overlaps", 6),
-                PLAN(external, "BAD_VALUE", "external flash is not installed", "internal", 6),
+                PLAN(external, "BAD_VALUE", "not external memory that this family can",
+                     "this family", 6),
                 PLAN(keys, "BAD_VALUE", "random keys are not installed", "key area", 6),
-                PLAN(unknown, "BAD_VALUE", "its type is unknown", "F, C, M, P and R", 6),
+                PLAN(unknown, "BAD_VALUE", "its type is unknown", "F, C, M, E, K, P and R", 6),
         };
 
         (void)subject;
