@@ -41,7 +41,7 @@ install() {
         check "$script $*: the firmware is in the flash" installed "$made"
 }
 
-for script in configs/examples/install/s*.sh; do
+for script in configs/examples/install/sfi-*.sh configs/examples/install/sfia-*.sh; do
         install "$(basename "$script" .sh)"
 done
 for name in sfi-h5 sfi-h7rs; do
