@@ -140,6 +140,7 @@ static int load_from(struct job *job, const char *file, enum profile_source sour
 FIBER_TEST(it_is_chosen_by_die_and_refused_when_missing_or_foreign)
 {
         struct job job = job_on("stm32u575", "reference-u5");
+        struct rsse none;
         char path[300];
 
         (void)unused;
@@ -159,7 +160,7 @@ FIBER_TEST(it_is_chosen_by_die_and_refused_when_missing_or_foreign)
         job.bed->profile.rsse_capacity = 16;
         assert_fault(load_from(&job, path, SOURCE_SILICON), TOO_LARGE, "rsse.bin");
         job.bed->family.device_id = 0x123;
-        assert_fault(rsse_load(&job.bed->profile, &job.bed->family, &job.rsse), NOT_FOUND,
+        assert_fault(rsse_load(&job.bed->profile, &job.bed->family, &none), NOT_FOUND,
                      "names no RSSe for device 0x123");
         job_end(&job);
         return 0;
