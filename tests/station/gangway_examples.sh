@@ -37,11 +37,14 @@ prepare() {
         run 0 "$name: no difference with itself" "$gangway" sfi diff "$image" "$image" "${secrets[@]}"
 }
 
+prepare sfi-h75x stm32h75x 'FFC'
 prepare sfi-h73x-hash stm32h73x 'F(PRF)+C' --ram 0x1E000 --token 0x080FF000 --hash
 prepare sfi-wl stm32wl5x 'F(PRF)+C' --ram 0x5000 --token 0x0803F800
 prepare sfi-wba5 stm32wba5x 'FC'
 prepare sfia-wba5 stm32wba5x 'F'
 prepare sfi-h7rs stm32h7rs 'FKOC'
+prepare sfi-u5 stm32u59x 'FFC'
+prepare sfi-h5 stm32h56x 'F(PRF)+FOC' --ram 0x20800 --token 0x081FC000
 prepare sfix-h7b3 stm32h7a3 'FFPRE(PRE)+C' --ram 0x20000 --token 0x081FF000
 prepare sfix-h5 stm32h56x 'FFMOSPREC' --ram 0x20800 --token 0x081FC000 --hash
 prepare sfix-l5-key-file stm32l5 'FFFPRE(PRE)+C' --ram 0x19000 --token 0x0807F000
