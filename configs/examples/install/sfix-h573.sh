@@ -2,7 +2,7 @@
 # AN5054 section 13: SFIx for STM32H573 over SWD; the key is in the last 16 bytes of the flash. Of the preparation
 # prepare/sfix-h5.sh all but the module and ST's image, and option bytes that leave the part open: external data goes in
 # after the part of the image that carries it, and through a closed debug port it could not.
-. "$(dirname "$0")/sfix-common.sh"
+. "$(dirname "$0")/external.sh"
 prepare sfix-h5
 secrets=(-k "$dir/oem.key.bin" -n "$dir/install.nonce.bin")
 (umask 077 && head -c 12 /dev/urandom >"$dir/install.nonce.bin")
