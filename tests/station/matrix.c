@@ -207,6 +207,7 @@ static const struct {
         { "boot pin low", { "BOOT_PIN", CHECK, NONE("virgin") } },
         { "other device", { "WRONG_PART", "connect", NONE("virgin") } },
 };
+
 static void a_violated_precondition_costs_no_license(void **state)
 {
         (void)state;
