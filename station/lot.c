@@ -131,6 +131,8 @@ static void take_in(struct station *station, struct drop_order *file)
                 if (drop_reject(station->drop, file, &error) < 0)
                         station_alarm(station, "%s", fault_sentence(-FAULT_SYSTEM));
                 lot_free(lot);
+                station->lots.ended++;
+                waitlist_wake(&station->lots.changed);
                 return;
         }
         r = drop_accept(station->drop, file, &lot->order);
@@ -265,7 +267,7 @@ static void run_lot(struct station *station, struct lot *lot)
                 station_alarm(station, "lot %s: %s", lot->order.id, fault_sentence(r));
         lots->running = NULL;
         lots->last = lot;
-        lots->done++;
+        lots->ended++;
         station_changed(station);
 }
 

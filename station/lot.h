@@ -52,7 +52,7 @@ struct lots {
         unsigned waiting;
         struct waitlist changed; /* woken when a site may have to look again */
         struct fiber *intake, *runner;
-        unsigned done; /* lots ended in this run */
+        unsigned ended; /* orders done or rejected in this run */
 };
 
 struct station;

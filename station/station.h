@@ -56,7 +56,7 @@ struct station {
         struct license_alarms license_alarms; /* those of them that end by themselves */
 
         bool is_stopping;    /* no unit starts any more */
-        bool exit_when_done; /* stop by itself once the drop folder holds no order */
+        bool exit_when_done; /* stop by itself once orders have ended and the drop folder holds none */
         int outcome;         /* what station_run returns */
 };
 

@@ -110,6 +110,11 @@ sqlite3 "$line/data/station.db" "SELECT count(*) FROM attempts WHERE result = ''
 say $? "no attempt is left open"
 [ "$(stat -c %a "$line/data/station.db")" = 600 ] && [ "$(stat -c %a "$line/data/station.key")" = 600 ]
 say $? "database and station key are 0600"
+sed 's/T-1/T-3/; s/^part:.*/part: ""/' "$line/again.yaml" >"$line/orders/in/t-3.yaml"
+rm -f "$line"/orders/in/t-2.yaml "$line"/orders/work/t-2.yaml
+timeout 20 "$build/gangwayd" --config "$line/good.conf" --exit-when-done >"$line/log3" 2>&1 &&
+        grep -q 't-3.yaml rejected' "$line/log3"
+say $? "--exit-when-done ends too when the only order was rejected"
 "$build/gangway" status --url "$url" >/dev/null 2>&1
 [ $? = 3 ]
 say $? "gangway status says that no station answers, exit code 3"
