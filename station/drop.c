@@ -241,6 +241,11 @@ unsigned drop_waiting(const struct drop *drop)
         return drop->waiting;
 }
 
+bool drop_is_idle(const struct drop *drop)
+{
+        return drop->is_listening && !drop->waiting;
+}
+
 struct drop_order *drop_order_free(struct drop_order *order)
 {
         if (!order)
@@ -526,7 +531,9 @@ static int wait_for_change(struct drop *drop)
         uint64_t timeout = drop->is_unsettled ? RELOOK_NS : drop->scan_s * NS_PER_S;
         int r;
 
+        drop->is_listening = true;
         r = ring_poll(drop->notices, POLLIN, timeout);
+        drop->is_listening = false;
         if (r == -FAULT_TIMEOUT)
                 return 0;
         if (r < 0)

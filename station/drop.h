@@ -70,3 +70,6 @@ const char *drop_incoming(const struct drop *drop);
 
 /* Orders seen in in/ and not yet claimed. */
 unsigned drop_waiting(const struct drop *drop);
+
+/* All that was seen has been taken up, and whoever called drop_next for more waits. */
+bool drop_is_idle(const struct drop *drop);

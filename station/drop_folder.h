@@ -35,7 +35,7 @@ struct drop {
 
         struct look *looks; /* sorted by name; this pass goes on at `look_at` */
         size_t look_count, look_at;
-        bool has_scanned, is_unsettled;
+        bool has_scanned, is_unsettled, is_listening;
         uint64_t scanned_ns;
         unsigned waiting;
 };

@@ -132,7 +132,6 @@ static void take_in(struct station *station, struct drop_order *file)
                         station_alarm(station, "%s", fault_sentence(-FAULT_SYSTEM));
                 lot_free(lot);
                 station->lots.ended++;
-                waitlist_wake(&station->lots.changed);
                 return;
         }
         r = drop_accept(station->drop, file, &lot->order);

@@ -214,7 +214,7 @@ static bool has_nothing_to_do(const struct station *station)
 {
         const struct lots *lots = &station->lots;
 
-        return lots->ended && !lots->running && !lots->waiting && !drop_waiting(station->drop);
+        return lots->ended && !lots->running && !lots->waiting && drop_is_idle(station->drop);
 }
 
 /* After each change of the lot, and once a second: cards and clocks go on by themselves. */

@@ -261,6 +261,8 @@ static int shrink_ram(void *context)
 
         while (!line->station.bench)
                 assert_int_equal(fiber_yield(), 0);
+        line->station.exit_when_done =
+                false; /* this ends it, once a card has had time to be asked */
         line->station.family.image_ram = 1024;
         if (fiber_sleep_ns(20 * NS_PER_S) < 0)
                 return 0;
