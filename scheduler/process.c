@@ -17,11 +17,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -93,58 +94,106 @@ static void read_blocks(struct process *process, unsigned blocks)
 
 /* --- starting ------------------------------------------------------------------------------ */
 
-/* Every signal as a fresh program expects it, and a group of its own. */
-static int attributes_make(posix_spawnattr_t *attributes)
-{
-        sigset_t all, none;
-        int r = posix_spawnattr_init(attributes);
+/*
+ * What lies between fork and exec: system calls alone, for the copy of a process with threads may call
+ * nothing else (signal-safety(7)). posix_spawn(3) would do for all but one: PR_SET_PDEATHSIG, without
+ * which the program lives on and goes on programming when this process is killed. The signal is that of
+ * the thread that forks, which is the loop's and lasts as long as the process (prctl(2)).
+ */
+struct birth {
+        const struct process_order *order;
+        int output, told; /* `told`: takes errno when it does not come to exec */
+        pid_t parent;
+};
 
-        if (r != 0)
-                return r;
-        sigfillset(&all);
+/* Every signal as a fresh program expects it. */
+static void signals_reset(void)
+{
+        struct sigaction action = { .sa_handler = SIG_DFL };
+        sigset_t none;
+
+        for (int number = 1; number < NSIG; number++)
+                IGNORE(sigaction(number, &action, NULL)); /* KILL and STOP refuse */
         sigemptyset(&none);
-        posix_spawnattr_setsigdefault(attributes, &all);
-        posix_spawnattr_setsigmask(attributes, &none);
-        posix_spawnattr_setpgroup(attributes, 0);
-        return posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
-                                                            POSIX_SPAWN_SETPGROUP);
+        IGNORE(sigprocmask(SIG_SETMASK, &none, NULL));
 }
 
-static int actions_make(const struct process_order *order, int output,
-                        posix_spawn_file_actions_t *actions)
+/* 0 to 2 as the program has them, `told` in 3, nothing behind it. */
+static bool descriptors_set(struct birth *birth)
 {
-        int r = posix_spawn_file_actions_init(actions);
+        int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        int output = fcntl(birth->output, F_DUPFD_CLOEXEC, 4);
+        int told = fcntl(birth->told, F_DUPFD_CLOEXEC, 4);
 
-        if (r == 0)
-                r = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
-        if (r == 0)
-                r = posix_spawn_file_actions_adddup2(actions, output, 1);
-        if (r == 0)
-                r = posix_spawn_file_actions_adddup2(actions, output, 2);
-        if (r == 0)
-                r = posix_spawn_file_actions_addclosefrom_np(actions, 3);
-        if (r == 0 && order->directory)
-                r = posix_spawn_file_actions_addchdir_np(actions, order->directory);
-        return r;
+        if (nothing < 0 || output < 0 || told < 0)
+                return false;
+        birth->told = told;
+        /* dup2() onto itself would keep the flag that closes it */
+        if (nothing == 0 ? fcntl(0, F_SETFD, 0) < 0 : dup2(nothing, 0) < 0)
+                return false;
+        if (dup2(output, 1) < 0 || dup2(output, 2) < 0 || dup3(told, 3, O_CLOEXEC) < 0)
+                return false;
+        birth->told = 3;
+        return close_range(4, ~0u, 0) == 0;
 }
 
-/* The casts: posix_spawn() promises not to change what it is given (its page, "Rationale"). */
-static int spawn(const struct process_order *order, int output, pid_t *ret_number)
+static void become(struct birth *birth)
 {
+        const struct process_order *order = birth->order;
         char *const *arguments = (char *const *)(uintptr_t)order->arguments;
         char *const *environment = (char *const *)(uintptr_t)order->environment;
-        posix_spawn_file_actions_t actions;
-        posix_spawnattr_t attributes;
-        int r = attributes_make(&attributes);
+        int error;
 
-        INSIST(r == 0);
-        r = actions_make(order, output, &actions);
-        if (r == 0)
-                r = posix_spawn(ret_number, order->program, &actions, &attributes, arguments,
-                                environment);
-        posix_spawn_file_actions_destroy(&actions);
-        posix_spawnattr_destroy(&attributes);
-        return r == 0 ? 0 : fault_errno(r, "starting %s", order->program);
+        /* the parent may have ended before it could be asked to tell us */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == birth->parent &&
+            setpgid(0, 0) == 0 && descriptors_set(birth) &&
+            (!order->directory || chdir(order->directory) == 0)) {
+                signals_reset();
+                (void)execve(order->program, arguments, environment);
+        }
+        error = errno;
+        IGNORE(write(birth->told, &error, sizeof(error)));
+        _exit(127);
+}
+
+/* With every signal held back until the child has let go of our handlers. */
+static pid_t fork_quietly(struct birth *birth)
+{
+        sigset_t all, before;
+        pid_t number;
+
+        sigfillset(&all);
+        INSIST(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+        number = fork();
+        if (number == 0)
+                become(birth);
+        INSIST(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+        return number;
+}
+
+/* Returns when the program runs or cannot be run: the pipe that tells is closed by exec. */
+static int spawn(const struct process_order *order, int output, pid_t *ret_number)
+{
+        struct birth birth = { .order = order, .output = output, .parent = getpid() };
+        int pair[2], error = 0;
+        ssize_t length;
+
+        if (pipe2(pair, O_CLOEXEC) < 0)
+                return fault_errno(errno, "starting %s", order->program);
+        birth.told = pair[1];
+        *ret_number = fork_quietly(&birth);
+        error = *ret_number < 0 ? errno : 0;
+        (void)close(pair[1]);
+        do
+                length = read(pair[0], &error, sizeof(error));
+        while (length < 0 && errno == EINTR);
+        (void)close(pair[0]);
+        if (!error)
+                return 0;
+        if (*ret_number > 0)
+                (void)waitpid(*ret_number, NULL, 0);
+        *ret_number = 0;
+        return fault_errno(error, "starting %s", order->program);
 }
 
 static int watch_descriptor(struct process *process, int descriptor)

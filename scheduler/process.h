@@ -5,6 +5,8 @@
  * Nothing is inherited but what is named here: descriptors 0 (/dev/null), 1 and 2 (one pipe to us),
  * the given directory, the given environment, default signals. The program leads a process group of
  * its own, so that what it starts ends with it; only what leaves that group by setsid(2) escapes.
+ * When this process dies, however it dies, the kernel kills the program (not what the program started,
+ * which hears of it when it next writes: nobody reads its output any more).
  *
  * Real time only: under virtual time another program's pace would decide what happens, so
  * process_run() refuses. Tests of what uses it run in real time with short pauses.

@@ -331,6 +331,37 @@ static int run_nothing(void *subject)
         return r;
 }
 
+/* A daemon that is killed must not leave somebody behind who goes on programming. */
+static void the_program_dies_with_who_started_it(void **state)
+{
+        static struct run it = { .script = "exec >/dev/null 2>&1; trap '' HUP TERM; "
+                                           "echo $$ >number.new; mv number.new number; "
+                                           "exec sleep 60" };
+        char path[300], number[16];
+        pid_t daemon;
+        FILE *file;
+
+        (void)state;
+        it.directory = test_directory();
+        snprintf(path, sizeof(path), "%s/number", it.directory);
+        daemon = fork();
+        assert_true(daemon >= 0);
+        if (daemon == 0) {
+                run(&it);
+                _exit(0);
+        }
+        while (access(path, R_OK) != 0)
+                usleep(1000);
+        file = fopen(path, "r");
+        assert_non_null(file);
+        assert_non_null(fgets(number, sizeof(number), file));
+        fclose(file);
+        assert_int_equal(kill((pid_t)atol(number), 0), 0);
+        assert_int_equal(kill(daemon, SIGKILL), 0);
+        assert_int_equal(waitpid(daemon, NULL, 0), daemon);
+        assert_gone(number);
+}
+
 static void what_cannot_be_started_is_named(void **state)
 {
         char missing[] = "/nowhere/program", folder[] = "/tmp";
@@ -396,6 +427,7 @@ int main(void)
                 cmocka_unit_test(a_crash_is_an_end_by_signal),
                 cmocka_unit_test(grandchildren_end_with_the_program),
                 cmocka_unit_test(closing_its_output_is_not_its_end),
+                cmocka_unit_test(the_program_dies_with_who_started_it),
                 cmocka_unit_test(what_cannot_be_started_is_named),
                 cmocka_unit_test(under_virtual_time_no_program_runs),
                 cmocka_unit_test(two_programs_run_side_by_side),
