@@ -183,6 +183,8 @@ static bool take_device(struct vendor_output *output, const char *line)
                 keep(output->core, sizeof(output->core), value);
         else if ((value = value_of(line, "Flash size")))
                 take_flash_size(output, value);
+        else if ((value = value_of(line, "SFSP Version")))
+                keep(output->sfsp, sizeof(output->sfsp), value);
         else
                 return false;
         return true;
@@ -217,37 +219,70 @@ struct known_error {
 };
 
 /*
- * spec/secure-install.md section 14.3, "errors", and the logs of its section 17; the probe's from
- * published logs of other uses of the tool. Weight 1 is said after every failure, 2 is a symptom, 3 a
- * cause.
+ * Each line with where it was seen, "td-p/N" and "qa-N" being threads of community.st.com and of
+ * qa-community.st.com by their number, "log: X" those of spec/secure-install.md section 17. Weight 1 is
+ * said after every failure, 2 is a symptom, 3 a cause.
  */
 static const struct known_error known_errors[] = {
-        /* the tool names two causes in one line; only one of them can be tried again */
+        /* --- of an install --- */
+        /* the tool names two causes in one line; only one of them can be tried again: log H753, H7A/B */
         { "License is invalid", FAULT_BAD_LICENSE, 3 },
-        { "Execution of RSS CMD failed", FAULT_RSS, 3 },
-        { "RSS internal system error", FAULT_RSS, 3 },
-        { "Failed to get RSSe Status", FAULT_RSS_SILENT, 3 },
-        { "Cannot launch RSSe", FAULT_RSS, 2 },
-        { "SFI command is not supported", FAULT_WRONG_PART, 3 },
+        { "Execution of RSS CMD failed", FAULT_RSS, 3 },         /* log U535 */
+        { "RSS internal system error", FAULT_RSS, 3 },           /* log H753 */
+        { "Failed to get RSSe Status", FAULT_RSS_SILENT, 3 },    /* log SM 1.2 */
+        { "Cannot launch RSSe", FAULT_RSS, 2 },                  /* log SM 1.2 */
+        { "SFI command is not supported", FAULT_WRONG_PART, 3 }, /* log SM 1.2 */
+        /* an H743, which has no SECURITY bit to set: td-p/741489 */
+        { "Activating security Fail", FAULT_OPTION_BYTES, 3 },
         /* the U5 that was given no RSSe (log: U599) */
         { "no active configuration for this device", FAULT_OPTION_BYTES, 3 },
-        { "SECURITY State Fail", FAULT_RSS, 2 },
-        { "Invalid state after SFI install", FAULT_RSS, 2 },
-        { "Install Operation Failure", FAULT_RSS, 1 },
-        { "No STM32 target found", FAULT_NO_TARGET, 3 },
-        { "DEV_TARGET_CMD_ERR", FAULT_NO_TARGET, 3 },
-        { "DEV_TARGET_RESET_ERR", FAULT_TARGET_LOST, 3 },
-        { "DEV_TARGET_HELD_UNDER_RESET", FAULT_NO_TARGET, 3 },
-        { "DEV_UNKNOWN_MCU_TARGET", FAULT_WRONG_PART, 3 },
-        { "DEV_USB_COMM_ERR", FAULT_PROBE, 3 },
-        { "DEV_CONNECT_ERR", FAULT_PROBE, 3 },
-        { "No debug probe detected", FAULT_PROBE, 3 },
+        { "SECURITY State Fail", FAULT_RSS, 2 },             /* log H753 */
+        { "Invalid state after SFI install", FAULT_RSS, 2 }, /* log H753 */
+        { "Install Operation Failure", FAULT_RSS, 1 },       /* log SM 1.2 */
+
+        /* --- option bytes, the flash, the memory outside --- */
+        /* an H7B3: qa-53653; without "Error:": community.st.com, thread 33955 */
+        { "Expected value for Option Byte", FAULT_OPTION_BYTES, 3 },
+        { "Option Byte Programming failed", FAULT_OPTION_BYTES, 2 },
+        { "Initializing the option bytes failed", FAULT_TARGET_ACCESS, 3 }, /* qa-125609 */
+        { "failed to erase memory", FAULT_FLASH, 3 },                       /* td-p/865533, v2.20 */
+        { "failed to erase sectors", FAULT_FLASH, 3 },     /* an external loader: qa-112345 */
+        { "Mass erase operation failed", FAULT_FLASH, 3 }, /* qa-132429, v2.16 */
+        { "Write failed at address", FAULT_FLASH, 3 },     /* td-p/605983, v2.10 */
+        { "failed to download Segment", FAULT_FLASH, 3 },  /* the same; STM32CubeWB issue 6, v2.4 */
+        { "failed to download the File", FAULT_FLASH, 2 }, /* the same */
+        { "Failed to download data", FAULT_FLASH, 3 },     /* td-p/137642, v2.13 */
+        { "Data mismatch found at address", FAULT_FLASH, 3 }, /* qa-49640, v2.2 */
+        { "Download verification failed", FAULT_FLASH, 2 },   /* the same */
         { "Fail to read Flash Size", FAULT_TARGET_ACCESS, 2 },
         { "Data read failed", FAULT_TARGET_ACCESS, 2 },
-        { "failed to erase memory", FAULT_FLASH, 3 },
+        /* community.st.com, question 0D50X0000C9h1fV, v2.3 */
+        { "failed to read the requested memory content", FAULT_TARGET_ACCESS, 2 },
+
+        /* --- reaching part and probe --- */
+        { "No STM32 target found", FAULT_NO_TARGET, 3 },
+        { "Unable to get core ID", FAULT_NO_TARGET, 3 },          /* td-p/865533, v2.20 */
+        { "unknown or unsupported device", FAULT_WRONG_PART, 3 }, /* qa-49640, v2.2 */
+        { "DEV_TARGET_CMD_ERR", FAULT_NO_TARGET, 3 },
+        { "DEV_TARGET_RESET_ERR", FAULT_TARGET_LOST, 3 },
+        { "DEV_TARGET_HELD_UNDER_RESET", FAULT_NO_TARGET, 3 }, /* qa-132429, v2.16 */
+        { "DEV_TARGET_NOT_HALTED", FAULT_TARGET_ACCESS, 3 },   /* td-p/829103, qa-23750 */
+        { "DEV_UNKNOWN_MCU_TARGET", FAULT_WRONG_PART, 3 },
+        { "DEV_USB_COMM_ERR", FAULT_PROBE, 3 },                /* qa-60011, v2.1 */
+        { "DEV_CONNECT_ERR", FAULT_PROBE, 3 },                 /* td-p/605983, v2.10 */
+        { "occured while trying to connect", FAULT_PROBE, 2 }, /* qa-60011, as it is spelled */
+        { "No debug probe detected", FAULT_PROBE, 3 },
 };
 
 static const struct known_error unknown_error = { "", FAULT_PROBE, 2 };
+
+static const struct known_error *find_error(const char *line)
+{
+        for (size_t i = 0; i < LENGTH_OF(known_errors); i++)
+                if (says(line, known_errors[i].words))
+                        return &known_errors[i];
+        return NULL;
+}
 
 static void take_error(struct vendor_output *output, const char *line)
 {
@@ -258,9 +293,8 @@ static void take_error(struct vendor_output *output, const char *line)
                 output->lost_debug = true;
                 return;
         }
-        for (size_t i = 0; i < LENGTH_OF(known_errors) && found == &unknown_error; i++)
-                if (says(line, known_errors[i].words))
-                        found = &known_errors[i];
+        if (find_error(line))
+                found = find_error(line);
         if (says(line, "Install Operation Failure"))
                 output->says_failure = true;
         if (found->weight <= output->weight)
@@ -270,18 +304,26 @@ static void take_error(struct vendor_output *output, const char *line)
         keep(output->line, sizeof(output->line), line);
 }
 
+/* "Connection to device 0x480 is lost" is a warning, and may be all that is said of it (qa-53653). */
+static void take_warning(struct vendor_output *output, const char *line)
+{
+        output->warnings++;
+        if (says(line, "Could not verify security state"))
+                output->could_not_verify = true;
+        if (says(line, "Connection to device") && says(line, "is lost"))
+                output->lost_debug = true;
+}
+
+/* Not every version puts "Error:" before it (ST-LINK error: td-p/605983; option bytes: thread 33955), and
+ * where it stands on a line of its own, the failure of the whole names the file first. */
 static bool take_complaint(struct vendor_output *output, const char *line)
 {
-        if (begins(line, "Warning")) {
-                output->warnings++;
-                if (says(line, "Could not verify security state"))
-                        output->could_not_verify = true;
-                return true;
-        }
-        /* the failure of the whole names the file first where "Error:" is on a line of its own */
-        if (!begins(line, "Error") && !says(line, "Install Operation Failure"))
+        if (begins(line, "Warning"))
+                take_warning(output, line);
+        else if (begins(line, "Error") || begins(line, "ST-LINK error") || find_error(line))
+                take_error(output, line);
+        else
                 return false;
-        take_error(output, line);
         return true;
 }
 
@@ -312,18 +354,20 @@ static const struct mark marks[] = {
         { "RSS command execution OK", VENDOR_CHECKING },
         { "Succeed to write Areas", VENDOR_CHECKING },
         { "Requesting security state", VENDOR_CHECKING },
+        { "data for external flash", VENDOR_EXTERNAL },
+        { "Data download complete", VENDOR_EXTERNAL },
         { "SFI Process Finished", VENDOR_FINISHED },
 };
 
 /* Where each phase begins in the whole, of 1000; by the times of figures 59 and 65. */
 static const unsigned begin_of[] = {
-        [VENDOR_STARTING] = 0,     [VENDOR_CONNECTED] = 20, [VENDOR_PARSING] = 30,
-        [VENDOR_CERTIFICATE] = 50, [VENDOR_PREPARING] = 70, [VENDOR_LOADING] = 150,
-        [VENDOR_WRITING] = 200,    [VENDOR_AT_WORK] = 250,  [VENDOR_CHECKING] = 850,
-        [VENDOR_FINISHED] = 1000,
+        [VENDOR_STARTING] = 0,     [VENDOR_CONNECTED] = 20,  [VENDOR_PARSING] = 30,
+        [VENDOR_CERTIFICATE] = 50, [VENDOR_PREPARING] = 70,  [VENDOR_LOADING] = 150,
+        [VENDOR_WRITING] = 200,    [VENDOR_AT_WORK] = 250,   [VENDOR_CHECKING] = 850,
+        [VENDOR_EXTERNAL] = 880,   [VENDOR_FINISHED] = 1000,
 };
 
-/* The phases from writing to checking are gone through once for each part of the image. */
+/* The phases from writing to external are gone through once for each part of the image. */
 static void note_progress(struct vendor_output *output)
 {
         const unsigned first = begin_of[VENDOR_WRITING], last = begin_of[VENDOR_FINISHED];
@@ -357,6 +401,16 @@ static void take_complete_value(struct vendor_output *output, const char *line)
         keep(output->line, sizeof(output->line), line);
 }
 
+/* "Downloading area [3] data for external flash memory at address 0x90000000..", "Data download complete":
+ * figure 65. */
+static void take_external(struct vendor_output *output, const char *line)
+{
+        if (says(line, "Downloading area") && says(line, "external flash"))
+                output->externals_begun++;
+        else if (says(line, "Data download complete"))
+                output->externals++;
+}
+
 /* Its last word must be the last of the line, for a file name may say anything. */
 static bool is_success(const char *line)
 {
@@ -386,6 +440,8 @@ static void take_sentence(struct vendor_output *output, const char *line)
                 output->areas_parsed = number_after(line, "Parsing Area ");
         else if (says(line, "Starting SFI part"))
                 output->part = number_after(line, "Starting SFI part ");
+        else
+                take_external(output, line);
         note_progress(output);
 }
 
@@ -429,7 +485,8 @@ static bool is_done(enum vendor_action action, const struct vendor_output *outpu
         case VENDOR_GET_CERTIFICATE:
                 return output->has_certificate;
         case VENDOR_INSTALL:
-                return output->says_success && !output->says_failure;
+                return output->says_success && !output->says_failure &&
+                       output->externals >= output->externals_begun;
         }
         return false;
 }
@@ -465,6 +522,11 @@ static int judge_silence(enum vendor_action action, const struct vendor_output *
                         "STM32_Programmer_CLI said \"failed to reconnect after reset\" and did "
                         "not report success of %s (exit code %d)",
                         did(action), end->code);
+        if (action == VENDOR_INSTALL && output->externals < output->externals_begun)
+                return fault(code,
+                             "STM32_Programmer_CLI began to program %u areas of external flash and "
+                             "reported %u as complete",
+                             output->externals_begun, output->externals);
         if (is_done(action, output))
                 return fault(code,
                              "STM32_Programmer_CLI reported success of %s but its exit code is %d, "
@@ -499,6 +561,7 @@ const char *vendor_phase_name(enum vendor_phase phase)
         case VENDOR_WRITING:
         case VENDOR_AT_WORK:
         case VENDOR_CHECKING:
+        case VENDOR_EXTERNAL:
         case VENDOR_FINISHED:
                 return "install";
         }

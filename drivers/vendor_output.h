@@ -3,8 +3,14 @@
  *
  * ST documents the options of its tool, not its output. The lines known here are those of AN5054 rev 18
  * (figures 30, 59, 65) and of logs that users have published (spec/secure-install.md sections 14.3 and
- * 17); they differ between versions in case, spaces and dots, so they are looked for as words inside
- * lines. What is not known is counted and quoted, never taken for success.
+ * 17; more are named in the table of errors); they differ between versions in case, spaces, dots and
+ * whether "Error:" stands before them, so they are looked for as words inside lines. What is not known is
+ * counted and quoted, never taken for success. That the tool may go on and say "successfully" behind an
+ * error is known too (td-p/137642, v2.13), so one error is enough.
+ *
+ * Exit codes: ST's own scripts take 0 for an install that is done, on an H5 that is closed by it too, and
+ * anything else for a failure (spec/secure-install.md [script H5-1], [script H5-2]); 1 is the only other
+ * one that was seen.
  *
  * Pure: nothing here waits, allocates or can fail on any input.
  */
@@ -29,6 +35,7 @@ enum vendor_phase {
         VENDOR_WRITING,     /* license, header and areas */
         VENDOR_AT_WORK,     /* the RSS decrypts and programs */
         VENDOR_CHECKING,    /* reconnects, asks for the state */
+        VENDOR_EXTERNAL,    /* programs the memory outside, by the external loader */
         VENDOR_FINISHED,
 };
 
@@ -39,20 +46,24 @@ struct vendor_output {
         char version[24];                             /* "v2.20.0" */
         char serial[40], firmware[24], board[32];     /* of the probe */
         char device_name[40], revision[16], core[24]; /* of the device */
+        char sfsp
+                [16]; /* of the system flash security package, "v1.4.0": H5 and H7RS (td-p/667456) */
         unsigned voltage_mv;
         uint16_t device_id;
         unsigned flash_kib;
         bool is_flash_default; /* "(default)": the tool could not read it */
 
         unsigned areas, areas_parsed; /* of the image */
-        unsigned parts, part;         /* `parts` is set by the caller, 0 when not known */
-        unsigned percent;             /* of its last progress bar */
-        unsigned progress;            /* 0..1000 of an install, never falls */
+        unsigned externals_begun,
+                externals;    /* areas of the memory outside: told of, told complete */
+        unsigned parts, part; /* `parts` is set by the caller, 0 when not known */
+        unsigned percent;     /* of its last progress bar */
+        unsigned progress;    /* 0..1000 of an install, never falls */
 
         bool has_certificate;  /* "Get Certificate done successfully" */
         bool says_success;     /* "Install Operation Success", the last word of an install */
         bool says_failure;     /* "Install Operation Failure" */
-        bool lost_debug;       /* "failed to reconnect after reset" */
+        bool lost_debug;       /* "failed to reconnect after reset", "Connection ... is lost" */
         bool could_not_verify; /* warning: "Could not verify security state" */
 
         /* the error that says most, FAULT_NONE for none; an error of unknown meaning is FAULT_PROBE */

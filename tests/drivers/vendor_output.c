@@ -144,6 +144,44 @@ static void figure_65_goes_through_its_phases(void **state)
         assert_string_equal(vendor_phase_name(VENDOR_AT_WORK), "install");
 }
 
+/* Figure 65, from its second part to its end. */
+static void external_areas_are_progress_and_must_be_complete(void **state)
+{
+        struct vendor_output output = { .parts = 2 };
+        unsigned before;
+
+        (void)state;
+        take(&output, BEGUN "RSS command execution OK\nRSS complete Value = 0x0\n"
+                            "Requesting security state...\n");
+        before = output.progress;
+        take(&output, "Downloading area [3] data for external flash memory at address "
+                      "0x9000000..\n");
+        assert_int_equal(output.phase, VENDOR_EXTERNAL);
+        assert_true(output.progress > before);
+        assert_string_equal(vendor_phase_name(output.phase), "install");
+        take(&output, SUCCESS);
+        assert_fault(vendor_judge(VENDOR_INSTALL, &output, &ended_well), NOT_PROVABLE,
+                     "began to program 1 areas of external flash and reported 0 as complete");
+        take(&output, "Data download complete\n");
+        assert_int_equal(output.externals, 1);
+        assert_int_equal(vendor_judge(VENDOR_INSTALL, &output, &ended_well), 0);
+}
+
+/* td-p/667456, v2.16, an H503. */
+static void the_security_package_is_told(void **state)
+{
+        struct vendor_output output =
+                after("14:11:41 : Warning: Connection to AP 0 requested and failed, Connection "
+                      "established with AP 1\n14:11:41 : Device ID : 0x474\n"
+                      "14:11:41 : SFSP Version: v1.4.0\n");
+
+        (void)state;
+        assert_string_equal(output.sfsp, "v1.4.0");
+        assert_int_equal(output.errors, 0);
+        assert_false(output.lost_debug);
+        assert_int_equal(vendor_judge(VENDOR_IDENTIFY, &output, &ended_well), 0);
+}
+
 static void success_is_words_and_exit_code_together(void **state)
 {
         struct vendor_output good = after(BEGUN SUCCESS), silent = after(BEGUN);
@@ -216,6 +254,62 @@ static void each_known_error_has_its_fault_and_is_quoted(void **state)
                 { "Error: No STM32 target found! If your product embeds Debug Authentication\n",
                   FAULT_NO_TARGET, "No STM32 target found!" },
                 { "Error: ST-LINK error (DEV_TARGET_CMD_ERR)\n", FAULT_NO_TARGET, "CMD_ERR" },
+                /* community.st.com td-p/741489, v2.17 or so */
+                { "11:03:34 : Time elapsed during option Bytes configuration: 00:00:00.145\n"
+                  "11:03:34 : Error: Activating security Failure\n"
+                  "11:03:34 : OPTION BYTES BANK: 0\n",
+                  FAULT_OPTION_BYTES, "\"Error: Activating security Failure\"" },
+                /* qa-community.st.com 53653, an H7B3 */
+                { "13:59:39 : OPTION BYTE PROGRAMMING VERIFICATION:\n"
+                  "13:59:39 : Error: Expected value for Option Byte \"DMEP1\": 0x0, found: 0x1\n"
+                  "13:59:39 : Error: Option Byte Programming failed\n"
+                  "14:02:54 : Warning: Connection to device 0x480 is lost\n",
+                  FAULT_OPTION_BYTES, "\"DMEP1\": 0x0, found: 0x1" },
+                /* community.st.com, thread 33955: without "Error:" */
+                { "08:35:51:414 : Expected value for Option Byte \"nSWboot0\": 0x0, found: 0x1\n"
+                  "08:35:51:414 : Option Byte Programming failed\n",
+                  FAULT_OPTION_BYTES, "\"nSWboot0\": 0x0" },
+                /* qa-community.st.com 125609 */
+                { "Error: Initializing the option bytes failed\n", FAULT_TARGET_ACCESS, "failed" },
+                /* td-p/865533, v2.20 */
+                { "Error: failed to erase memory\nError: failed to erase memory\n", FAULT_FLASH,
+                  "erase memory" },
+                { "Error: Unable to get core ID\nError: No STM32 target found! If your product "
+                  "embeds Debug Authentication, please perform a discovery using Debug "
+                  "Authentication\n",
+                  FAULT_NO_TARGET, "Unable to get core ID" },
+                /* td-p/605983, v2.10 */
+                { "09:13:33 : Error: Write failed at address: 0x8000000\n"
+                  "09:13:33 : Error: failed to download Segment[0]\n"
+                  "09:13:33 : Error: failed to download the File\n",
+                  FAULT_FLASH, "Write failed at address: 0x8000000" },
+                { "09:13:34 : Disconnected from device.\n"
+                  "09:13:34 : ST-LINK error (DEV_CONNECT_ERR)\n",
+                  FAULT_NOT_PROVABLE, "\"ST-LINK error (DEV_CONNECT_ERR)\"" },
+                /* td-p/137642, v2.13: success is said behind it */
+                { "Error: Failed to download data! If it's a Flash memory, it may be not erased or "
+                  "protected\nDownloading 8-bit data done successfully\n",
+                  FAULT_FLASH, "may be not erased" },
+                /* qa-community.st.com 49640, v2.2 */
+                { "Error: Data mismatch found at address 0x08000004 (byte = 0x31 instead of 0x5D)\n"
+                  "Error: Download verification failed\n",
+                  FAULT_FLASH, "0x31 instead of 0x5D" },
+                { "Cannot identify the device\n"
+                  "Error: unknown or unsupported device (DevID = 0x0000)\n",
+                  FAULT_WRONG_PART, "DevID = 0x0000" },
+                /* qa-community.st.com 112345, 132429, 60011, td-p/829103 */
+                { "Error: failed to erase sectors\n", FAULT_FLASH, "sectors" },
+                { "04:50:11 : Error: Mass erase operation failed.Please verify flash protection\n",
+                  FAULT_FLASH, "Mass erase" },
+                { "Error: ST-LINK error (DEV_TARGET_HELD_UNDER_RESET)\n", FAULT_NO_TARGET,
+                  "HELD_UNDER_RESET" },
+                { "ST-LINK error (DEV_USB_COMM_ERR)\n"
+                  "Error: Problem occured while trying to connect\n",
+                  FAULT_NOT_PROVABLE, "DEV_USB_COMM_ERR" },
+                { "ST-LINK error (DEV_TARGET_NOT_HALTED)\n", FAULT_TARGET_ACCESS, "NOT_HALTED" },
+                /* question 0D50X0000C9h1fV, v2.3 */
+                { "16:07:44:341 failed to read the requested memory content\n", FAULT_TARGET_ACCESS,
+                  "memory content" },
         };
 
         (void)state;
@@ -315,6 +409,8 @@ int main(void)
                 cmocka_unit_test(stamps_colors_and_missing_spaces_do_not_hide_anything),
                 cmocka_unit_test(bars_are_percentages_and_nothing_else),
                 cmocka_unit_test(figure_65_goes_through_its_phases),
+                cmocka_unit_test(external_areas_are_progress_and_must_be_complete),
+                cmocka_unit_test(the_security_package_is_told),
                 cmocka_unit_test(success_is_words_and_exit_code_together),
                 cmocka_unit_test(a_file_name_cannot_claim_success),
                 cmocka_unit_test(losing_debug_access_is_no_failure_when_success_is_said),

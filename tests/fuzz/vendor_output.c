@@ -21,6 +21,7 @@ static void check_texts(const struct vendor_output *output)
         INSIST(memchr(output->line, 0, sizeof(output->line)));
         INSIST(memchr(output->last, 0, sizeof(output->last)));
         INSIST(memchr(output->serial, 0, sizeof(output->serial)));
+        INSIST(memchr(output->sfsp, 0, sizeof(output->sfsp)));
         INSIST(memchr(output->device_name, 0, sizeof(output->device_name)));
         INSIST(output->progress <= 1000 && output->percent <= 100);
         INSIST((output->fault == FAULT_NONE) == (output->line[0] == '\0'));
@@ -57,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
         r = vendor_judge(action, &output, &end);
         if (r == 0) {
                 INSIST(end.code == 0 && !end.was_killed && output.fault == FAULT_NONE);
-                INSIST(action != VENDOR_INSTALL || (output.says_success && !output.says_failure));
+                INSIST(action != VENDOR_INSTALL || (output.says_success && !output.says_failure &&
+                                                    output.externals >= output.externals_begun));
         } else {
                 check_sentence(r);
         }
