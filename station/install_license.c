@@ -51,7 +51,6 @@ static void want(struct install *install, const char *firmware_id, const char *t
         }
         wanted->license.source = source;
         wanted->license.was_in_hand = true;
-        memcpy(wanted->license.bytes, install->lot->global_license, LICENSE_LENGTH);
         wanted->is_there = true;
 }
 
@@ -128,11 +127,25 @@ int licenses_offer(struct install *install)
         return 0;
 }
 
+struct piece licenses_piece(const struct install *install, unsigned index)
+{
+        const struct install_license *wanted = &install->licenses[index];
+        const struct bytes *global = &install->lot->global_license;
+
+        INSIST(index < install->license_count);
+        return wanted->source == LICENSE_GLOBAL
+                       ? (struct piece){ global->data, global->length }
+                       : (struct piece){ wanted->license.bytes, LICENSE_LENGTH };
+}
+
 void licenses_copy(const struct install *install, uint8_t *bytes)
 {
-        for (unsigned i = 0; i < install->license_count; i++)
-                memcpy(bytes + i * LICENSE_LENGTH, install->licenses[i].license.bytes,
-                       LICENSE_LENGTH);
+        for (unsigned i = 0; i < install->license_count; i++) {
+                const struct piece piece = licenses_piece(install, i);
+
+                INSIST(piece.length == LICENSE_LENGTH); /* order_load_license() has seen to it */
+                memcpy(bytes + i * LICENSE_LENGTH, piece.data, LICENSE_LENGTH);
+        }
 }
 
 /* What is not known stays offered: in hand for the next attempt on this chip. */

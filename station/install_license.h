@@ -37,6 +37,10 @@ bool licenses_are_there(const struct install *install);
 /* Durable as offered, all of them (waits). */
 int licenses_offer(struct install *install) MUST_USE;
 
+/* The bytes of one of them, 0 the image's, n that of module n; borrowed. A global one that is not ours may
+ * have any length. */
+struct piece licenses_piece(const struct install *install, unsigned index);
+
 /* Back to back as the target wants them; the caller wipes. */
 void licenses_copy(const struct install *install, uint8_t *bytes);
 

@@ -62,6 +62,11 @@ int install_program_external(struct install *install, const struct sfi_part *par
 /* The point of no return: licenses offered, then every part of the image (waits). */
 int install_image(struct install *install) MUST_USE;
 
+/* Does the part stand as our preparation, or that of ST's tool, leaves it: TrustZone on, and booting into the
+ * RSS? And does the image bring option bytes, which would lead away from there? */
+bool install_is_prepared(const struct family *family, const uint32_t *options);
+bool install_has_configuration(const struct sfi *sfi);
+
 /* Remove what was made for the vendor's tool. Never waits. */
 void install_vendor_finish(struct install *install);
 

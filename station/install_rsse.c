@@ -114,7 +114,7 @@ static int enter_half_level(struct install *install)
 
 /* Does the part stand where our preparation leaves it? Then no image is complete in it: the image's own
  * option bytes would have moved the boot address away from the RSS. */
-static bool is_prepared(const struct family *family, const uint32_t *options)
+bool install_is_prepared(const struct family *family, const uint32_t *options)
 {
         const struct family_field *boot = secure_boot(family);
 
@@ -162,12 +162,12 @@ static int check_part(struct install *install)
 
         if (r < 0)
                 return r;
-        install->must_regress =
-                is_prepared(install->target.family, install->options) && install_may_erase(install);
+        install->must_regress = install_is_prepared(install->target.family, install->options) &&
+                                install_may_erase(install);
         return install->must_regress ? 0 : install_check_conditions(install);
 }
 
-static bool has_configuration(const struct sfi *sfi)
+bool install_has_configuration(const struct sfi *sfi)
 {
         for (unsigned i = 0; i < sfi->count; i++)
                 if (sfi->areas[i].type == SFI_CONFIGURATION)
@@ -183,10 +183,11 @@ static bool may_be_whole(struct install *install)
 
         if (!install->is_past_return)
                 return false;
-        if (install->image_is_in || install->is_unproven || !has_configuration(install->lot->sfi))
+        if (install->image_is_in || install->is_unproven ||
+            !install_has_configuration(install->lot->sfi))
                 return true;
         return target_read_options(&install->target, options) < 0 ||
-               !is_prepared(install->target.family, options);
+               !install_is_prepared(install->target.family, options);
 }
 
 /* What can be undone is. Where the image may be whole nothing is touched, for a regression would erase
@@ -226,7 +227,8 @@ static int prove_result(struct install *install)
         r = target_read_options(&install->target, install->options);
         if (r < 0)
                 return r;
-        if (has_configuration(install->lot->sfi) && is_prepared(family, install->options))
+        if (install_has_configuration(install->lot->sfi) &&
+            install_is_prepared(family, install->options))
                 return fault(FAULT_OPTION_BYTES,
                              "TZEN 1 and the boot into the RSS are still set after the install, "
                              "the image's option bytes did not come");

@@ -78,6 +78,13 @@ static int take_probe_again(struct site *site)
         return r;
 }
 
+/* Our estimate: through an ST-LINK and a loader or the RSS no memory takes less than 16 KiB a second. Figure
+ * 65 has 44 s for an SFIx image in three parts. */
+uint64_t vendor_limit_ns(const struct settings *settings, size_t image_length)
+{
+        return (settings->vendor.timeout_s + (image_length >> 14)) * NS_PER_S;
+}
+
 struct tool_run {
         struct install *install;
         enum vendor_action action;
@@ -173,7 +180,9 @@ static int with_tool(struct install *install, struct tool_run *run)
                 .serial = serial,
                 .clock_khz = settings->clock_khz,
                 .access_port = install->station->family.access_port,
-                .limit_ns = settings->vendor.timeout_s * NS_PER_S,
+                .limit_ns = run->action == VENDOR_INSTALL
+                                    ? vendor_limit_ns(settings, install->lot->sfi->file.length)
+                                    : settings->vendor.timeout_s * NS_PER_S,
                 .parts = install->lot->part_count,
                 .heard = hear,
                 .context = install,
@@ -209,6 +218,38 @@ static int check_serial_is_one(struct install *install)
         return 0;
 }
 
+static bool image_has(const struct install *install, char type)
+{
+        const struct sfi *sfi = install->lot->sfi;
+
+        for (unsigned i = 0; i < sfi->count; i++)
+                if (sfi->areas[i].type == type)
+                        return true;
+        return false;
+}
+
+/* The least system flash security package: AN5054 sections 10.2 and 13.2. Where the tool does not tell
+ * it, nothing is known. */
+static int check_security_package(const struct install *install)
+{
+        const struct family *family = install->target.family;
+        const char *found = install->vendor.output.sfsp;
+        bool is_h7rs = family->sequence == FAMILY_H7RS;
+        unsigned wanted = is_h7rs ? 0x10100 : 0x20400;
+        unsigned major = 0, minor = 0, patch = 0;
+
+        if (!is_h7rs && (family->sequence != FAMILY_H5 || !image_has(install, SFI_EXTERNAL)))
+                return 0;
+        if (sscanf(found, "v%3u.%3u.%3u", &major, &minor, &patch) < 2)
+                return 0;
+        if ((major << 16) + (minor << 8) + patch >= wanted)
+                return 0;
+        return fault(FAULT_WRONG_PART,
+                     "the part's system flash security package (SFSP) is %s, this install needs "
+                     "v%u.%u.%u; use parts of a later date code",
+                     found, wanted >> 16, wanted >> 8 & 0xFF, wanted & 0xFF);
+}
+
 static int compare_identity(const struct install *install)
 {
         const struct vendor_output *output = &install->vendor.output;
@@ -222,7 +263,7 @@ static int compare_identity(const struct install *install)
                 return fault(FAULT_WRONG_PART,
                              "the vendor's tool sees %u KiB of flash, the station %u KiB",
                              output->flash_kib, install->identity.flash_kib);
-        return 0;
+        return check_security_package(install);
 }
 
 /* Whatever our drivers can read they check; then the tool must see the same part. */
@@ -243,6 +284,12 @@ static int check_part(struct install *install)
 
 /* --- certificate --------------------------------------------------------------------------- */
 
+/* A global license is for any part (AN5054 section 9.3.3); those of modules may be for this one. */
+static bool needs_certificate(const struct order *order)
+{
+        return order->license.source != LICENSE_GLOBAL || order->module_count > 0;
+}
+
 static int read_certificate(struct install *install)
 {
         const struct family *family = install->target.family;
@@ -252,6 +299,10 @@ static int read_certificate(struct install *install)
         char path[VENDOR_PATH_MAX + 32];
         int r;
 
+        if (!needs_certificate(&install->lot->order)) {
+                licenses_ask(install);
+                return 0;
+        }
         snprintf(path, sizeof(path), "%s/certificate.bin", install->vendor.directory);
         run.certificate = path;
         r = with_tool(install, &run);
@@ -284,7 +335,7 @@ static int erase_flash(struct install *install)
 {
         int r;
 
-        if (!install->must_erase)
+        if (!install->must_erase && !install->must_erase_external)
                 return 0;
         r = target_attach(&install->target, install->station->settings.clock_khz);
         return r < 0 ? r : install_erase_flash(install);
@@ -295,35 +346,104 @@ static const char *or_none(const char *file)
         return file[0] ? file : NULL;
 }
 
-/* The image as it was checked, not the file as it may be by now. */
-static int put_files(struct install *install, char image[static VENDOR_PATH_MAX],
-                     char license[static VENDOR_PATH_MAX])
+/* The files of one install, in its private folder: all as they were checked, not as they may be by now. */
+struct install_files {
+        char image[VENDOR_PATH_MAX], license[VENDOR_PATH_MAX];
+        char loader[VENDOR_PATH_MAX], modules[VENDOR_PATH_MAX]; /* "" none */
+};
+
+/* Under its own name: nobody knows what the tool makes of it. */
+static int put_loader(struct install *install, char path[static VENDOR_PATH_MAX])
+{
+        const char *file = install->lot->order.external_loader, *slash = strrchr(file, '/');
+        const char *name =
+                slash && strlen(slash + 1) <= VENDOR_NAME_MAX - 16 ? slash + 1 : "loader.stldr";
+        const struct bytes *bytes = &install->lot->loader.file;
+        const struct piece piece = { bytes->data, bytes->length };
+
+        if (!install->lot->loader.segment_count)
+                return 0;
+        return vendor_files_put(install->vendor.directory, name, &piece, path);
+}
+
+/* Names in the list are relative to it, and the tool works in the same folder: right either way. */
+static int put_module(struct install *install, size_t index, FILE *list)
+{
+        const struct module_file *file = &install->lot->modules.files[index];
+        const struct piece module = { file->module.data, file->module.length };
+        struct piece license = { file->license.data, file->license.length };
+        char path[VENDOR_PATH_MAX], name[VENDOR_NAME_MAX];
+        int r;
+
+        if (!license.length)
+                license = licenses_piece(install, 1 + file->wanted);
+        snprintf(name, sizeof(name), "module-%zu%s", index + 1, file->ending);
+        fprintf(list, "./%s, ", name);
+        r = vendor_files_put(install->vendor.directory, name, &module, path);
+        snprintf(name, sizeof(name), "license-%zu.bin", index + 1);
+        fprintf(list, "./%s, 0x%X\n", name, file->address);
+        return r < 0 ? r : vendor_files_put(install->vendor.directory, name, &license, path);
+}
+
+/* The rows of the order's list, with this unit's licenses (AN5054 section 13.3.2). */
+static int put_modules(struct install *install, char path[static VENDOR_PATH_MAX])
+{
+        char *text = NULL;
+        size_t length = 0;
+        FILE *list;
+        int r = 0;
+
+        if (!install->lot->modules.count)
+                return 0;
+        list = open_memstream(&text, &length);
+        INSIST(list);
+        for (size_t i = 0; i < install->lot->modules.count && r == 0; i++)
+                r = put_module(install, i, list);
+        INSIST(fclose(list) == 0);
+        if (r == 0)
+                r = vendor_files_put(install->vendor.directory, "modules.mcsv",
+                                     &(struct piece){ text, length }, path);
+        free(text);
+        return r;
+}
+
+static int put_files(struct install *install, struct install_files *ret_files)
 {
         const struct bytes *file = &install->lot->sfi->file;
-        const struct piece pieces[] = { { file->data, file->length },
-                                        { install->licenses[0].license.bytes, LICENSE_LENGTH } };
-        const char *name =
-                install->station->settings.vendor.external_loader[0] ? "image.sfix" : "image.sfi";
-        int r = vendor_files_put(install->vendor.directory, name, &pieces[0], image);
+        const struct piece image = { file->data, file->length };
+        const struct piece license = licenses_piece(install, 0);
+        const char *name = image_has(install, SFI_EXTERNAL) ? "image.sfix" : "image.sfi";
+        int r = vendor_files_put(install->vendor.directory, name, &image, ret_files->image);
 
         if (r == 0)
-                r = vendor_files_put(install->vendor.directory, "license.bin", &pieces[1], license);
-        return r;
+                r = vendor_files_put(install->vendor.directory, "license.bin", &license,
+                                     ret_files->license);
+        if (r == 0)
+                r = put_loader(install, ret_files->loader);
+        return r < 0 ? r : put_modules(install, ret_files->modules);
+}
+
+/* Of several licenses nobody knows which one the tool means when it says that one is invalid: all stay in
+ * hand then. A global one is in no book. */
+static void tell_license_apart(struct install *install)
+{
+        install->progress.license_refused = install->license_count == 1 ? 0 : UINT16_MAX;
 }
 
 static int install_by_tool(struct install *install)
 {
-        const struct settings_vendor *vendor = &install->station->settings.vendor;
-        char image[VENDOR_PATH_MAX], license[VENDOR_PATH_MAX];
-        struct tool_run run = {
-                .action = VENDOR_INSTALL,
-                .files = { .image = image,
-                           .license = license,
-                           .rsse = or_none(vendor->rsse_file),
-                           .loader = or_none(vendor->external_loader) },
-        };
-        int r = put_files(install, image, license);
+        struct install_files files = { .loader = "" };
+        struct tool_run run = { .action = VENDOR_INSTALL };
+        int r = put_files(install, &files);
 
+        run.files = (struct vendor_install){
+                .image = files.image,
+                .license = files.license,
+                .rsse = or_none(install->station->settings.vendor.rsse_file),
+                .loader = or_none(files.loader),
+                .modules = or_none(files.modules),
+        };
+        tell_license_apart(install);
         if (r == 0)
                 r = fiber_yield(); /* the last moment at which a stop is heard */
         if (r < 0)
@@ -338,38 +458,14 @@ static int install_by_tool(struct install *install)
         return r;
 }
 
-/* --- evidence ------------------------------------------------------------------------------ */
-
-/* The tool's words and exit code have been judged (vendor_judge). A look at the part can only add to
- * that: a closed part does not answer any more, which is as it should be (spec/secure-install.md 13.4),
- * but another part in its place proves nothing. */
-static int prove_result(struct install *install)
-{
-        struct tool_run run = { .action = VENDOR_IDENTIFY };
-        bool lost_debug = install->vendor.output.lost_debug;
-        bool is_there = install->site->probe.wire != NULL;
-        int r = is_there ? with_tool(install, &run) : 0;
-
-        if (r == -FAULT_CANCELLED)
-                return r;
-        if (r == 0 && is_there && install->vendor.output.device_id != install->identity.device_id)
-                return fault(FAULT_NOT_PROVABLE,
-                             "after the install device 0x%03X answers, before it was 0x%03X",
-                             install->vendor.output.device_id, install->identity.device_id);
-        log_line(install_about(install), "the vendor's tool reports success; %s",
-                 !is_there    ? "the probe is gone"
-                 : r < 0      ? "the part does not answer a debugger any more"
-                 : lost_debug ? "it lost the part and found it again"
-                              : "the part still answers a debugger");
-        return 0;
-}
+/* --- the table ----------------------------------------------------------------------------- */
 
 /* What the tool left, nobody but the tool can put back. */
 static const char *put_back(struct install *install)
 {
         if (!install->is_past_return || install->vendor.output.phase < VENDOR_PREPARING)
                 return "";
-        return "; the part may be changed and partly installed";
+        return install_vendor_left(install);
 }
 
 static const struct install_step steps[] = {
@@ -378,7 +474,7 @@ static const struct install_step steps[] = {
         { "erase", erase_flash },
         { "obtain the license", licenses_obtain },
         { "start the install", install_by_tool },
-        { "prove the result", prove_result },
+        { "prove the result", install_vendor_prove },
 };
 
 const struct install_steps install_by_vendor = { steps, LENGTH_OF(steps), put_back };
@@ -410,8 +506,6 @@ int vendor_check_tool(const struct settings *settings, const struct family *fami
         r = check_file("program", vendor->program, X_OK);
         if (r == 0)
                 r = check_file("rsse_file", vendor->rsse_file, R_OK);
-        if (r == 0)
-                r = check_file("external_loader", vendor->external_loader, R_OK);
         if (r < 0)
                 return r;
         /* the tool itself goes on without one, and leaves the part damaged: spec 13.7, log U599 */
@@ -431,16 +525,4 @@ int vendor_check_station(const struct station *station)
                 log_line("station", "removed the files of %u interrupted runs of the vendor's tool",
                          left);
         return vendor_check_tool(&station->settings, &station->family);
-}
-
-int vendor_check_order(const struct station *station, const struct lot *lot,
-                       struct order_error *error)
-{
-        if (station->settings.installer != INSTALLER_VENDOR || lot->order.module_count == 0)
-                return 0;
-        return order_refuse(error, FAULT_BAD_VALUE, lot->order.modules[0].line,
-                            "install it with installer = \"native\", or seal an image without "
-                            "modules",
-                            "the vendor's tool is given one license, the order wants %u modules",
-                            lot->order.module_count);
 }

@@ -10,8 +10,7 @@
 #include "drivers/vendor_output.h"
 #include "station/vendor_files.h"
 
-struct lot;
-struct order_error;
+struct install;
 struct station;
 
 struct install_vendor {
@@ -34,7 +33,13 @@ int vendor_check_tool(const struct settings *settings, const struct family *fami
  * installs now. */
 int vendor_check_station(const struct station *station) MUST_USE;
 
-/* Can the tool make this order? Nothing to check for the native installer; `error` is filled.
- *      -FAULT_BAD_VALUE */
-int vendor_check_order(const struct station *station, const struct lot *lot,
-                       struct order_error *error) MUST_USE;
+/* The time one install by the tool may take, whose image has that many bytes. */
+uint64_t vendor_limit_ns(const struct settings *settings, size_t image_length);
+
+/* The tool says it is done: does the part agree, as far as it still can be read (waits)?
+ *      -FAULT_NOT_PROVABLE  it contradicts
+ *      -FAULT_CANCELLED */
+int install_vendor_prove(struct install *install) MUST_USE;
+
+/* "; the part ...": how it is left by an install that failed, as it can be read (waits). Static. */
+const char *install_vendor_left(struct install *install);

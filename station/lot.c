@@ -25,7 +25,8 @@ static struct lot *lot_free(struct lot *lot)
         sfi_free(lot->sfi);
         loader_free(&lot->loader);
         drop_order_free(lot->file);
-        wipe(lot->global_license, sizeof(lot->global_license));
+        bytes_wipe_free(&lot->global_license);
+        module_files_free(&lot->modules);
         free(lot);
         return NULL;
 }
@@ -63,6 +64,8 @@ static void error_from_fault(struct order_error *error, int fault, const char *r
 static int check_order(struct station *station, struct lot *lot, bool *ret_done,
                        struct order_error *error)
 {
+        const struct rss_profile *rss =
+                station->settings.installer == INSTALLER_NATIVE ? &station->rss : NULL;
         struct drop_order *file = lot->file;
         char digest[65];
         int r;
@@ -76,23 +79,21 @@ static int check_order(struct station *station, struct lot *lot, bool *ret_done,
                 error_from_fault(error, r, "wait for its result, or give the order a new id");
                 return r;
         }
-        r = order_load_image(&lot->order, &station->family,
-                             station->settings.installer == INSTALLER_NATIVE ? &station->rss : NULL,
-                             station->workers, &lot->sfi, error);
-        if (r < 0)
-                return r;
-        r = order_load_loader(&lot->order, lot->sfi, &lot->loader, error);
-        if (r < 0)
-                return r;
-        r = order_load_license(&lot->order, &station->rss, station->license_server != NULL,
-                               lot->global_license, digest, error);
+        r = order_load_image(&lot->order, &station->family, rss, station->workers, &lot->sfi,
+                             error);
+        if (r >= 0)
+                r = order_load_loader(&lot->order, lot->sfi, &lot->loader, error);
+        if (r >= 0)
+                r = order_load_modules(&lot->order, &station->family, rss, lot->sfi, &lot->modules,
+                                       error);
+        if (r >= 0)
+                r = order_load_license(&lot->order, &station->family, rss,
+                                       station->license_server != NULL, &lot->global_license,
+                                       digest, error);
         if (r < 0)
                 return r;
         if (digest[0])
                 log_line(about(lot), "global license, SHA-256 %s", digest);
-        r = vendor_check_order(station, lot, error);
-        if (r < 0)
-                return r;
         r = sfi_parts(lot->sfi, lot->parts, LOT_PARTS_MAX);
         if (r < 0) {
                 error_from_fault(error, r, "make the image again");

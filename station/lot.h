@@ -42,7 +42,8 @@ struct lot {
         bool is_held_for_cards, is_shortage_told; /* lot_plan.c */
         char lack_told[256];                      /* the alarm that stands; "" */
         uint64_t lack_since_ns;                   /* 0: the cards can serve */
-        uint8_t global_license[LICENSE_LENGTH];   /* where the order names one */
+        struct bytes global_license;              /* where the order names one; wiped */
+        struct module_files modules;              /* where it names a list of them */
 };
 
 struct lots {

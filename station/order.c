@@ -172,8 +172,10 @@ static int read_file(struct form *form, const struct field *field, const struct 
                                     value->shown, field->capacity - 1);
         if (field->in == IMAGE)
                 form->order->file_line = value->line;
-        if (field->in == ORDER)
+        if (place == form->order->external_loader)
                 form->order->loader_line = value->line;
+        if (place == form->order->module_list)
+                form->order->list_line = value->line;
         return 0;
 }
 
@@ -267,6 +269,8 @@ static const struct field fields[] = {
           .wanted = "the firmware identifier of the module's cards, at most 32 ASCII characters" },
         { "type", .in = MODULE, .read = read_type, PART(struct order_module, type),
           .wanted = "SMU, SFI or SFIA" },
+        { "module_list", .is_optional = true, .read = read_file, TEXT(module_list),
+          .wanted = "a file name of at most 511 characters" },
         { "external_loader", .is_optional = true, .read = read_file, TEXT(external_loader),
           .wanted = "a file name of at most 511 characters" },
         { "retries", .is_optional = true, .read = read_number, TEXT(retries), .low = 0, .high = 5,

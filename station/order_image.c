@@ -221,6 +221,8 @@ static int check_modules(const struct check *check)
         const struct order *order = check->order;
         unsigned count = 0;
 
+        if (!check->rss)
+                return 0; /* order_load_modules() */
         for (unsigned i = 0; i < check->sfi->count; i++)
                 count += check->sfi->areas[i].type == SFI_MODULE;
         if (count == order->module_count)

@@ -63,9 +63,8 @@ enum installer {
 
 struct settings_vendor {
         char program[256];
-        char rsse_file[256];       /* "" none; families that install through an RSSe need it */
-        char external_loader[256]; /* "" none; .sfix images need it */
-        unsigned timeout_s;        /* of one run of the program */
+        char rsse_file[256]; /* "" none; families that install through an RSSe need it */
+        unsigned timeout_s;  /* of one run of the program; installs get more by their size */
 };
 
 struct settings {

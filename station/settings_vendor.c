@@ -32,8 +32,6 @@ int settings_read_vendor(struct tree *tree, const config_setting_t *setting, voi
                   NULL, true },
                 { "rsse_file", KIND_PATH, PLACE(rsse_file), 1, 256, "the RSSe for the part", NULL,
                   false },
-                { "external_loader", KIND_PATH, PLACE(external_loader), 1, 256,
-                  "an external loader, .stldr", NULL, false },
                 { "timeout_s", KIND_UNSIGNED, PLACE(timeout_s), 10, 3600, "seconds", NULL, false },
         };
 #undef PLACE

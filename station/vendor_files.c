@@ -39,7 +39,7 @@ static bool folder_at(const char *data_directory, unsigned place, char folder[VE
         digest_sha256(real, strlen(real), digest);
         hex_encode(digest, sizeof(digest), hash);
         length = snprintf(folder, VENDOR_PATH_MAX, "%s/gangway-vendor-%.16s", places[place], hash);
-        return length > 0 && length < (int)VENDOR_PATH_MAX - 16;
+        return length > 0 && length < (int)(VENDOR_PATH_MAX - VENDOR_NAME_MAX - 16);
 }
 
 /* --- removing ------------------------------------------------------------------------------ */

@@ -12,7 +12,8 @@
 #include "scheduler/bytes.h"
 #include "scheduler/fault.h"
 
-#define VENDOR_PATH_MAX 320u
+#define VENDOR_PATH_MAX 448u
+#define VENDOR_NAME_MAX 100u /* of a file in it */
 
 /* At start, before any run: remove what an earlier process with this data directory left, which it
  * holds the lock of. Says how many folders there were. Never waits. */

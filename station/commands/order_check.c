@@ -79,15 +79,20 @@ static int load_surroundings(const struct request *request, struct surroundings 
         return r;
 }
 
+/* NULL: the vendor's tool installs. */
+static const struct rss_profile *profile_of(const struct surroundings *around)
+{
+        return around->settings.installer == INSTALLER_NATIVE ? &around->rss : NULL;
+}
+
 static int load_license(const struct order *order, const struct surroundings *around,
                         char ret_digest[static 65], struct order_error *ret_error)
 {
         bool has_server = around->settings.license_server.url[0] != '\0';
-        uint8_t license[LICENSE_LENGTH];
-        int r = order_load_license(order, &around->rss, has_server, license, ret_digest, ret_error);
+        struct bytes license CLEANUP(bytes_wipe_free) = { 0 };
 
-        wipe(license, sizeof(license));
-        return r;
+        return order_load_license(order, &around->family, profile_of(around), has_server, &license,
+                                  ret_digest, ret_error);
 }
 
 static int check(const struct request *request, const struct surroundings *around,
@@ -95,6 +100,7 @@ static int check(const struct request *request, const struct surroundings *aroun
 {
         struct sfi *sfi CLEANUP(image_release) = NULL;
         struct loader loader CLEANUP(loader_free) = { 0 };
+        struct module_files modules CLEANUP(module_files_free) = { 0 };
         struct bytes file CLEANUP(bytes_free) = { 0 };
         char *copy = strdup(request->path);
         int r;
@@ -106,12 +112,13 @@ static int check(const struct request *request, const struct surroundings *aroun
         if (r >= 0)
                 r = order_parse(file.data, file.length, dirname(copy), ret_order, ret_error);
         if (r >= 0)
-                r = order_load_image(ret_order, &around->family,
-                                     around->settings.installer == INSTALLER_NATIVE ? &around->rss
-                                                                                    : NULL,
-                                     NULL, &sfi, ret_error);
+                r = order_load_image(ret_order, &around->family, profile_of(around), NULL, &sfi,
+                                     ret_error);
         if (r >= 0)
                 r = order_load_loader(ret_order, sfi, &loader, ret_error);
+        if (r >= 0)
+                r = order_load_modules(ret_order, &around->family, profile_of(around), sfi,
+                                       &modules, ret_error);
         if (r >= 0)
                 r = load_license(ret_order, around, ret_digest, ret_error);
         free(copy);

@@ -44,7 +44,8 @@ static void check_taken(const struct order *order)
         INSIST(order->file_line && order->digest_line && order->family_line);
         INSIST(!order->external_loader[0] ||
                (order->external_loader[0] == '/' && order->loader_line));
-        INSIST(!text_climbs(order->external_loader));
+        INSIST(!text_climbs(order->external_loader) && !text_climbs(order->module_list));
+        INSIST(!order->module_list[0] || (order->module_list[0] == '/' && order->list_line));
         check_licenses(order);
 }
 

@@ -6,6 +6,10 @@ the real one prints (AN5054 rev 18 figures 30, 59, 65; the logs of spec/secure-i
 the folder it is called from:
 
   scenario.SERIAL, scenario   a name below; the first that is there ("good-h7")
+  device                      what is there: a name below, or "0x484 STM32H5xx"
+  sfsp                        the version of its security package, "v2.4.0"; without it none is told
+  bench                       when it is there, each install that succeeds makes a file install.SERIAL and waits
+                              until somebody has changed the simulated part accordingly and removed it
   calls                       one line of JSON is added for each call: arguments, files, when
   certificate.SERIAL          what -gc gives; without it one is made, and kept, for each board (board.SERIAL)
 """
@@ -117,14 +121,31 @@ def look_at(path):
             "folder_mode": oct(os.stat(os.path.dirname(path)).st_mode & 0o777), "length": len(data)}
 
 
+def look_at_modules(path):
+    """Rows of module, license or the identifier of a card, address; paths relative to the list (AN5054 13.3.2)."""
+    rows = []
+    with open(path) as file:
+        for line in file:
+            if line.strip() and not line.startswith("#"):
+                module, license, address = (cell.strip() for cell in line.split(","))
+                folder = os.path.dirname(path)
+                rows.append({"name": module, "module": look_at(os.path.join(folder, module)),
+                             "license": look_at(os.path.join(folder, license)), "address": address})
+    return rows
+
+
 def note(options, serial, begun):
     call = {"serial": serial, "arguments": sys.argv[1:], "cwd": os.getcwd(), "home": os.environ.get("HOME"),
             "environment": sorted(os.environ), "pid": os.getpid(), "begun": begun}
     if "-sfi" in options:
         call["image"] = look_at(options["-sfi"][1])
+        call["image_name"] = os.path.basename(options["-sfi"][1])
         call["license"] = look_at(options["-sfi"][3])
-        if "-rsse" in options:
-            call["rsse"] = look_at(options["-rsse"][0])
+        for name in ("-rsse", "-el"):
+            if name in options:
+                call[name[1:]] = look_at(options[name][0])
+        if "-mcsv" in options:
+            call["modules"] = look_at_modules(options["-mcsv"][0])
     with open(os.path.join(HOME, "calls"), "a") as file:
         file.write(json.dumps(call) + "\n")
 
@@ -142,13 +163,20 @@ DEVICES = {
 
 
 def banner(serial, device, connection):
-    number, name, flash, core, loader = DEVICES[device]
+    if " " in device:
+        number, name = device.split(" ", 1)
+        flash, core, loader = "2 MBytes (default)", "Cortex-M33", "0xE4"
+    else:
+        number, name, flash, core, loader = DEVICES[device]
     say(RULE, "                        STM32CubeProgrammer v2.20.0                  ", RULE, "")
     say("ST-LINK SN  : " + serial, "ST-LINK FW  : V3J16M7", "Board       : STLINK-V3SET", "Voltage     : 3.28V",
         "SWD freq    : %s KHz" % connection.get("freq", "8000"), "Connect mode: Hot Plug",
         "Reset mode  : Software reset", "Device ID   : " + number, "Revision ID : Rev V", "Device name : " + name,
         "Flash size  : " + flash, "Device type : MCU", "Device CPU  : " + core, "BL Version  : " + loader,
-        "Debug in Low Power mode enabled", "")
+        "Debug in Low Power mode enabled")
+    if read("sfsp"):
+        say("SFSP Version: " + read("sfsp"))
+    say("")
 
 
 def parse_image(path):
@@ -184,7 +212,22 @@ def unchanged(*names):
     say("Time elapsed during option Bytes configuration: 00:00:00.004")
 
 
+def change_part(path):
+    """The other half of the stand-in changes the simulated part, before success is told."""
+    if read("bench") is None:
+        return
+    mark = os.path.join(HOME, "install." + SERIAL)
+    with open(mark, "w") as file:
+        file.write(path)
+    for _ in range(2000):
+        if not os.path.exists(mark):
+            return
+        time.sleep(0.01)
+    sys.exit("Error: nobody has changed the part")
+
+
 def success(path, elapsed):
+    change_part(path)
     say("SFI Process Finished!", "SFI file %s Install Operation Success" % path, "",
         "Time elapsed during SFI install operation: " + elapsed)
     return 0
@@ -195,7 +238,15 @@ def failure(path):
     return 1
 
 
-def h7(serial, parts=1):
+def external(options, area):
+    """Figure 65, between the parts of an image with external areas."""
+    if "-el" in options:
+        say("", "Downloading area [%d] data for external flash memory at address 0x90000000.." % area)
+        rest(2)
+        say("Data download complete", "")
+
+
+def h7(serial, parts=1, options=None):
     """Figure 65."""
     say("Activating security...")
     unchanged(("SECURITY", "0x1"))
@@ -215,6 +266,8 @@ def h7(serial, parts=1):
         reconnect(serial)
         say("", "Requesting security state...",
             "Warning: Could not verify security state after last chunk programming")
+        if part < parts:
+            external(options or {}, part + 1)
 
 
 def load_rsse(options):
@@ -243,6 +296,7 @@ def rsse_family(serial, options, path):
     say("Get RSSe status...", "License Install", "Installing Areas...")
     rest(4)
     say("Succeed to write Areas")
+    external(options, 3)
     reconnect(serial)
     return success(path, "00:00:12.044")
 
@@ -254,7 +308,9 @@ def h7rs(serial, options, path):
         return failure(path)
     say("License Install", "Installing Areas...")
     rest(3)
-    say("Succeed to write Areas", "Attempt to reconnect to check on SFI success...")
+    say("Succeed to write Areas")
+    external(options, 3)
+    say("Attempt to reconnect to check on SFI success...")
     for i in range(6):
         say("ST-LINK SN  : " + serial, "ST-LINK FW  : V3J13M4", "Board       : STM32H7S78-DK", "Voltage     : 3.30V")
         if i < 5:
@@ -320,18 +376,37 @@ def install(scenario, serial, options):
         say("Activating security...")
         error("Something the station has never heard of")
         return 1
-    if scenario in ("good-l5", "good-u5"):
+    if scenario in ("good-l5", "good-u5", "good-wba"):
         return rsse_family(serial, options, path)
-    if scenario == "good-h7rs":
+    if scenario in ("good-h7rs", "good-h5"):
         return h7rs(serial, options, path)
-    h7(serial, 3 if scenario == "good-h7-3" else 1)
+    if scenario == "external-breaks":
+        h7(serial)
+        say("Downloading area [3] data for external flash memory at address 0x90000000..")
+        error("Write failed at address: 0x90000000")
+        error("failed to download the File")
+        return failure(path)
+    if scenario == "external-incomplete":
+        h7(serial)
+        say("Downloading area [3] data for external flash memory at address 0x90000000..")
+        return success(path, "00:00:44.321")
+    if scenario == "no-security":
+        # community.st.com td-p/741489
+        say("Activating security...", "Time elapsed during option Bytes configuration: 00:00:00.145")
+        error("Activating security Failure")
+        return 1
+    h7(serial, 3 if scenario == "good-h7-3" else 1, options)
     return success(path, "00:00:44.321")
 
 
+SERIAL = ""
+
+
 def main():
+    global SERIAL
     begun = time.monotonic()
     connection, options = parse(sys.argv[1:])
-    serial = connection["sn"]
+    serial = SERIAL = connection["sn"]
     scenario = read("scenario." + serial) or read("scenario", "good-h7")
     note(options, serial, begun)
     if scenario == "no-probe":

@@ -235,8 +235,22 @@ elif make --no-print-directory BUILD="$GANGWAY_BUILD" PREFIX=/usr DESTDIR="$root
                 sed -i "s|=/usr/sbin/gangwayd|=$root/usr/sbin/gangwayd|" "$unit"
                 systemd-analyze verify --man=no "$unit" >"$dir/out" 2>&1
                 silent "systemd finds nothing wrong with it"
+                mkdir "$unit.d"
+                cp "$root/usr/share/gangway/gangwayd-vendor.conf" "$unit.d/vendor.conf"
+                systemd-analyze verify --man=no "$unit" >"$dir/out" 2>&1
+                silent "nor with the drop-in for the vendor's tool"
+                # that it was read is seen by what it says of a drop-in that is wrong
+                sed 's/^#* *ProtectHome=.*/ProtectHome=perhaps/' "$unit.d/vendor.conf" >"$unit.d/wrong.conf"
+                if systemd-analyze verify --man=no "$unit" 2>&1 | grep -q perhaps; then
+                        ok "which it has read"
+                else
+                        not_ok "which it has read"
+                fi
+                rm -r "$unit.d"
         else
                 skip "systemd finds nothing wrong with it" "no systemd-analyze"
+                skip "nor with the drop-in for the vendor's tool" "no systemd-analyze"
+                skip "which it has read" "no systemd-analyze"
         fi
         mkdir "$dir/elsewhere"
         if (cd "$dir/elsewhere" && "$root/usr/bin/gangway" ob create --family stm32u575 -o ob.csv) >"$dir/out" 2>&1 &&

@@ -570,39 +570,83 @@ static int load_license(void *subject)
         struct rss_profile takes_it = { .name = "reference-h5", .takes_global = true };
         struct order order = { .license = { LICENSE_GLOBAL, "SFI", "", 8 } };
         struct order_error error = { .code = "" };
-        uint8_t made[LICENSE_LENGTH], license[LICENSE_LENGTH];
+        struct bytes license CLEANUP(bytes_wipe_free) = { 0 };
+        uint8_t made[LICENSE_LENGTH];
         char digest[65], wanted[65];
 
+#define LOAD(rss, has_server)                                                                      \
+        order_load_license(&order, &family, (rss), (has_server), &license, digest, &error)
         (void)subject;
         snprintf(order.license.file, sizeof(order.license.file), "%s/any.bin", test_directory());
-        assert_fault(order_load_license(&order, &rss, false, license, digest, &error), BAD_VALUE,
+        assert_fault(LOAD(&rss, false), BAD_VALUE,
                      "line 8: a part driven by reference takes no global license");
-        assert_fault(order_load_license(&order, &takes_it, false, license, digest, &error),
-                     NOT_FOUND, "line 8: ");
+        assert_fault(LOAD(&takes_it, false), NOT_FOUND, "line 8: ");
         assert_non_null(strstr(error.remedy, "license.file"));
         license_global_make(key, nonce, made);
         assert_int_equal(file_write(order.license.file, made, sizeof(made), 0600), 0);
-        assert_int_equal(order_load_license(&order, &takes_it, false, license, digest, &error), 0);
-        assert_memory_equal(license, made, sizeof(made));
+        assert_int_equal(LOAD(&takes_it, false), 0);
+        assert_int_equal(license.length, sizeof(made));
+        assert_memory_equal(license.data, made, sizeof(made));
         digest_sha256(made, sizeof(made), made); /* the file stays */
         hex_encode(made, 32, wanted);
         assert_string_equal(digest, wanted);
 
-        license[100] ^= 1;
-        assert_int_equal(file_write(order.license.file, license, sizeof(license), 0600), 0);
-        assert_fault(order_load_license(&order, &takes_it, false, license, digest, &error),
-                     BAD_FILE, "any.bin (136 bytes) is no global license");
+        license.data[100] ^= 1;
+        assert_int_equal(file_write(order.license.file, license.data, license.length, 0600), 0);
+        bytes_wipe_free(&license);
+        assert_fault(LOAD(&takes_it, false), BAD_FILE, "any.bin (136 bytes) is no global license");
         assert_int_equal(file_write(order.license.file, "SFIG", 4, 0600), 0);
-        assert_fault(order_load_license(&order, &takes_it, false, license, digest, &error),
-                     BAD_FILE, "any.bin (4 bytes) is no global license");
+        assert_fault(LOAD(&takes_it, false), BAD_FILE, "any.bin (4 bytes) is no global license");
         order.license.source = LICENSE_FROM_SERVER;
-        assert_fault(order_load_license(&order, &rss, false, license, digest, &error), BAD_VALUE,
+        assert_fault(LOAD(&rss, false), BAD_VALUE,
                      "line 8: the source of the license is server and the station has none");
-        assert_int_equal(order_load_license(&order, &rss, true, license, digest, &error), 0);
+        assert_int_equal(LOAD(&rss, true), 0);
         order.license.source = LICENSE_FROM_CARD;
-        assert_int_equal(order_load_license(&order, &rss, false, license, digest, &error), 0);
+        assert_int_equal(LOAD(&rss, false), 0);
         assert_string_equal(digest, "");
+        assert_null(license.data);
         return 0;
+}
+
+/* Without an RSS profile the vendor's tool installs: the family decides, and the file may be anything but
+ * ours. */
+static int load_theirs(void *subject)
+{
+        static const uint8_t key[16] = { 1 }, nonce[12] = { 2 };
+        static uint8_t long_one[4097] = { 1 };
+        struct family h5 = { .name = "STM32H56x", .procedure = PROCEDURE_STATE };
+        struct order order = { .license = { LICENSE_GLOBAL, "SFI", "", 8 } };
+        struct order_error error = { .code = "" };
+        struct bytes license CLEANUP(bytes_wipe_free) = { 0 };
+        uint8_t made[LICENSE_LENGTH];
+        char digest[65];
+
+        (void)subject;
+        snprintf(order.license.file, sizeof(order.license.file), "%s/st.bin", test_directory());
+        assert_fault(order_load_license(&order, &family, NULL, false, &license, digest, &error),
+                     BAD_VALUE, "a part driven by STM32H75x takes no global license");
+        license_global_make(key, nonce, made);
+        assert_int_equal(file_write(order.license.file, made, sizeof(made), 0600), 0);
+        assert_fault(order_load_license(&order, &h5, NULL, false, &license, digest, &error),
+                     BAD_FILE, "is Gangway's reference of a global license, which no part takes");
+        assert_int_equal(file_write(order.license.file, "", 0, 0600), 0);
+        assert_fault(order_load_license(&order, &h5, NULL, false, &license, digest, &error),
+                     BAD_FILE, "st.bin (0 bytes) is empty");
+        assert_int_equal(file_write(order.license.file, long_one, sizeof(long_one), 0600), 0);
+        assert_fault(order_load_license(&order, &h5, NULL, false, &license, digest, &error),
+                     TOO_LARGE, "line 8: ");
+        assert_int_equal(file_write(order.license.file, long_one, 200, 0600), 0);
+        assert_int_equal(order_load_license(&order, &h5, NULL, false, &license, digest, &error),
+                         0);
+        assert_int_equal(license.length, 200);
+        assert_int_equal(strlen(digest), 64);
+        return 0;
+}
+
+static void a_global_license_for_the_tool_is_any_file_but_ours(void **state)
+{
+        (void)state;
+        assert_int_equal(test_on_fiber(LOOP_TIME_REAL, 1, load_theirs, NULL), 0);
 }
 
 static void a_global_license_is_read_and_held_against_the_part(void **state)
@@ -651,6 +695,7 @@ int main(void)
                 cmocka_unit_test(an_image_is_held_against_family_and_station),
                 cmocka_unit_test(a_missing_wrong_or_broken_image_is_refused_by_its_line),
                 cmocka_unit_test(a_global_license_is_read_and_held_against_the_part),
+                cmocka_unit_test(a_global_license_for_the_tool_is_any_file_but_ours),
                 cmocka_unit_test(the_image_of_st_fits_an_h7),
         };
 

@@ -143,11 +143,10 @@ static void the_vendor_installer_is_taken_with_its_program(void **state)
         assert_string_equal(settings.vendor.rsse_file, "");
         assert_int_equal(settings.vendor.timeout_s, 180);
         assert_int_equal(parse(USB "installer = \"vendor\"; vendor = { program = \"/p\"; "
-                                   "rsse_file = \"/r.bin\"; external_loader = \"l.stldr\"; "
+                                   "rsse_file = \"/r.bin\"; "
                                    "timeout_s = 60; };"),
                          0);
         assert_string_equal(settings.vendor.rsse_file, "/r.bin");
-        assert_string_equal(settings.vendor.external_loader, "/etc/gangway/l.stldr");
         assert_int_equal(settings.vendor.timeout_s, 60);
 }
 
@@ -592,7 +591,6 @@ static void the_tool_of_the_example_is_good(void **state)
         parse_example_with("vendor");
         assert_string_equal(settings.vendor.program,
                             "/opt/stm32cubeprogrammer/bin/STM32_Programmer_CLI");
-        assert_string_equal(settings.vendor.external_loader, "/etc/gangway/loader.stldr");
         assert_int_equal(settings.vendor.timeout_s, 180);
 }
 

@@ -2,9 +2,9 @@
  * A whole line that installs by the vendor's tool: simulated bench, real child processes, real time.
  * The stand-in (tests/rigs/fake_programmer.py) installs nothing, but what it says decides.
  */
-#include "tests/support/line.h"
 #include "tests/support/sealed.h"
 #include "tests/support/test.h"
+#include "tests/support/vendor_bench.h"
 #include "tests/support/vendor_rig.h"
 
 #include "crypto/digest.h"
@@ -15,8 +15,6 @@
 #include "station/settings.h"
 #include "station/vendor_files.h"
 
-#include <ftw.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,27 +26,16 @@ static char runtime[300];
 
 static int set_up(void **state)
 {
-        struct settings *settings;
-
         (void)state;
-        line = line_create(1, 2);
-        settings = &line->station.settings;
-        snprintf(runtime, sizeof(runtime), "%s/runtime", line->directory);
-        assert_int_equal(mkdir(runtime, 0700), 0);
-        setenv("XDG_RUNTIME_DIR", runtime, 1);
-        settings->installer = INSTALLER_VENDOR;
-        snprintf(settings->vendor.program, sizeof(settings->vendor.program), "%s",
-                 vendor_rig(line->directory));
-        settings->vendor.timeout_s = 30;
-        settings->seed = 1;
+        line = vendor_bench_line(NULL);
+        snprintf(runtime, sizeof(runtime), "%s", getenv("XDG_RUNTIME_DIR"));
         return 0;
 }
 
 static int tear_down(void **state)
 {
         (void)state;
-        unsetenv("XDG_RUNTIME_DIR");
-        line_destroy(line);
+        vendor_bench_end(line);
         return 0;
 }
 
@@ -66,54 +53,25 @@ static unsigned sites(unsigned count)
 
 /* --- what is left behind: the books ---------------------------------------------------------- */
 
-/* One text from the station's database, "" for none; static. */
 static const char *ask(const char *query)
 {
-        static char text[512];
-        sqlite3_stmt *statement;
-        sqlite3 *database;
-
-        assert_int_equal(sqlite3_open(line_path(line, "data/station.db"), &database), SQLITE_OK);
-        assert_int_equal(sqlite3_prepare_v2(database, query, -1, &statement, NULL), SQLITE_OK);
-        text[0] = '\0';
-        if (sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_text(statement, 0))
-                snprintf(text, sizeof(text), "%s", sqlite3_column_text(statement, 0));
-        sqlite3_finalize(statement);
-        sqlite3_close(database);
-        return text;
-}
-
-static unsigned entries;
-
-static int count_entry(const char *path, const struct stat *status, int kind, struct FTW *where)
-{
-        (void)path, (void)status, (void)kind;
-        entries += where->level > 0;
-        return 0;
+        return vendor_bench_ask(line, query);
 }
 
 /* No license, certificate or image lies about any more. */
 static void assert_nothing_left(void)
 {
-        entries = 0;
-        assert_int_equal(nftw(runtime, count_entry, 8, FTW_PHYS), 0);
-        assert_int_equal(entries, 0);
+        assert_int_equal(vendor_bench_entries(), 0);
 }
 
 static unsigned count(const char *text, const char *words)
 {
-        unsigned found = 0;
-
-        while ((text = strstr(text, words))) {
-                text += strlen(words);
-                found++;
-        }
-        return found;
+        return vendor_bench_count(text, words);
 }
 
 static void run_line(void)
 {
-        assert_int_equal(line_run(line, LOOP_TIME_REAL, 1, NULL, NULL), 0);
+        assert_int_equal(vendor_bench_run(line, NULL, NULL), 0);
 }
 
 /* --- lots that are made ---------------------------------------------------------------------- */
@@ -133,8 +91,8 @@ static void a_lot_of_eight_is_made_on_four_sites(void **state)
         assert_string_equal(ask("SELECT count(*) FROM licenses WHERE state != 'installed'"), "0");
         assert_non_null(line_find(line, "orders/done/*/VENDOR-8.yaml.result.json"));
         calls = vendor_rig_calls();
-        /* identify, certificate, install, and a look at the end */
-        assert_int_equal(count(calls, "\n"), 32);
+        /* identify, certificate, install */
+        assert_int_equal(count(calls, "\n"), 24);
         assert_int_equal(count(calls, "\"-sfi\""), 8);
         assert_int_equal(count(calls, "\"length\": 136"), 8);
         assert_int_equal(count(calls, "\"mode\": \"0o600\", \"folder_mode\": \"0o700\""), 16);
@@ -233,34 +191,15 @@ static void a_lot_of_a_family_with_an_rsse_is_made(void **state)
 
 /* --- units that fail ------------------------------------------------------------------------- */
 
-static void wait_for(bool (*is_so)(void))
+static void wait_for(bool (*is_so)(const struct line *line))
 {
-        for (int i = 0; i < 3000 && !is_so(); i++)
-                IGNORE(fiber_sleep_ns(10 * NS_PER_MS));
-        assert_true(is_so());
-}
-
-static bool has_a_result(void)
-{
-        const struct site *site = line->station.sites;
-
-        return site && site->has_result && site->install.step[0] == '\0';
-}
-
-/* Ends the lot after the first unit, however it went. */
-static int one_unit_and_stop(void *context)
-{
-        (void)context;
-        wait_for(has_a_result);
-        lot_end(&line->station);
-        station_stop(&line->station);
-        return 0;
+        vendor_bench_wait(line, is_so);
 }
 
 static void run_one_unit(void)
 {
         line_order(line, "BAD", 4, "retries: 0\n");
-        assert_int_equal(line_run(line, LOOP_TIME_REAL, 1, one_unit_and_stop, NULL), 0);
+        vendor_bench_one_unit(line);
 }
 
 struct bad_end {
@@ -330,7 +269,7 @@ static void a_retry_uses_the_license_in_hand(void **state)
         (void)state;
         vendor_rig_scenario(NULL, "security-fail");
         line_order(line, "RETRY", 1, "retries: 1\n");
-        assert_int_equal(line_run(line, LOOP_TIME_REAL, 1, one_unit_and_stop, NULL), 0);
+        vendor_bench_one_unit(line);
         calls = vendor_rig_calls();
         assert_true(count(calls, "\"-sfi\"") >= 1);
         assert_string_equal(ask("SELECT count(*) FROM licenses"), "1");
@@ -339,16 +278,16 @@ static void a_retry_uses_the_license_in_hand(void **state)
 
 /* --- the probe ------------------------------------------------------------------------------- */
 
-static bool is_installing(void)
+static bool is_installing(const struct line *its)
 {
-        const struct site *site = line->station.sites;
+        const struct site *site = its->station.sites;
 
         return site && site->install.step && strcmp(site->install.step, "install") == 0;
 }
 
-static bool is_absent(void)
+static bool is_absent(const struct line *its)
 {
-        return line->station.sites[0].state == SITE_ABSENT;
+        return its->station.sites[0].state == SITE_ABSENT;
 }
 
 static int unplug_in_install(void *context)
@@ -368,7 +307,7 @@ static void unplugging_ends_the_tool_and_the_unit(void **state)
         (void)state;
         vendor_rig_scenario(NULL, "hang");
         line_order(line, "UNPLUG", 1, "retries: 2\n");
-        assert_int_equal(line_run(line, LOOP_TIME_REAL, 1, unplug_in_install, NULL), 0);
+        assert_int_equal(vendor_bench_run(line, unplug_in_install, NULL), 0);
         assert_string_equal(ask("SELECT fault FROM attempts ORDER BY id"), "UNPLUGGED");
         assert_string_equal(ask("SELECT result FROM attempts ORDER BY id DESC"), "pass");
         assert_string_equal(ask("SELECT count(*) FROM licenses"), "1");
@@ -382,7 +321,7 @@ static int stop_twice_in_install(void *context)
         wait_for(is_installing);
         station_stop(&line->station);
         IGNORE(fiber_sleep_ns(100 * NS_PER_MS));
-        assert_true(is_installing()); /* the first waits for the install */
+        assert_true(is_installing(line)); /* the first waits for the install */
         station_stop(&line->station);
         return 0;
 }
@@ -392,7 +331,7 @@ static void a_second_stop_ends_the_tool_too(void **state)
         (void)state;
         vendor_rig_scenario(NULL, "hang");
         line_order(line, "STOP", 1, "");
-        assert_int_equal(line_run(line, LOOP_TIME_REAL, 1, stop_twice_in_install, NULL), 0);
+        assert_int_equal(vendor_bench_run(line, stop_twice_in_install, NULL), 0);
         assert_string_equal(ask("SELECT result FROM attempts"), "aborted");
         assert_string_equal(ask("SELECT state FROM licenses"), "offered");
         assert_nothing_left();
@@ -405,7 +344,7 @@ static int stop_when_others_are_done(void *context)
         wait_for(is_installing);
         while (line->station.sites[1].passed < 2)
                 assert_int_equal(fiber_sleep_ns(10 * NS_PER_MS), 0);
-        assert_true(is_installing());
+        assert_true(is_installing(line));
         station_stop(&line->station);
         station_stop(&line->station);
         return 0;
@@ -424,7 +363,7 @@ static void a_site_that_hangs_does_not_hold_up_the_others(void **state)
         (void)state;
         sites(2);
         line_order(line, "SIDE", 8, "");
-        assert_int_equal(line_run(line, LOOP_TIME_REAL, 1, give_first_site_trouble, NULL), 0);
+        assert_int_equal(vendor_bench_run(line, give_first_site_trouble, NULL), 0);
         assert_string_equal(ask("SELECT count(*) >= 2 FROM attempts WHERE result = 'pass'"), "1");
         assert_string_equal(ask("SELECT count(*) FROM attempts WHERE result = 'aborted' AND "
                                 "site = '1'"),
@@ -442,7 +381,7 @@ static void an_rsse_family_without_one_does_not_start(void **state)
         snprintf(settings->family_file, sizeof(settings->family_file), "%s",
                  "configs/targets/stm32u575.conf");
         line_order(line, "NONE", 1, "");
-        assert_fault(line_run(line, LOOP_TIME_REAL, 1, NULL, NULL), BAD_VALUE,
+        assert_fault(vendor_bench_run(line, NULL, NULL), BAD_VALUE,
                      "STM32U575 is installed through an RSSe; set vendor.rsse_file");
         calls = vendor_rig_calls();
         assert_string_equal(calls, "");
@@ -457,30 +396,8 @@ static void a_tool_that_is_not_there_does_not_start(void **state)
         snprintf(settings->vendor.program, sizeof(settings->vendor.program), "%s",
                  "/opt/nowhere/STM32_Programmer_CLI");
         line_order(line, "NONE", 1, "");
-        assert_fault(line_run(line, LOOP_TIME_REAL, 1, NULL, NULL), NOT_FOUND,
+        assert_fault(vendor_bench_run(line, NULL, NULL), NOT_FOUND,
                      "vendor.program of the station file: /opt/nowhere/STM32_Programmer_CLI");
-}
-
-static int stop_when_refused(void *context)
-{
-        while (!line_find(line, "orders/err/MODULES.yaml.err"))
-                assert_int_equal(fiber_sleep_ns(10 * NS_PER_MS), 0);
-        station_stop(&line->station);
-        return context != NULL;
-}
-
-static void an_order_with_modules_is_refused(void **state)
-{
-        char *text;
-
-        (void)state;
-        line_module(line, "STACK_1", "SMU");
-        line_order(line, "MODULES", 1, "modules:\n  - firmware_id: STACK_1\n    type: SMU\n");
-        assert_int_equal(line_run(line, LOOP_TIME_REAL, 1, stop_when_refused, NULL), 0);
-        text = line_read(line_find(line, "orders/err/MODULES.yaml.err"));
-        assert_non_null(text);
-        assert_non_null(strstr(text, "the vendor's tool is given one license"));
-        free(text);
 }
 
 /* --- private folders ------------------------------------------------------------------------- */
@@ -504,7 +421,7 @@ static void what_a_crash_left_goes_at_the_next_start(void **state)
         snprintf(data, sizeof(data), "%s", line_path(line, "data"));
         assert_int_equal(mkdir(data, 0700), 0);
         assert_int_equal(test_on_fiber(LOOP_TIME_REAL, 1, leave_a_license, data), 0);
-        assert_int_equal(nftw(runtime, count_entry, 8, FTW_PHYS), 0);
+        assert_true(vendor_bench_entries() > 0);
         line->station.settings.installer = INSTALLER_NATIVE; /* whoever installs now */
         line_order(line, "AFTER", 1, "");
         run_line();
@@ -558,7 +475,6 @@ int main(void)
                 ON_A_LINE(a_site_that_hangs_does_not_hold_up_the_others),
                 ON_A_LINE(an_rsse_family_without_one_does_not_start),
                 ON_A_LINE(a_tool_that_is_not_there_does_not_start),
-                ON_A_LINE(an_order_with_modules_is_refused),
                 ON_A_LINE(what_a_crash_left_goes_at_the_next_start),
                 ON_A_LINE(a_folder_of_somebody_else_is_passed_by),
         };
