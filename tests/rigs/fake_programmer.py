@@ -9,7 +9,8 @@ the folder it is called from:
   device                      what is there: a name below, or "0x484 STM32H5xx"
   sfsp                        the version of its security package, "v2.4.0"; without it none is told
   bench                       when it is there, each install that succeeds makes a file install.SERIAL and waits
-                              until somebody has changed the simulated part accordingly and removed it
+                              until somebody has changed the simulated part accordingly and removed it; and
+                              each run leaves its number in running.SERIAL
   calls                       one line of JSON is added for each call: arguments, files, when
   certificate.SERIAL          what -gc gives; without it one is made, and kept, for each board (board.SERIAL)
 """
@@ -350,6 +351,11 @@ def install(scenario, serial, options):
     if scenario == "hang":
         say("Activating security...", "Starting SFI part 1", "RSS process started...")
         time.sleep(3600)
+    if scenario == "hang-changed":
+        h7(serial)
+        change_part(path)
+        with open(os.path.join(HOME, "changed"), "w"):
+            time.sleep(3600)
     if scenario == "hang-ignoring":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         say("Starting SFI part 1", "RSS process started...")
@@ -409,6 +415,9 @@ def main():
     serial = SERIAL = connection["sn"]
     scenario = read("scenario." + serial) or read("scenario", "good-h7")
     note(options, serial, begun)
+    if read("bench") is not None:
+        with open(os.path.join(HOME, "running." + serial), "w") as file:
+            file.write(str(os.getpid()))
     if scenario == "no-probe":
         error("No debug probe detected.")
         return 1

@@ -214,6 +214,8 @@ static const struct bad_end bad_ends[] = {
         { "says-nothing", "NOT_PROVABLE", "install", "did not report success", "offered" },
         { "flood", "NOT_PROVABLE", "install", "printed more than", "offered" },
         { "short-certificate", "BAD_CERTIFICATE", "read the certificate", "60 bytes", "" },
+        { "no-security", "OPTION_BYTES", "activate security", "Activating security Failure",
+          "offered" },
         { "no-probe", "PROBE", "check the part", "No debug probe detected", "" },
         { "no-target", "NO_TARGET", "check the part", "No STM32 target found", "" },
 };

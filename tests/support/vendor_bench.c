@@ -10,6 +10,7 @@
 #include "station/lot.h"
 
 #include <ftw.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 enum leaves vendor_bench_leaves;
+unsigned vendor_bench_seen_running;
 
 static char runtime[300];
 
@@ -52,6 +54,7 @@ struct line *vendor_bench_line(const char *family)
         struct settings *settings = &line->station.settings;
 
         vendor_bench_leaves = LEAVES_CLOSED;
+        vendor_bench_seen_running = 0;
         snprintf(runtime, sizeof(runtime), "%s/runtime", line->directory);
         assert_int_equal(mkdir(runtime, 0700), 0);
         setenv("XDG_RUNTIME_DIR", runtime, 1);
@@ -102,12 +105,22 @@ static void secure(const struct family *family, struct simulated_part *part)
         set_options(family, part, options);
 }
 
+/* The one register of an L4 sequence that shows and takes an option follows part_set_option() alone. */
+static void protect(const struct family *family, struct simulated_part *part, uint8_t value)
+{
+        uint32_t options[OPTION_ROWS_MAX];
+
+        part_set_protection(part, value);
+        memcpy(options, part_options(part), family->option_count * sizeof(*options));
+        set_options(family, part, options);
+}
+
 static void close_part(const struct family *family, struct simulated_part *part)
 {
         if (family->procedure == PROCEDURE_STATE)
-                part_set_protection(part, family->sequence == FAMILY_H5 ? 0x72 : 0x51);
+                protect(family, part, family->sequence == FAMILY_H5 ? 0x72 : 0x51);
         else
-                part_set_protection(part, 0xBB);
+                protect(family, part, 0xBB);
 }
 
 /* L562 and U535 logs: TZEN, SECBOOTADD0 of the RSS, RDP 0.5. */
@@ -125,7 +138,7 @@ static void prepare_part(const struct family *family, struct simulated_part *par
                         family_field_set(field, options, family->rss_boot / field->unit);
         }
         set_options(family, part, options);
-        part_set_protection(part, 0x55);
+        protect(family, part, 0x55);
 }
 
 static void leave(struct station *station, unsigned site)
@@ -158,7 +171,35 @@ struct beside {
         void *context;
 };
 
-static void look_for_installs(struct line *line)
+/* The number of the run that has this probe now, or had it last; 0 none. */
+static pid_t runner_of(const struct line *line, const char *serial)
+{
+        char path[400];
+        int number = 0;
+        FILE *file;
+
+        snprintf(path, sizeof(path), "%s/tool/running.%s", line->directory, serial);
+        file = fopen(path, "r");
+        if (!file)
+                return 0;
+        if (fscanf(file, "%d", &number) != 1)
+                number = 0; /* not yet written */
+        fclose(file);
+        return number;
+}
+
+/* A run that is not buried yet has the probe, so the station must not. */
+static void assert_one_hand(const struct line *line, unsigned site, const char *serial)
+{
+        pid_t runner = runner_of(line, serial);
+
+        if (runner <= 0 || kill(runner, 0) != 0 || !line->station.sites)
+                return;
+        assert_null(line->station.sites[site].probe.wire);
+        vendor_bench_seen_running++;
+}
+
+static void look_at_sites(struct line *line)
 {
         static struct wire_identity identities[64];
         struct station *station = &line->station;
@@ -167,13 +208,15 @@ static void look_for_installs(struct line *line)
                             : 0;
 
         for (int i = 0; i < count; i++) {
+                unsigned site = (unsigned)atoi(identities[i].path + strlen("sim-"));
                 char mark[400];
 
+                assert_one_hand(line, site, identities[i].serial);
                 snprintf(mark, sizeof(mark), "%s/tool/install.%s", line->directory,
                          identities[i].serial);
                 if (access(mark, F_OK) != 0)
                         continue;
-                leave(station, (unsigned)atoi(identities[i].path + strlen("sim-")));
+                leave(station, site);
                 assert_int_equal(unlink(mark), 0);
         }
 }
@@ -185,7 +228,7 @@ static int run_beside(void *subject)
                 beside->script ? fiber_spawn("test", beside->script, beside->context) : NULL;
 
         while (fiber_sleep_ns(5 * NS_PER_MS) == 0)
-                look_for_installs(beside->line);
+                look_at_sites(beside->line);
         if (script) {
                 fiber_cancel(script);
                 IGNORE(fiber_join(script));
@@ -193,10 +236,20 @@ static int run_beside(void *subject)
         return 0;
 }
 
+/* Of a station that was killed: its orphans may be corpses for long. */
+static void forget_runners(const struct line *line)
+{
+        const char *path;
+
+        while ((path = line_find(line, "tool/running.*")))
+                assert_int_equal(unlink(path), 0);
+}
+
 int vendor_bench_run(struct line *line, int (*script)(void *context), void *context)
 {
         struct beside beside = { line, script, context };
 
+        forget_runners(line);
         return line_run(line, LOOP_TIME_REAL, 1, run_beside, &beside);
 }
 

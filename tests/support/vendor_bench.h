@@ -27,6 +27,9 @@ extern enum leaves vendor_bench_leaves; /* LEAVES_CLOSED again with each new lin
 struct line *vendor_bench_line(const char *family);
 void vendor_bench_end(struct line *line);
 
+/* How often a run of the stand-in was seen under way, each time with the station's hands off the probe. */
+extern unsigned vendor_bench_seen_running;
+
 /* line_run() in real time. `script` may be NULL. */
 int vendor_bench_run(struct line *line, int (*script)(void *context), void *context);
 
