@@ -194,9 +194,9 @@ const char *install_vendor_left(struct install *install)
         static char text[200];
         uint32_t options[OPTION_ROWS_MAX];
         unsigned clock_khz = install->station->settings.clock_khz;
-        bool is_there = install->site->probe.wire &&
-                        (target_attach(&install->target, clock_khz) == 0 ||
-                         target_reattach(&install->target, PUT_BACK_MS) == 0);
+        bool is_there =
+                install->site->probe.wire && (target_attach(&install->target, clock_khz) == 0 ||
+                                              target_reattach(&install->target, PUT_BACK_MS) == 0);
 
         if (!is_there || target_read_options(&install->target, options) < 0)
                 return "; the part may be changed and partly installed, and cannot be read";

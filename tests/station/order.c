@@ -636,8 +636,7 @@ static int load_theirs(void *subject)
         assert_fault(order_load_license(&order, &h5, NULL, false, &license, digest, &error),
                      TOO_LARGE, "line 8: ");
         assert_int_equal(file_write(order.license.file, long_one, 200, 0600), 0);
-        assert_int_equal(order_load_license(&order, &h5, NULL, false, &license, digest, &error),
-                         0);
+        assert_int_equal(order_load_license(&order, &h5, NULL, false, &license, digest, &error), 0);
         assert_int_equal(license.length, 200);
         assert_int_equal(strlen(digest), 64);
         return 0;
