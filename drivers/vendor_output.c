@@ -268,9 +268,9 @@ static const struct known_error known_errors[] = {
         { "DEV_TARGET_HELD_UNDER_RESET", FAULT_NO_TARGET, 3 }, /* qa-132429, v2.16 */
         { "DEV_TARGET_NOT_HALTED", FAULT_TARGET_ACCESS, 3 },   /* td-p/829103, qa-23750 */
         { "DEV_UNKNOWN_MCU_TARGET", FAULT_WRONG_PART, 3 },
-        { "DEV_USB_COMM_ERR", FAULT_PROBE, 3 },                /* qa-60011, v2.1 */
-        { "DEV_CONNECT_ERR", FAULT_PROBE, 3 },                 /* td-p/605983, v2.10 */
-        { "occured while trying to connect", FAULT_PROBE, 2 }, /* qa-60011, as it is spelled */
+        { "DEV_USB_COMM_ERR", FAULT_PROBE, 3 },        /* qa-60011, v2.1 */
+        { "DEV_CONNECT_ERR", FAULT_PROBE, 3 },         /* td-p/605983, v2.10 */
+        { "while trying to connect", FAULT_PROBE, 2 }, /* qa-60011 */
         { "No debug probe detected", FAULT_PROBE, 3 },
 };
 

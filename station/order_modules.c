@@ -21,7 +21,6 @@
 
 struct reading {
         const struct order *order;
-        const struct modules *rows;
         struct module_files *files;
         size_t length;   /* of all modules so far */
         unsigned wanted; /* entries of order.modules that rows have named so far */
@@ -113,13 +112,13 @@ static int load_row(struct reading *reading, const struct module_row *row)
         return load_row_license(reading, row, file);
 }
 
-static int load_rows(struct reading *reading)
+static int load_rows(struct reading *reading, const struct modules *rows)
 {
         const struct order *order = reading->order;
         int r = 0;
 
-        for (size_t i = 0; i < reading->rows->count && r >= 0; i++)
-                r = load_row(reading, &reading->rows->rows[i]);
+        for (size_t i = 0; i < rows->count && r >= 0; i++)
+                r = load_row(reading, &rows->rows[i]);
         if (r >= 0 && reading->wanted < order->module_count)
                 return order_refuse(
                         reading->error, FAULT_BAD_VALUE, order->modules[reading->wanted].line,
@@ -131,10 +130,9 @@ static int load_rows(struct reading *reading)
 }
 
 /* How ST packs modules of today is not public, so an image may show none; what it shows must agree. */
-static int check_areas(const struct reading *reading, const struct family *family,
-                       const struct sfi *sfi)
+static int check_areas(const struct reading *reading, const struct modules *rows,
+                       const struct family *family, const struct sfi *sfi)
 {
-        const struct modules *rows = reading->rows;
         size_t count = 0;
 
         for (unsigned i = 0; i < sfi->count; i++) {
@@ -169,11 +167,10 @@ static int load_list(struct reading *reading, const struct family *family, const
         if (r < 0)
                 return refuse(reading, r,
                               "copy the list there before the order, or correct module_list");
-        reading->rows = &rows;
         reading->files->files = calloc(rows.count + 1, sizeof(*reading->files->files));
         INSIST(reading->files->files);
-        r = check_areas(reading, family, sfi);
-        return r < 0 ? r : load_rows(reading);
+        r = check_areas(reading, &rows, family, sfi);
+        return r < 0 ? r : load_rows(reading, &rows);
 }
 
 /* Without a list: then nothing may ask for one. */

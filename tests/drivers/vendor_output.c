@@ -304,7 +304,7 @@ static void each_known_error_has_its_fault_and_is_quoted(void **state)
                 { "Error: ST-LINK error (DEV_TARGET_HELD_UNDER_RESET)\n", FAULT_NO_TARGET,
                   "HELD_UNDER_RESET" },
                 { "ST-LINK error (DEV_USB_COMM_ERR)\n"
-                  "Error: Problem occured while trying to connect\n",
+                  "Error: Problem occ" /* as it is spelled */ "ured while trying to connect\n",
                   FAULT_NOT_PROVABLE, "DEV_USB_COMM_ERR" },
                 { "ST-LINK error (DEV_TARGET_NOT_HALTED)\n", FAULT_TARGET_ACCESS, "NOT_HALTED" },
                 /* question 0D50X0000C9h1fV, v2.3 */
