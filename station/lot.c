@@ -168,6 +168,8 @@ static int run_intake(void *subject)
                         continue;
                 }
                 take_in(station, file);
+                if (station->is_stopping) /* the answer may have used up the cancel */
+                        return 0;
         }
 }
 
