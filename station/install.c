@@ -241,22 +241,13 @@ int install_check_part(struct install *install)
 
 /* --- certificate --------------------------------------------------------------------------- */
 
-/* Read twice: what its signature covers is not public, so nothing else shows a bit that was flipped on
- * the way there, and a license for it would be lost. */
 int install_read_certificate(struct install *install)
 {
-        struct certificate again;
         int r = rss_read_certificate(&install->target, &install->station->rss,
                                      &install->certificate);
 
-        if (r == 0)
-                r = rss_read_certificate(&install->target, &install->station->rss, &again);
         if (r < 0)
                 return r;
-        if (memcmp(again.bytes, install->certificate.bytes, sizeof(again.bytes)) != 0)
-                return fault(FAULT_BAD_CERTIFICATE,
-                             "two readings of the certificate differ (%s, then %s)",
-                             install->certificate.fingerprint, again.fingerprint);
         memcpy(install->record.certificate, install->certificate.fingerprint,
                sizeof(install->record.certificate));
         licenses_ask(install);

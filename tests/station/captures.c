@@ -308,7 +308,7 @@ static int do_unit(struct target *target, const struct sfi *sfi)
         struct sfi_part parts[8];
         int r = read_part(target, sfi, options), count;
 
-        for (unsigned i = 0; i < 2 && !r; i++)
+        if (!r)
                 r = rss_read_certificate(target, simulated_rss(), &certificate);
         if (r < 0)
                 return r;
