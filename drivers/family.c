@@ -102,6 +102,7 @@ static const struct form_field family_fields[] = {
         OPTIONAL(hash_mandatory, FORM_BOOL),
         OPTIONAL(needs_rsse, FORM_BOOL),
         OPTIONAL(procedure, FORM_CHOICE, .choices = procedure_words),
+        OPTIONAL(rss_profile, FORM_TEXT, .capacity = sizeof(((struct family *)0)->rss_profile)),
         OPTIONAL_OWN("preconditions"),
         OPTIONAL(rss_boot, FORM_U32, .high = ANY, .multiple = 0x80),
         OPTIONAL(takes_sfia, FORM_BOOL),

@@ -156,11 +156,12 @@ struct family {
         bool hash_mandatory;       /* images must carry the firmware's digest (AN5054 4.3.8) */
         bool needs_rsse;           /* installs through an RSSe: P and R only when needed */
         enum family_procedure procedure;
-        uint32_t conditions; /* a bit each: 1 << enum family_condition */
-        uint32_t rss_boot;   /* secure boot address that enters the RSS; 0: none */
-        bool takes_sfia;     /* an image may go in beside what is there (AN5054 section 8) */
-        bool has_lock_out;   /* closes for good without a debug-authentication .obk */
-        uint32_t token;      /* continuation token of ST's examples; 0: none is given */
+        char rss_profile[32]; /* of configs/rss/, where no other is named; "": there is none */
+        uint32_t conditions;  /* a bit each: 1 << enum family_condition */
+        uint32_t rss_boot;    /* secure boot address that enters the RSS; 0: none */
+        bool takes_sfia;      /* an image may go in beside what is there (AN5054 section 8) */
+        bool has_lock_out;    /* closes for good without a debug-authentication .obk */
+        uint32_t token;       /* continuation token of ST's examples; 0: none is given */
 
         /* What the simulator builds a part from. */
         enum family_core core;

@@ -10,9 +10,9 @@
 
 #include "drivers/usb.h"
 #include "scheduler/file.h"
+#include "station/commands/family_find.h"
 #include "station/commands/hsm_card.h"
 #include "station/commands/hsm_chip.h"
-#include "station/commands/places.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -208,45 +208,31 @@ static int run_from_cert(int argc, char **argv)
         return issue("hsm license-from-cert", &request, &certificate);
 }
 
-static int find_conf(const char *given, const char *standard, char path[static PLACE_LENGTH_MAX])
-{
-        if (!given)
-                return place_find(standard, path);
-        snprintf(path, PLACE_LENGTH_MAX, "%s", given);
-        return 0;
-}
-
-static int load_parts(const struct request *request, struct family *family, struct rss_profile *rss)
-{
-        char path[PLACE_LENGTH_MAX];
-        int r;
-
-        r = find_conf(request->family, "targets/stm32h75x.conf", path);
-        if (r >= 0)
-                r = family_load(path, family);
-        if (r >= 0)
-                r = find_conf(request->rss, "rss/reference-h7.conf", path);
-        return r < 0 ? r : rss_profile_load(path, rss);
-}
-
 static int run_chip(int argc, char **argv)
 {
         struct request request = { 0 };
         struct certificate certificate;
+        struct chosen_family chosen;
         struct rss_profile rss;
-        struct family family;
         struct bus *bus;
         char sentence[512];
         int r;
 
         r = read_request(argc, argv, names_chip, LENGTH_OF(names_chip), 0, &request);
         if (r >= 0)
-                r = load_parts(&request, &family, &rss);
+                r = family_choose(&(struct family_choice){ .family = request.family }, &chosen);
+        if (r >= 0)
+                r = family_rss(&chosen.family, request.rss, &rss);
+        if (r == 0)
+                r = fault(FAULT_BAD_VALUE,
+                          "no RSS profile is known for a %s: name one with --rss, or take the "
+                          "certificate by its boot loader and hsm license-from-cert",
+                          chosen.family.name);
         if (r >= 0)
                 r = usb_bus_open(&bus);
         if (r < 0)
                 return r;
-        r = chip_certificate(bus, request.path, &family, &rss, &certificate);
+        r = chip_certificate(bus, request.path, &chosen.family, &rss, &certificate);
         if (r < 0)
                 snprintf(sentence, sizeof(sentence), "%s", fault_sentence(r));
         (void)bus_close(bus);
@@ -267,9 +253,9 @@ const struct command hsm_license_command = {
                 "\n"
                 "  -o, --outfile FILE  136 bytes, mode 0600; must not exist yet\n"
                 "  --path USB-PATH     which probe (default: the only one)\n"
-                "  --family FILE       the part (default configs/targets/stm32h75x.conf)\n"
-                "  --rss FILE          RSS profile (default "
-                "configs/rss/reference-h7.conf)\n" CARD_HELP "\n"
+                "  --family NAME       the part (default stm32h75x), or its file\n"
+                "  --rss NAME          RSS profile (default: the family's), or its file\n" CARD_HELP
+                "\n"
                 "example: gangway hsm license -o license.bin --path 1-4.2 --slot 1\n",
         .run = run_chip,
 };

@@ -41,6 +41,24 @@ assert facts["can_install"] == all(line["answer"] != "no" for line in lines.valu
 assert facts["can_install"] == (sys.argv[2].split("stm32")[1][:3] in ("h75", "h73", "h7a"))
 PY
         say $? "$name: info finds the family by its device id and measures the conditions"
+        if [ "$name" = stm32l462 ]; then
+                run 1 certificate -o "$work/$name.bin" --simulated "$part" && says "is not public" && says "STM32_Programmer_CLI" &&
+                        [ ! -e "$work/$name.bin" ]
+                say $? "$name: no certificate over SWD, and what gives it meanwhile"
+        else
+                run 0 -c port=SWD mode=HOTPLUG -gc "$work/$name.bin" --simulated "$part" &&
+                        timeout 60 "$gangway" cert check "$work/$name.bin" >"$out" 2>&1 &&
+                        says "product $(sed -n 's/^device_id *= *0x0*\(...\).*/\1/p' "$file")"
+                say $? "$name: -gc reads a certificate that cert check takes"
+        fi
+        if grep -q '^needs_rsse' "$file"; then
+                foreign=configs/rss/reference-rsse-482.bin
+                [ "$name" = stm32u575 ] && foreign=configs/rss/reference-rsse-472.bin
+                run 2 certificate -o "$work/none.bin" -rsse "$work/none" --simulated "$part" && says "RSSe of device 0x" &&
+                        run 2 certificate -o "$work/none.bin" -rsse $foreign --simulated "$part" && says "is the RSSe of device 0x4" &&
+                        [ ! -e "$work/none.bin" ]
+                say $? "$name: no certificate without the RSSe of its die"
+        fi
         run 0 write 0x08000000 "$work/app.bin" --simulated "$part" &&
                 run 0 read 0x08000000 3001 -o "$work/read.bin" --simulated "$part" && cmp "$work/app.bin" "$work/read.bin"
         say $? "$name: flash takes a file and gives it back"
@@ -99,8 +117,10 @@ say $? "STM32WL: disable-security and default-ob make it ready"
 run 2 disable-security --simulated stm32h75x && says "is for STM32WL"
 say $? "disable-security is for STM32WL only"
 
-run 1 certificate -o "$work/none.bin" --simulated stm32u575 && says "is not public" && says "STM32_Programmer_CLI" && [ ! -e "$work/none.bin" ]
-say $? "no certificate where its way is not public, and what does it meanwhile"
+run 2 certificate -o "$work/none.bin" --rss reference-l5 --simulated stm32u575 && says "names no RSSe for device 0x482" && [ ! -e "$work/none.bin" ] &&
+        run 2 certificate -o "$work/none.bin" -rsse "$work/app.bin" --simulated stm32h75x && says "takes no RSSe" &&
+        run 0 certificate -o "$work/own.bin" --rss configs/rss/reference-u5.conf -rsse configs/rss/reference-rsse-482.bin --simulated stm32u575
+say $? "--rss and -rsse name others, and what does not fit is told"
 
 # --- memory --------------------------------------------------------------------------------------------------------------
 run 0 write "$work/app.bin" 0x24000003 --simulated stm32h75x && says "read back"
