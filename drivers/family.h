@@ -36,7 +36,7 @@ enum family_condition {
         CONDITION_OPEN,          /* RDP level 0, or the open product state */
         CONDITION_SECURITY_OFF,  /* ESE and FSD of the WL */
         CONDITION_TRUSTZONE_OFF, /* TZEN */
-        CONDITION_UNPROTECTED,   /* no area, no lock: target_check_unprotected */
+        CONDITION_UNPROTECTED,   /* no area, no lock */
         CONDITION_DEFAULTS,      /* every option row as from the factory */
         CONDITION_BOOT,          /* the core runs from system memory */
         CONDITIONS,
@@ -90,6 +90,7 @@ enum field_role {
         ROLE_END,
         ROLE_ERASE,   /* areas whose name begins with `group` go with a regression */
         ROLE_RSS_RAM, /* memory set apart for the RSS; the highest value is the most */
+        ROLE_BANKS,   /* the flash is two banks */
 };
 
 /* What lies in a range of ROLE_START. */

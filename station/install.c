@@ -220,11 +220,17 @@ static int check_blank(struct install *install)
 /* The vendor's tool speaks to the RSS by itself, so no profile is asked for it. */
 int install_check_conditions(struct install *install)
 {
-        const struct rss_profile *rss = is_by_vendor(install) ? NULL : &install->station->rss;
+        const struct preflight_request request = {
+                .target = &install->target,
+                .options = install->options,
+                .conditions = install->target.family->conditions,
+                .rss = is_by_vendor(install) ? NULL : &install->station->rss,
+                .is_external = install->lot->loader.segment_count > 0,
+        };
         int r = check_open(install);
 
         if (r >= 0)
-                r = preflight_check(&install->target, install->options, rss);
+                r = preflight_check(&request);
         if (r >= 0)
                 r = check_size(install);
         if (r >= 0)

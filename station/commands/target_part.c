@@ -112,7 +112,7 @@ static int blank_sector(struct target_session *session, uint32_t address, unsign
 int target_part_blank(struct target_session *session, unsigned *ret_erased)
 {
         const struct family *family = &session->chosen.family;
-        uint32_t bank_length = target_session_bank_length(session);
+        uint32_t bank_length = target_bank_length(&session->target, &session->identity);
         int r = 0;
 
         *ret_erased = 0;

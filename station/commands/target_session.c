@@ -380,14 +380,6 @@ void target_session_mark(const struct target_session *session)
                 printf("SIMULATED part, not ST's: %s\n", session->chosen.family.name);
 }
 
-uint32_t target_session_bank_length(const struct target_session *session)
-{
-        const struct family *family = &session->chosen.family;
-        uint32_t length = (session->identity.flash_kib << 10) / family->banks;
-
-        return length == 0 || length > family->bank_length ? family->bank_length : length;
-}
-
 int target_confirm(const struct target_session *session, const char *what)
 {
         const char *tail = session->identity.unique_id_text +
