@@ -52,28 +52,34 @@ static int read_request(int argc, char **argv, struct request *request)
         return key;
 }
 
-/* Which document would close the gap, and who can do it meanwhile. */
-static int not_public(const struct target_session *session)
+/* Why not, with the document that would close the gap, and who can do it meanwhile. */
+static int not_public(const char *why)
 {
-        return fault(
-                FAULT_REFERENCE_ONLY,
-                "how a %s hands out its certificate over SWD is not public (targets.md section "
-                "13): ST's programmer reads it, STM32_Programmer_CLI -c port=SWD mode=HOTPLUG "
-                "-gc FILE, and gangway cert show checks what it wrote",
-                session->chosen.family.name);
+        return fault(FAULT_REFERENCE_ONLY,
+                     "%.330s; ST's programmer reads it meanwhile, STM32_Programmer_CLI -c port=SWD "
+                     "mode=HOTPLUG -gc FILE, and gangway cert show checks what it wrote",
+                     why);
 }
 
 static int read_certificate(struct target_session *session, struct certificate *ret_certificate)
 {
         struct rsse rsse CLEANUP(rsse_free) = { 0 };
         struct rss_profile rss;
+        char why[512];
         int r = target_part_rss(session, &rss);
 
-        if (r <= 0)
-                return r < 0 ? r : not_public(session);
+        if (r == 0)
+                return not_public("how its certificate comes over SWD is not public (targets.md "
+                                  "section 13)");
+        if (r < 0)
+                return r;
         r = rsse_load(&rss, &session->chosen.family, &rsse);
         if (r >= 0)
                 r = rss_check_allowed(&session->target, &rss);
+        if (r == -FAULT_REFERENCE_ONLY) {
+                snprintf(why, sizeof(why), "%s", fault_sentence(r));
+                return not_public(why);
+        }
         if (r >= 0)
                 r = target_check_boot(&session->target);
         return r < 0 ? r : rss_read_certificate(&session->target, &rss, ret_certificate);
