@@ -68,15 +68,6 @@ static uint32_t start_of(const struct install *install, const struct sfi_area *a
         return family_plain_address(install->target.family, area->address);
 }
 
-/* Of this part: smaller ones of a two-bank line keep the bank addresses and halve the banks. */
-static uint32_t bank_length(const struct install *install)
-{
-        const struct family *family = install->target.family;
-        uint32_t length = (install->identity.flash_kib << 10) / family->banks;
-
-        return length < family->bank_length ? length : family->bank_length;
-}
-
 /* Where random keys go is sealed with the rest (secure-install.md 6.2): anywhere may be theirs. */
 static bool image_touches(const struct install *install, uint32_t address, uint32_t length)
 {
@@ -100,7 +91,7 @@ static int each_touched_sector(struct install *install,
                                int (*act)(struct install *install, uint32_t address))
 {
         const struct family *family = install->target.family;
-        uint32_t length = bank_length(install);
+        uint32_t length = target_bank_length(&install->target, &install->identity);
         int r;
 
         for (unsigned bank = 0; bank < family->banks; bank++)
@@ -179,7 +170,7 @@ static int check_size(struct install *install)
 {
         const struct sfi *sfi = install->lot->sfi;
         const struct family *family = install->target.family;
-        uint32_t bank = bank_length(install);
+        uint32_t bank = target_bank_length(&install->target, &install->identity);
 
         for (unsigned i = 0; i < sfi->count; i++) {
                 const struct sfi_area *area = &sfi->areas[i];
