@@ -265,48 +265,6 @@ static void a_loader_that_fails_costs_no_license(void **state)
         assert_failed(unit, "FLASH", "Init(0x0, 0x0) answered 0", false);
 }
 
-/* As it was programmed before it came here: in force after a power-on. */
-static void clear_option(struct simulated_part *part, const struct unit *unit, const char *name)
-{
-        const struct family *family = &unit->line->family;
-        uint32_t *options = (uint32_t *)(uintptr_t)part_options(part);
-        unsigned found = 0;
-
-        for (size_t i = 0; i < family->field_count; i++)
-                if (strcmp(family->fields[i].name, name) == 0) {
-                        family_field_set(&family->fields[i], options, 0);
-                        found++;
-                }
-        assert_int_equal(found, 1);
-        part_power(part, clock_now_ns(), false);
-        part_power(part, clock_now_ns(), true);
-}
-
-static void one_bank(struct simulated_part *part, const struct unit *unit)
-{
-        clear_option(part, unit, "DBANK");
-}
-
-static void boot_by_option(struct simulated_part *part, const struct unit *unit)
-{
-        clear_option(part, unit, "nSWBOOT0");
-}
-
-/* AN5054 section 12.3.5 */
-static void option_bytes_an_external_install_does_not_want_cost_no_license(void **state)
-{
-        struct unit unit = l5;
-
-        (void)state;
-        unit.spoil = one_bank;
-        assert_failed(unit, "OPTION_BYTES", "DBANK 0, nSWBOOT0 1, nBOOT0 1, wanted 1 each", false);
-        unit.spoil = boot_by_option;
-        assert_failed(unit, "OPTION_BYTES", "nSWBOOT0 0", false);
-        unit = u585;
-        unit.spoil = boot_by_option;
-        assert_failed(unit, "OPTION_BYTES", "nSWBOOT0 0, nBOOT0 1, wanted 1 each", false);
-}
-
 static void a_region_of_the_other_memory_is_refused(void **state)
 {
         struct unit unit = { .image = external_h7a3 };
@@ -372,6 +330,21 @@ static void the_next_board_has_a_blank_memory(void **state)
         assert_int_equal(line_run(unit.line, LOOP_TIME_VIRTUAL, 5, NULL, NULL), 0);
         assert_int_equal(unit.line->balance.installed, 3);
         assert_int_equal(unit.line->balance.issued, 3);
+        line_destroy(unit.line);
+}
+
+/* Its debug port is shut then; that it reads in the clear only its own firmware can tell. */
+static void an_h573_that_closes_after_its_external_data_gets_it(void **state)
+{
+        struct unit unit = { .image = external_h573 };
+
+        (void)state;
+        unit.image.closes = unit.image.has_options_part = true;
+        run_unit(&unit);
+        assert_int_equal(unit.record.result, RESULT_PASS);
+        assert_true(unit.is_cipher_good);
+        assert_false(unit.is_plain_good);
+        assert_int_equal(unit.line->balance.installed, 1);
         line_destroy(unit.line);
 }
 
@@ -455,12 +428,12 @@ int main(void)
                 cmocka_unit_test(an_external_flash_that_is_not_blank_costs_no_license),
                 cmocka_unit_test(where_random_keys_may_go_must_be_blank),
                 cmocka_unit_test(a_loader_that_fails_costs_no_license),
-                cmocka_unit_test(option_bytes_an_external_install_does_not_want_cost_no_license),
                 cmocka_unit_test(a_region_of_the_other_memory_is_refused),
                 cmocka_unit_test(a_mode_that_is_not_public_is_refused),
                 cmocka_unit_test(external_firmware_without_its_key_is_refused),
                 cmocka_unit_test(power_lost_between_parts_is_no_pass),
                 cmocka_unit_test(the_next_board_has_a_blank_memory),
+                cmocka_unit_test(an_h573_that_closes_after_its_external_data_gets_it),
                 cmocka_unit_test(an_image_that_closes_the_part_too_early_stops_the_line),
                 cmocka_unit_test(an_order_without_the_loader_is_refused),
                 cmocka_unit_test(an_order_with_a_loader_that_is_none_is_refused),
