@@ -196,20 +196,23 @@ static size_t name_all(const struct argument *arguments, size_t count, struct op
         return used;
 }
 
-static int take_value(struct options *options, const struct argument *row)
-{
-        char name[64];
+/* What has been read so far; `given` counts by row. */
+struct reading {
+        struct options options;
+        const struct argument *rows;
+        size_t count, given[OPTIONS_MAX];
+};
 
-        if (row->flag)
-                *row->flag = true;
-        if (row->text)
-                *row->text = options->value;
-        if (row->take)
-                return row->take(row->context, options);
-        if (!row->number)
-                return 0;
-        snprintf(name, sizeof(name), "--%s", row->name);
-        return read_number(name, options->value, row->least, row->most, row->number);
+/* Itself, or the other way to say the same. */
+static bool is_given(const struct reading *reading, const struct argument *row)
+{
+        for (size_t i = 0; i < reading->count; i++) {
+                const struct argument *other = &reading->rows[i];
+
+                if (reading->given[i] && (other == row || (row->text && other->text == row->text)))
+                        return true;
+        }
+        return false;
 }
 
 /* The last row with a place says how many there may be. */
@@ -225,32 +228,63 @@ static int too_many(const char *word, const struct argument *full)
         return fault(FAULT_BAD_VALUE, "one %s at a time, not %.80s too", what_of(full), word);
 }
 
-static int take_word(struct options *options, const struct argument *arguments, size_t count,
-                     size_t *given)
+static int take_value(struct reading *reading, size_t at)
 {
+        const struct argument *row = &reading->rows[at];
+        const char *value = reading->options.value;
+        char name[64];
+
+        if (!row->is_repeatable && is_given(reading, row))
+                return too_many(value, row);
+        reading->given[at]++;
+        if (row->flag)
+                *row->flag = true;
+        if (row->text)
+                *row->text = value;
+        if (row->take)
+                return row->take(row->context, &reading->options);
+        if (!row->number)
+                return 0;
+        snprintf(name, sizeof(name), "--%s", row->name);
+        return read_number(name, value, row->least, row->most, row->number);
+}
+
+static bool has_room(const struct reading *reading, size_t at)
+{
+        const struct argument *row = &reading->rows[at];
+
+        if (!row->text)
+                return false;
+        return row->most > 1 ? reading->given[at] < row->most : !is_given(reading, row);
+}
+
+static int take_word(struct reading *reading)
+{
+        const char *word = reading->options.value;
         const struct argument *full = NULL;
 
-        for (size_t i = 0; i < count; i++) {
-                const struct argument *row = &arguments[i];
+        for (size_t i = 0; i < reading->count; i++) {
+                const struct argument *row = &reading->rows[i];
                 int r;
 
                 if (row->name)
                         continue;
-                if (row->take) {
-                        r = row->take(row->context, options);
-                        given[i] += r > 0;
-                        if (r != 0)
-                                return r;
-                } else if (row->text && given[i] < (row->most ? row->most : 1)) {
-                        row->text[given[i]++] = options->value;
+                if (has_room(reading, i)) {
+                        row->text[reading->given[i]++] = word;
                         if (row->count)
-                                *row->count = given[i];
+                                *row->count = reading->given[i];
                         return 0;
-                } else {
-                        full = row;
                 }
+                if (!row->take) {
+                        full = row;
+                        continue;
+                }
+                r = row->take(row->context, &reading->options);
+                reading->given[i] += r > 0;
+                if (r != 0)
+                        return r;
         }
-        return too_many(options->value, full);
+        return too_many(word, full);
 }
 
 /* --- what is needed ------------------------------------------------------------------------ */
@@ -263,15 +297,15 @@ static void append(char *text, size_t capacity, const char *between, const char 
 }
 
 /* "key and output are needed: give -k FILE -o FILE" */
-static int check_needed(const struct argument *arguments, size_t count, const size_t *given)
+static int check_needed(const struct reading *reading)
 {
         const struct argument *missing[OPTIONS_MAX];
         char what[160] = "", how[160] = "";
         size_t left = 0;
 
-        for (size_t i = 0; i < count; i++)
-                if (arguments[i].needed && !given[i])
-                        missing[left++] = &arguments[i];
+        for (size_t i = 0; i < reading->count; i++)
+                if (reading->rows[i].needed && !is_given(reading, &reading->rows[i]))
+                        missing[left++] = &reading->rows[i];
         if (left == 0)
                 return 0;
         if (left == 1 && !missing[0]->name)
@@ -288,26 +322,19 @@ static int check_needed(const struct argument *arguments, size_t count, const si
 
 int options_read(int argc, char **argv, const struct argument *arguments, size_t count)
 {
+        struct reading reading = { .rows = arguments, .count = count };
         struct option_name names[OPTIONS_MAX];
-        size_t given[OPTIONS_MAX] = { 0 };
-        struct options options;
-        int key;
+        int key, r;
 
         INSIST(count <= OPTIONS_MAX);
-        options_init(&options, argc, argv, names, name_all(arguments, count, names));
-        while ((key = options_next(&options)) > 0) {
-                int r;
-
-                if (key == OPTIONS_POSITION) {
-                        r = take_word(&options, arguments, count, given);
-                } else {
-                        r = take_value(&options, &arguments[key - OPTIONS_KEYS]);
-                        given[key - OPTIONS_KEYS]++;
-                }
+        options_init(&reading.options, argc, argv, names, name_all(arguments, count, names));
+        while ((key = options_next(&reading.options)) > 0) {
+                r = key == OPTIONS_POSITION ? take_word(&reading)
+                                            : take_value(&reading, (size_t)(key - OPTIONS_KEYS));
                 if (r < 0)
                         return r;
         }
-        return key < 0 ? key : check_needed(arguments, count, given);
+        return key < 0 ? key : check_needed(&reading);
 }
 
 int options_one_file(int argc, char **argv, const char **ret_path, bool *ret_is_json)

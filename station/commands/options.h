@@ -32,8 +32,9 @@ typedef int argument_function(void *context, struct options *options);
  * One row: an option, or, when it has no name, words. All pointers are borrowed; a place is written
  * only when its option is given, so that what stands in it before is the default.
  *
- * An option has a value when there is a text, number or take, else it is its flag alone.
- * Words go to the first row that has room for them; a command without such a row takes none.
+ * An option has a value when there is a text, number or take, else it is its flag alone. Words go to
+ * the first row that has room for them; a command without such a row takes none. Rows with the same
+ * text are ways to say one thing, of which one may be used: "-k FILE" or FILE alone.
  */
 struct argument {
         const char *name;  /* "firmware": --firmware, -firmware; NULL: words */

@@ -334,6 +334,33 @@ static void a_command_without_words_says_what_to_do_instead(void **state)
         assert_fault(read_rows(WORDS("-o"), told, LENGTH_OF(told)), BAD_VALUE, "unknown option -o");
 }
 
+static int read_key(const char *const *words, const char **ret_key)
+{
+        const struct argument arguments[] = {
+                { "key", "k", .text = ret_key },
+                { .what = "key", .text = ret_key, .needed = "KEY" },
+        };
+
+        *ret_key = NULL;
+        return read_rows(words, arguments, LENGTH_OF(arguments));
+}
+
+static void two_rows_of_one_place_are_two_ways_to_say_it(void **state)
+{
+        const char *key;
+
+        (void)state;
+        assert_int_equal(read_key(WORDS("a.bin"), &key), 0);
+        assert_string_equal(key, "a.bin");
+        assert_int_equal(read_key(WORDS("-k", "b.bin"), &key), 0);
+        assert_string_equal(key, "b.bin");
+        assert_fault(read_key(WORDS("-k", "a.bin", "b.bin"), &key), BAD_VALUE,
+                     "one key at a time, not b.bin too");
+        assert_fault(read_key(WORDS("a.bin", "-k", "b.bin"), &key), BAD_VALUE,
+                     "one key at a time, not b.bin too");
+        assert_fault(read_key(WORDS("--"), &key), BAD_VALUE, "no key given");
+}
+
 static void one_file_and_json_are_a_call(void **state)
 {
         char *two[] = { (char *)(uintptr_t) "command", (char *)(uintptr_t) "a", NULL };
@@ -363,6 +390,7 @@ int main(void)
                 cmocka_unit_test(what_is_needed_is_asked_for_in_one_sentence),
                 cmocka_unit_test(words_are_as_many_as_their_row_has_room_for),
                 cmocka_unit_test(a_command_without_words_says_what_to_do_instead),
+                cmocka_unit_test(two_rows_of_one_place_are_two_ways_to_say_it),
                 cmocka_unit_test(one_file_and_json_are_a_call),
         };
 
