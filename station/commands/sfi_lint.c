@@ -8,13 +8,6 @@
 #include "station/commands/image_view.h"
 #include "station/commands/opening.h"
 
-enum { KEY_ALLOW = OPENING_KEYS };
-
-static const struct option_name names[] = {
-        OPENING_OPTIONS,
-        { "allow", NULL, false, false, KEY_ALLOW },
-};
-
 struct request {
         struct opening opening;
         bool is_allowed;
@@ -22,19 +15,12 @@ struct request {
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                OPENING_ARGUMENTS(&request->opening),
+                { "allow", .flag = &request->is_allowed },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_ALLOW)
-                        request->is_allowed = true;
-                else
-                        r = opening_take(&request->opening, r, options.value);
-                if (r < 0)
-                        return r;
-        }
-        return r < 0 ? r : opening_check(&request->opening);
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 static int tell(const struct request *request, const struct chosen_family *chosen,

@@ -9,13 +9,6 @@
 
 #include <stdlib.h>
 
-enum { KEY_OUTPUT = OPENING_KEYS };
-
-static const struct option_name names[] = {
-        OPENING_OPTIONS,
-        { "outfile", "o", true, false, KEY_OUTPUT },
-};
-
 struct request {
         struct opening opening;
         const char *output;
@@ -23,19 +16,12 @@ struct request {
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                OPENING_ARGUMENTS(&request->opening),
+                { "outfile", "o", .text = &request->output },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_OUTPUT)
-                        request->output = options.value;
-                else
-                        r = opening_take(&request->opening, r, options.value);
-                if (r < 0)
-                        return r;
-        }
-        return r < 0 ? r : opening_check(&request->opening);
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 static void print_text(const struct request *request, const struct opened_image *image,
