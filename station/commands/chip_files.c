@@ -105,19 +105,6 @@ int chip_certificate_read(const char *path, struct certificate *ret_certificate)
 
 /* --- what for ------------------------------------------------------------------------------ */
 
-bool chip_purpose_take(struct chip_purpose *purpose, int key, const char *value)
-{
-        if (key == PURPOSE_KEY_FIRMWARE)
-                purpose->firmware_id = value;
-        else if (key == PURPOSE_KEY_TYPE)
-                purpose->type = value;
-        else if (key == PURPOSE_KEY_LOT)
-                purpose->order = value;
-        else
-                return false;
-        return true;
-}
-
 int chip_purpose_check(struct chip_purpose *purpose)
 {
         static const char *const types[] = { "SFI", "SFIA", "SMU", "SSP" };

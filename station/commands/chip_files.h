@@ -39,18 +39,13 @@ struct chip_purpose {
         const char *firmware_id, *type, *order;
 };
 
-/* Keys and rows of these options. */
-#define PURPOSE_KEYS (OPTIONS_KEYS + 0x40)
-enum { PURPOSE_KEY_FIRMWARE = PURPOSE_KEYS, PURPOSE_KEY_TYPE, PURPOSE_KEY_LOT };
-#define PURPOSE_OPTIONS                                                                            \
-        { "firmware-id", NULL, true, false, PURPOSE_KEY_FIRMWARE },                                \
-                { "type", NULL, true, false, PURPOSE_KEY_TYPE },                                   \
-        {                                                                                          \
-                "lot", NULL, true, false, PURPOSE_KEY_LOT                                          \
-        }
-
-/* Takes one of the options above: true; false when it is none. */
-bool chip_purpose_take(struct chip_purpose *purpose, int key, const char *value);
+/* Rows of a command for them. */
+/* clang-format off */
+#define PURPOSE_ARGUMENTS(purpose)                          \
+        { "firmware-id", .text = &(purpose)->firmware_id }, \
+        { "type", .text = &(purpose)->type },               \
+        { "lot", .text = &(purpose)->order }
+/* clang-format on */
 
 /* Fill in what was not given, refuse what cannot be. -FAULT_BAD_VALUE */
 int chip_purpose_check(struct chip_purpose *purpose) MUST_USE;

@@ -33,15 +33,6 @@
 /* Requests under way: each card works on one, and finds the next at once. */
 #define ASKERS_MAX (2 * SETTINGS_READERS_MAX)
 
-enum { KEY_STATION = OPTIONS_KEYS, KEY_DIRECTORY, KEY_JSON };
-
-static const struct option_name names[] = {
-        PURPOSE_OPTIONS,
-        { "station", NULL, true, false, KEY_STATION },
-        { "directory", "d", true, true, KEY_DIRECTORY },
-        { "json", NULL, false, false, KEY_JSON },
-};
-
 struct request {
         const char *station_file;
         struct chip_purpose purpose;
@@ -87,26 +78,30 @@ static void request_release(struct request *request)
         chip_files_release(&request->files);
 }
 
+static int take_directory(void *files, struct options *options)
+{
+        return chip_files_add_directory(files, options->value, false);
+}
+
+static int take_chip(void *files, struct options *options)
+{
+        int r = chip_files_add(files, options->value, NULL);
+
+        return r < 0 ? r : 1;
+}
+
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r, key;
+        const struct argument arguments[] = {
+                PURPOSE_ARGUMENTS(&request->purpose),
+                { "station", .text = &request->station_file },
+                { "directory", "d", .take = take_directory, .context = &request->files,
+                  .is_repeatable = true },
+                { .take = take_chip, .context = &request->files },
+                { "json", .flag = &request->is_json },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((key = r = options_next(&options)) > 0) {
-                if (key == KEY_STATION)
-                        request->station_file = options.value;
-                else if (key == KEY_JSON)
-                        request->is_json = true;
-                else if (key == KEY_DIRECTORY)
-                        r = chip_files_add_directory(&request->files, options.value, false);
-                else if (key == OPTIONS_POSITION)
-                        r = chip_files_add(&request->files, options.value, NULL);
-                else
-                        INSIST(chip_purpose_take(&request->purpose, key, options.value));
-                if (r < 0)
-                        return r;
-        }
         if (r >= 0 && !request->files.count)
                 return fault(FAULT_BAD_VALUE, "no chip given: CERTIFICATE ... or --directory");
         return r < 0 ? r : chip_purpose_check(&request->purpose);

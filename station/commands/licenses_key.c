@@ -8,13 +8,6 @@
 #include "station/commands/options.h"
 #include "station/receipt.h"
 
-enum { KEY_STATION = OPTIONS_KEYS, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "station", NULL, true, false, KEY_STATION },
-        { "json", NULL, false, false, KEY_JSON },
-};
-
 static int show(const struct books *books, bool is_json)
 {
         struct sign_key key CLEANUP(sign_key_wipe) = { 0 };
@@ -40,19 +33,13 @@ static int run(int argc, char **argv)
 {
         struct books *books CLEANUP(books_release) = NULL;
         const char *station_file = NULL;
-        struct options options;
         bool is_json = false;
-        int r;
+        const struct argument arguments[] = {
+                { "station", .text = &station_file },
+                { "json", .flag = &is_json },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_STATION)
-                        station_file = options.value;
-                else if (r == KEY_JSON)
-                        is_json = true;
-                else
-                        return fault(FAULT_BAD_VALUE, "unexpected word %.80s", options.value);
-        }
         if (r >= 0)
                 r = books_settings(station_file, &books);
         return r < 0 ? r : show(books, is_json);

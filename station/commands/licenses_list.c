@@ -13,15 +13,6 @@
 
 #include <string.h>
 
-enum { KEY_STATION = OPTIONS_KEYS, KEY_LOT, KEY_CARD, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "station", NULL, true, false, KEY_STATION },
-        { "lot", NULL, true, false, KEY_LOT },
-        { "card", NULL, true, false, KEY_CARD },
-        { "json", NULL, false, false, KEY_JSON },
-};
-
 struct request {
         const char *station_file, *lot, *card;
         bool is_json;
@@ -29,26 +20,15 @@ struct request {
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { "station", .text = &request->station_file },
+                { "lot", .text = &request->lot },
+                { "card", .text = &request->card },
+                { "json", .flag = &request->is_json },
+                { .instead = "lots and cards are given with --lot and --card" },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_STATION)
-                        request->station_file = options.value;
-                else if (r == KEY_LOT)
-                        request->lot = options.value;
-                else if (r == KEY_CARD)
-                        request->card = options.value;
-                else if (r == KEY_JSON)
-                        request->is_json = true;
-                else
-                        return fault(FAULT_BAD_VALUE,
-                                     "unexpected word %.80s; lots and cards are given with --lot "
-                                     "and --card",
-                                     options.value);
-        }
-        return r;
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 /* When the card will be empty at its pace, from now; "" when nobody can say. */

@@ -13,13 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_KEY = OPTIONS_KEYS, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "key", "k", true, false, KEY_KEY },
-        { "json", NULL, false, false, KEY_JSON },
-};
-
 struct request {
         const char *path, *key;
         bool is_json;
@@ -27,30 +20,15 @@ struct request {
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { .what = "receipt", .text = &request->path, .needed = "RECEIPT" },
+                { "key", "k", .text = &request->key,
+                  .needed = "--key STATION.pub, as the station gave it to you before (gangway "
+                            "licenses key)" },
+                { "json", .flag = &request->is_json },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_JSON)
-                        request->is_json = true;
-                else if (r == KEY_KEY)
-                        request->key = options.value;
-                else if (request->path)
-                        return fault(FAULT_BAD_VALUE, "one receipt at a time, not %.80s too",
-                                     options.value);
-                else
-                        request->path = options.value;
-        }
-        if (r < 0)
-                return r;
-        if (!request->path)
-                return fault(FAULT_BAD_VALUE, "no receipt given");
-        if (!request->key)
-                return fault(FAULT_BAD_VALUE,
-                             "no key given: --key STATION.pub, as the station gave it to you "
-                             "before (gangway licenses key)");
-        return 0;
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 struct evidence {
