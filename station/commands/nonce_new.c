@@ -8,14 +8,6 @@
 #include "station/commands/key_files.h"
 #include "station/commands/options.h"
 
-enum { KEY_KEY = OPTIONS_KEYS, KEY_OUTPUT, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "key", "k", true, false, KEY_KEY },
-        { "output", "o", true, false, KEY_OUTPUT },
-        { "json", NULL, false, false, KEY_JSON },
-};
-
 struct request {
         const char *key_file, *output;
         bool is_json;
@@ -23,24 +15,14 @@ struct request {
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { "key", "k", .text = &request->key_file, .needed = "-k KEY" },
+                { "output", "o", .text = &request->output, .needed = "-o FILE" },
+                { "json", .flag = &request->is_json },
+                { .instead = "the file is given with -o" },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_KEY)
-                        request->key_file = options.value;
-                else if (r == KEY_OUTPUT)
-                        request->output = options.value;
-                else if (r == KEY_JSON)
-                        request->is_json = true;
-                else
-                        return fault(FAULT_BAD_VALUE, "%.80s: the file is given with -o",
-                                     options.value);
-        }
-        if (r >= 0 && (!request->key_file || !request->output))
-                return fault(FAULT_BAD_VALUE, "both are needed: give -k KEY -o FILE");
-        return r;
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 static int draw(void *context, uint8_t nonce[static SFI_NONCE_LENGTH])

@@ -11,13 +11,6 @@
 
 #include <stdlib.h>
 
-enum { KEY_AFTER = OPTIONS_KEYS, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "after", NULL, true, false, KEY_AFTER },
-        { "json", NULL, false, false, KEY_JSON },
-};
-
 struct request {
         const char *path, *after;
         bool is_json;
@@ -25,22 +18,13 @@ struct request {
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { .what = "export", .text = &request->path },
+                { "after", .text = &request->after },
+                { "json", .flag = &request->is_json },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_JSON)
-                        request->is_json = true;
-                else if (r == KEY_AFTER)
-                        request->after = options.value;
-                else if (request->path)
-                        return fault(FAULT_BAD_VALUE, "one export at a time, not %.80s too",
-                                     options.value);
-                else
-                        request->path = options.value;
-        }
-        return r;
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 /* The earlier export is the beginning of this one. */
