@@ -17,13 +17,6 @@
 #define SIGNATURE_OFFSET 72
 #define HALF_LENGTH      32
 
-enum { KEY_PRODUCT = OPTIONS_KEYS, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "product-id", NULL, true, false, KEY_PRODUCT },
-        { "json", NULL, false, false, KEY_JSON },
-};
-
 /* spec/secure-install.md section 12.1; the first three digits are the device id */
 static const struct product {
         const char *id, *name;
@@ -41,27 +34,17 @@ struct request {
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { .what = "file", .text = &request->path, .needed = "FILE" },
+                { "product-id", .text = &request->product_id },
+                { "json", .flag = &request->is_json },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_JSON)
-                        request->is_json = true;
-                else if (r == KEY_PRODUCT)
-                        request->product_id = options.value;
-                else if (request->path)
-                        return fault(FAULT_BAD_VALUE, "one file at a time, not %.80s too",
-                                     options.value);
-                else
-                        request->path = options.value;
-        }
-        if (r < 0)
-                return r;
-        if (request->product_id && strlen(request->product_id) != PRODUCT_ID_LENGTH)
+        if (r >= 0 && request->product_id && strlen(request->product_id) != PRODUCT_ID_LENGTH)
                 return fault(FAULT_BAD_VALUE, "--product-id is %.40s, wanted 8 digits such as %s",
                              request->product_id, products[0].id);
-        return request->path ? 0 : fault(FAULT_BAD_VALUE, "no file given");
+        return r;
 }
 
 static const char *product_name(const char *id)

@@ -16,14 +16,6 @@
         "  REFERENCE container of Gangway (crypto/otp_secrets.h): ST's layout is not public,\n"    \
         "  ST's tools and chips do not take it\n"
 
-enum { KEY_CSV = OPTIONS_KEYS, KEY_WORDS, KEY_OUTPUT };
-
-static const struct option_name create_names[] = {
-        { "csv", "c", true, false, KEY_CSV },
-        { "words", "w", true, true, KEY_WORDS },
-        { "outfile", "o", true, false, KEY_OUTPUT },
-};
-
 struct request {
         const char *csv, *output;
         struct word_file {
@@ -33,8 +25,9 @@ struct request {
         size_t count;
 };
 
-static int take_words(struct request *request, struct options *options)
+static int take_words(void *context, struct options *options)
 {
+        struct request *request = context;
         struct word_file *file = &request->files[request->count];
         int r;
 
@@ -53,27 +46,16 @@ static int take_words(struct request *request, struct options *options)
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { "csv", "c", .text = &request->csv },
+                { "words", "w", .take = take_words, .context = request, .is_repeatable = true },
+                { "outfile", "o", .text = &request->output, .what = "output", .needed = "-o FILE" },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        options_init(&options, argc, argv, create_names, LENGTH_OF(create_names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_CSV)
-                        request->csv = options.value;
-                else if (r == KEY_OUTPUT)
-                        request->output = options.value;
-                else if (r == KEY_WORDS)
-                        r = take_words(request, &options);
-                else
-                        return fault(FAULT_BAD_VALUE, "%.60s is not expected here", options.value);
-                if (r < 0)
-                        return r;
-        }
-        if (r < 0)
-                return r;
-        if (!request->csv && !request->count)
+        if (r >= 0 && !request->csv && !request->count)
                 return fault(FAULT_BAD_VALUE, "no OTP words: give -c FILE.csv or -w WORD FILE");
-        return request->output ? 0 : fault(FAULT_BAD_VALUE, "no output: give -o FILE");
+        return r;
 }
 
 static int add_words(const struct word_file *from, struct otp_secrets *secrets)

@@ -19,13 +19,6 @@
 #define SECRET_MODE     0600u
 #define PASSWORD_FILE   "password.bin"
 
-enum { KEY_OUTPUT = OPTIONS_KEYS, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "outfile", "o", true, false, KEY_OUTPUT },
-        { "json", NULL, false, false, KEY_JSON },
-};
-
 struct request {
         const char *recipe_path, *output;
         bool is_json;
@@ -51,24 +44,13 @@ static void recipe_release(struct obk_recipe **recipe)
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { .what = "recipe", .text = &request->recipe_path, .needed = "RECIPE.xml" },
+                { "outfile", "o", .text = &request->output },
+                { "json", .flag = &request->is_json },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_JSON)
-                        request->is_json = true;
-                else if (r == KEY_OUTPUT)
-                        request->output = options.value;
-                else if (request->recipe_path)
-                        return fault(FAULT_BAD_VALUE, "one recipe at a time, not %.80s too",
-                                     options.value);
-                else
-                        request->recipe_path = options.value;
-        }
-        if (r < 0)
-                return r;
-        return request->recipe_path ? 0 : fault(FAULT_BAD_VALUE, "no recipe given");
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 static int read_recipe(const char *path, struct obk_recipe **ret_recipe)

@@ -20,13 +20,6 @@
 #include <libgen.h>
 #include <stdlib.h>
 
-enum { KEY_STATION = OPTIONS_KEYS, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "station", NULL, true, false, KEY_STATION },
-        { "json", NULL, false, false, KEY_JSON },
-};
-
 struct request {
         const char *path, *station_file;
         bool is_json;
@@ -39,26 +32,15 @@ struct surroundings {
         struct rss_profile rss;
 };
 
-static int read_request(int argc, char **argv, struct request *ret_request)
+static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { .what = "order file", .text = &request->path, .needed = "FILE" },
+                { "station", .text = &request->station_file },
+                { "json", .flag = &request->is_json },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_STATION)
-                        ret_request->station_file = options.value;
-                else if (r == KEY_JSON)
-                        ret_request->is_json = true;
-                else if (ret_request->path)
-                        return fault(FAULT_BAD_VALUE, "one order at a time, not %.80s too",
-                                     options.value);
-                else
-                        ret_request->path = options.value;
-        }
-        if (r == 0 && !ret_request->path)
-                return fault(FAULT_BAD_VALUE, "no order file given");
-        return r;
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 static int load_surroundings(const struct request *request, struct surroundings *ret_around)
