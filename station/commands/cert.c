@@ -8,7 +8,7 @@
 
 #include "crypto/certificate.h"
 #include "scheduler/file.h"
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/options.h"
 
 #include <string.h>
@@ -83,19 +83,16 @@ static void print_text(const char *path, const struct certificate *certificate)
 static int print_json(const char *path, const struct certificate *certificate)
 {
         char key[129], signature[129];
-        json_t *file = json_string(path);
         json_t *object;
 
         hex_encode(certificate->bytes + KEY_OFFSET, 64, key);
         hex_encode(certificate->bytes + SIGNATURE_OFFSET, 64, signature);
-        object =
-                json_pack("{s:o, s:s, s:s, s:i, s:s, s:s, s:s}", "file",
-                          file ? file : json_string("(not UTF-8)"), "product_id",
-                          certificate->product_id, "product", product_name(certificate->product_id),
-                          "device_id", certificate->device_id, "public_key", key, "signature",
-                          signature, "fingerprint", certificate->fingerprint);
-        return json_print(stdout, object) ? EXIT_OK
-                                          : fault(FAULT_SYSTEM, "no memory for the answer");
+        object = json_pack("{s:o, s:s, s:s, s:i, s:s, s:s, s:s}", "file", answer_text(path),
+                           "product_id", certificate->product_id, "product",
+                           product_name(certificate->product_id), "device_id",
+                           certificate->device_id, "public_key", key, "signature", signature,
+                           "fingerprint", certificate->fingerprint);
+        return answer_json(object, EXIT_OK);
 }
 
 static int read_certificate(const struct request *request, struct certificate *ret_certificate)

@@ -6,8 +6,8 @@
  */
 #include "station/commands/command.h"
 
+#include "station/commands/answer.h"
 #include "station/commands/hsm_card.h"
-#include "station/commands/image_view.h"
 
 typedef void print_function(const struct hsm_info *info);
 typedef json_t *pack_function(const struct hsm_info *info);
@@ -65,8 +65,7 @@ static int print_json(const struct hsm_card *card, json_t *object)
 {
         json_object_set_new(object, "serial", json_string(card->info.serial));
         json_object_set_new(object, "simulated", json_boolean(card->is_simulated));
-        return json_print(stdout, object) ? EXIT_OK
-                                          : fault(FAULT_SYSTEM, "no memory for the answer");
+        return answer_json(object, EXIT_OK);
 }
 
 static int show(const char *words, int argc, char **argv, print_function *print,

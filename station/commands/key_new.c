@@ -7,7 +7,7 @@
  */
 #include "station/commands/command.h"
 
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/key_files.h"
 #include "station/commands/options.h"
 
@@ -133,11 +133,10 @@ static int run(int argc, char **argv)
         remember(&paths, name, ledger_path);
         nonce_key_read(name, text);
         if (request.is_json)
-                return json_print(stdout, json_pack("{s:s, s:s, s:s, s:s}", "key_file", paths.key,
-                                                    "nonce_file", paths.nonce, "fingerprint", text,
-                                                    "ledger", ledger_path))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "a file name is not UTF-8, as JSON wants it");
+                return answer_json(json_pack("{s:s, s:s, s:s, s:s}", "key_file", paths.key,
+                                             "nonce_file", paths.nonce, "fingerprint", text,
+                                             "ledger", ledger_path),
+                                   EXIT_OK);
         printf("key          %s  %d bytes, mode 0600\n", paths.key, GCM_KEY_LENGTH);
         printf("nonce        %s  %d bytes, mode 0600\n", paths.nonce, SFI_NONCE_LENGTH);
         printf("fingerprint  %s\n", text);

@@ -3,7 +3,7 @@
  */
 #include "station/commands/command.h"
 
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/key_files.h"
 #include "station/commands/nonces_view.h"
 #include "station/commands/options.h"
@@ -70,14 +70,13 @@ static int look(struct view *view)
 
 static int print_json(const struct view *view)
 {
-        if (json_print(stdout, json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:s, s:o}", "fingerprint",
-                                         view->fingerprint, "ledger", view->path, "ledger_id",
-                                         view->list.ledger, "images", (json_int_t)view->images,
-                                         "nonces", (json_int_t)view->nonces, "memory_fits",
-                                         view->is_trusted, "memory", view->memory, "uses",
-                                         nonces_view_json(&view->list, view->name))))
-                return 0;
-        return fault(FAULT_SYSTEM, "a file name is not UTF-8, as JSON wants it");
+        return answer_json(json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:s, s:o}", "fingerprint",
+                                     view->fingerprint, "ledger", view->path, "ledger_id",
+                                     view->list.ledger, "images", (json_int_t)view->images,
+                                     "nonces", (json_int_t)view->nonces, "memory_fits",
+                                     view->is_trusted, "memory", view->memory, "uses",
+                                     nonces_view_json(&view->list, view->name)),
+                           0);
 }
 
 static void print_text(const struct view *view)

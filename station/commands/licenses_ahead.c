@@ -14,9 +14,9 @@
 #include "scheduler/fiber.h"
 #include "scheduler/loop.h"
 #include "scheduler/ring.h"
+#include "station/commands/answer.h"
 #include "station/commands/books.h"
 #include "station/commands/chip_files.h"
-#include "station/commands/image_view.h"
 #include "station/commands/progress.h"
 #include "station/data_lock.h"
 #include "station/desk.h"
@@ -334,24 +334,21 @@ static int answer(const struct ahead *ahead)
 {
         unsigned count = (unsigned)ahead->request->files.count;
         unsigned left = count - ahead->made - ahead->in_hand - ahead->failed;
+        int code = left || ahead->failed ? EXIT_NO : EXIT_OK;
 
-        if (ahead->request->is_json) {
-                if (!json_print(stdout, json_pack("{s:I, s:I, s:I, s:I, s:b, s:s}", "made",
-                                                  (json_int_t)ahead->made, "in_hand_already",
-                                                  (json_int_t)ahead->in_hand, "failed",
-                                                  (json_int_t)ahead->failed, "not_asked",
-                                                  (json_int_t)left, "interrupted",
-                                                  ahead->was_interrupted, "reason", ahead->reason)))
-                        return fault(FAULT_SYSTEM, "no memory for the answer");
-        } else {
-                printf("%u licenses made for %s, %u in hand already, %u failed, %u not asked "
-                       "for%s\n",
-                       ahead->made, ahead->request->purpose.firmware_id, ahead->in_hand,
-                       ahead->failed, left, ahead->was_interrupted ? "; interrupted" : "");
-                if (ahead->reason[0])
-                        fprintf(stderr, "gangway licenses ahead: %s\n", ahead->reason);
-        }
-        return left || ahead->failed ? EXIT_NO : EXIT_OK;
+        if (ahead->request->is_json)
+                return answer_json(
+                        json_pack("{s:I, s:I, s:I, s:I, s:b, s:s}", "made", (json_int_t)ahead->made,
+                                  "in_hand_already", (json_int_t)ahead->in_hand, "failed",
+                                  (json_int_t)ahead->failed, "not_asked", (json_int_t)left,
+                                  "interrupted", ahead->was_interrupted, "reason", ahead->reason),
+                        code);
+        printf("%u licenses made for %s, %u in hand already, %u failed, %u not asked for%s\n",
+               ahead->made, ahead->request->purpose.firmware_id, ahead->in_hand, ahead->failed,
+               left, ahead->was_interrupted ? "; interrupted" : "");
+        if (ahead->reason[0])
+                fprintf(stderr, "gangway licenses ahead: %s\n", ahead->reason);
+        return code;
 }
 
 static int get_ahead(struct ahead *ahead)

@@ -7,9 +7,9 @@
 
 #include "crypto/license_form.h"
 #include "scheduler/file.h"
+#include "station/commands/answer.h"
 #include "station/commands/books.h"
 #include "station/commands/chip_files.h"
-#include "station/commands/image_view.h"
 
 #include <string.h>
 
@@ -124,21 +124,19 @@ static int import_all(struct books *books, const struct request *request, struct
 
 static int answer(const struct request *request, const struct outcome *outcome)
 {
-        if (request->is_json) {
-                if (!json_print(stdout, json_pack("{s:I, s:I, s:I, s:O}", "imported",
-                                                  (json_int_t)outcome->imported, "in_hand_already",
-                                                  (json_int_t)outcome->in_hand, "refused",
-                                                  (json_int_t)outcome->refused, "reasons",
-                                                  outcome->reasons)))
-                        return fault(FAULT_SYSTEM, "no memory for the answer");
-        } else {
-                printf("%u imported for %s, %u in hand already, %u refused\n", outcome->imported,
-                       request->purpose.firmware_id, outcome->in_hand, outcome->refused);
-                if (outcome->imported)
-                        printf("their form was checked by the reference layout: ST's is not "
-                               "public\n");
-        }
-        return outcome->refused ? EXIT_NO : EXIT_OK;
+        int code = outcome->refused ? EXIT_NO : EXIT_OK;
+
+        if (request->is_json)
+                return answer_json(
+                        json_pack("{s:I, s:I, s:I, s:O}", "imported", (json_int_t)outcome->imported,
+                                  "in_hand_already", (json_int_t)outcome->in_hand, "refused",
+                                  (json_int_t)outcome->refused, "reasons", outcome->reasons),
+                        code);
+        printf("%u imported for %s, %u in hand already, %u refused\n", outcome->imported,
+               request->purpose.firmware_id, outcome->in_hand, outcome->refused);
+        if (outcome->imported)
+                printf("their form was checked by the reference layout: ST's is not public\n");
+        return code;
 }
 
 static int run(int argc, char **argv)

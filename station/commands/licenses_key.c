@@ -3,8 +3,8 @@
  */
 #include "station/commands/command.h"
 
+#include "station/commands/answer.h"
 #include "station/commands/books.h"
-#include "station/commands/image_view.h"
 #include "station/commands/options.h"
 #include "station/receipt.h"
 
@@ -23,10 +23,9 @@ static int show(const struct books *books, bool is_json)
                        fingerprint);
                 return EXIT_OK;
         }
-        if (!json_print(stdout, json_pack("{s:s, s:s, s:s}", "station", books->settings.station,
-                                          "sha256", fingerprint, "public_key", text)))
-                return fault(FAULT_SYSTEM, "no memory for the answer");
-        return EXIT_OK;
+        return answer_json(json_pack("{s:s, s:s, s:s}", "station", books->settings.station,
+                                     "sha256", fingerprint, "public_key", text),
+                           EXIT_OK);
 }
 
 static int run(int argc, char **argv)

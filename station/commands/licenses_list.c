@@ -5,7 +5,7 @@
 #include "station/commands/command.h"
 
 #include "scheduler/loop.h"
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/licenses_tally.h"
 #include "station/commands/options.h"
 #include "station/commands/screen.h"
@@ -226,6 +226,7 @@ static int run(int argc, char **argv)
         struct books *books CLEANUP(books_release) = NULL;
         struct tally tally CLEANUP(tally_release) = { 0 };
         struct request request = { 0 };
+        enum exit_code code;
         int r = read_request(argc, argv, &request);
 
         if (r >= 0)
@@ -234,11 +235,11 @@ static int run(int argc, char **argv)
                 r = tally_take(books, request.lot, request.card, &tally);
         if (r < 0)
                 return r;
-        if (!request.is_json)
-                print(&tally);
-        else if (!json_print(stdout, tally_json(books->settings.station, &tally)))
-                return fault(FAULT_SYSTEM, "no memory for the answer");
-        return tally.adds_up ? EXIT_OK : EXIT_NO;
+        code = tally.adds_up ? EXIT_OK : EXIT_NO;
+        if (request.is_json)
+                return answer_json(tally_json(books->settings.station, &tally), code);
+        print(&tally);
+        return code;
 }
 
 const struct command licenses_list_command = {

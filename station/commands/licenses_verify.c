@@ -6,7 +6,7 @@
 
 #include "crypto/pem.h"
 #include "scheduler/file.h"
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/options.h"
 #include "station/commands/receipt_view.h"
 
@@ -80,13 +80,12 @@ static int judge(const struct evidence *evidence, struct receipt_facts *facts, u
 
 static int answer_no(const struct request *request, int result, unsigned record)
 {
-        if (!request->is_json)
-                fprintf(stderr, "gangway licenses verify: %s: %s\n", request->path,
-                        fault_sentence(result));
-        else if (!json_print(stdout, json_pack("{s:b, s:I, s:s, s:s}", "verified", 0, "record",
-                                               (json_int_t)record, "code", fault_name(result),
-                                               "reason", fault_sentence(result))))
-                return fault(FAULT_SYSTEM, "no memory for the answer");
+        if (request->is_json)
+                return answer_json(json_pack("{s:b, s:I, s:s, s:s}", "verified", 0, "record",
+                                             (json_int_t)record, "code", fault_name(result),
+                                             "reason", fault_sentence(result)),
+                                   EXIT_NO);
+        fprintf(stderr, "gangway licenses verify: %s: %s\n", request->path, fault_sentence(result));
         return EXIT_NO;
 }
 
@@ -106,9 +105,7 @@ static int run(int argc, char **argv)
         if (r < 0)
                 return answer_no(&request, r, record);
         if (request.is_json)
-                return json_print(stdout, receipt_view_json(&facts))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "no memory for the answer");
+                return answer_json(receipt_view_json(&facts), EXIT_OK);
         receipt_view_print(stdout, request.path, &facts);
         printf("verified: %u records, unchanged, signed by this key; they add up\n", facts.records);
         return EXIT_OK;

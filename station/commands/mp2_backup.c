@@ -6,7 +6,7 @@
 
 #include "crypto/backup_memory.h"
 #include "scheduler/file.h"
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/options.h"
 
 #include <stdlib.h>
@@ -112,17 +112,12 @@ static int run_create(int argc, char **argv)
 
 static int print_json(const char *path, const struct backup_memory *memory)
 {
-        json_t *file = json_string(path);
 
-        return json_print(stdout,
-                          json_pack("{s:o, s:s, s:I, s:I}", "file",
-                                    file ? file : json_string("(not UTF-8)"), "layout", "reference",
-                                    "registers",
-                                    (json_int_t)backup_memory_count(memory, BACKUP_REGISTER) / 4,
-                                    "sram_bytes",
-                                    (json_int_t)backup_memory_count(memory, BACKUP_SRAM)))
-                       ? EXIT_OK
-                       : fault(FAULT_SYSTEM, "no memory for the answer");
+        return answer_json(
+                json_pack("{s:o, s:s, s:I, s:I}", "file", answer_text(path), "layout", "reference",
+                          "registers", (json_int_t)backup_memory_count(memory, BACKUP_REGISTER) / 4,
+                          "sram_bytes", (json_int_t)backup_memory_count(memory, BACKUP_SRAM)),
+                EXIT_OK);
 }
 
 static int run_show(int argc, char **argv)

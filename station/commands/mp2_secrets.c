@@ -6,7 +6,7 @@
 
 #include "crypto/otp_secrets.h"
 #include "scheduler/file.h"
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/options.h"
 #include "station/commands/secrets.h"
 
@@ -134,16 +134,14 @@ static int run_create(int argc, char **argv)
 
 static int print_json(const char *path, const struct otp_secrets *secrets)
 {
-        json_t *words = json_array(), *file = json_string(path);
+        json_t *words = json_array();
 
         for (unsigned word = 0; word < OTP_WORDS; word++)
                 if (secrets->is_given[word])
                         json_array_append_new(words, json_integer(word));
-        return json_print(stdout, json_pack("{s:o, s:s, s:o}", "file",
-                                            file ? file : json_string("(not UTF-8)"), "layout",
-                                            "reference", "words", words))
-                       ? EXIT_OK
-                       : fault(FAULT_SYSTEM, "no memory for the answer");
+        return answer_json(json_pack("{s:o, s:s, s:o}", "file", answer_text(path), "layout",
+                                     "reference", "words", words),
+                           EXIT_OK);
 }
 
 static int run_show(int argc, char **argv)

@@ -4,7 +4,7 @@
  */
 #include "station/commands/command.h"
 
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/key_files.h"
 #include "station/commands/options.h"
 
@@ -71,10 +71,9 @@ static int run(int argc, char **argv)
         images = nonce_list_count(&list, key, INT64_MAX, &link);
         nonce_key_read(key, text);
         if (request.is_json)
-                return json_print(stdout, json_pack("{s:s, s:s, s:I}", "nonce_file", request.output,
-                                                    "fingerprint", text, "images", images))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "a file name is not UTF-8, as JSON wants it");
+                return answer_json(json_pack("{s:s, s:s, s:I}", "nonce_file", request.output,
+                                             "fingerprint", text, "images", images),
+                                   EXIT_OK);
         printf("nonce  %s  %d bytes, mode 0600\n", request.output, SFI_NONCE_LENGTH);
         printf("key    %s, %lld image%s before; none of their IVs is in the nonce's range\n", text,
                images, images == 1 ? "" : "s");

@@ -3,7 +3,7 @@
  */
 #include "station/commands/command.h"
 
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/key_files.h"
 #include "station/commands/nonces_view.h"
 #include "station/commands/options.h"
@@ -35,9 +35,7 @@ static int run(int argc, char **argv)
         if (r < 0)
                 return r;
         if (is_json)
-                return json_print(stdout, nonces_view_json(&list, key_file ? name : NULL))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "no memory for the answer");
+                return answer_json(nonces_view_json(&list, key_file ? name : NULL), EXIT_OK);
         printf("%s%s\n", path, list.ledger[0] ? "" : " (not made yet)");
         nonces_view_print(stdout, &list, key_file ? name : NULL);
         return EXIT_OK;

@@ -4,7 +4,7 @@
  */
 #include "station/commands/command.h"
 
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/key_files.h"
 #include "station/commands/nonces_view.h"
 #include "station/commands/options.h"
@@ -68,6 +68,7 @@ static int answer(const struct request *request, const struct nonce_list *list, 
         const char *last = list->count ? list->uses[list->count - 1].link : "-";
         size_t *clashes;
         int r = nonce_list_clashes(list, &clashes);
+        int code = r ? EXIT_NO : EXIT_OK;
 
         if (r < 0)
                 return r;
@@ -79,13 +80,14 @@ static int answer(const struct request *request, const struct nonce_list *list, 
                 if (r == 0)
                         printf("no IV was used twice for different images\n");
                 nonces_view_clashes(stdout, list, clashes, 0);
-        } else if (!json_print(stdout, json_pack("{s:b, s:I, s:i, s:s, s:s}", "verified", r == 0,
-                                                 "uses", (json_int_t)list->count, "clashes", r,
-                                                 "ledger", list->ledger, "last_link", last))) {
-                r = fault(FAULT_SYSTEM, "no memory for the answer");
+        } else {
+                code = answer_json(json_pack("{s:b, s:I, s:i, s:s, s:s}", "verified", r == 0,
+                                             "uses", (json_int_t)list->count, "clashes", r,
+                                             "ledger", list->ledger, "last_link", last),
+                                   code);
         }
         free(clashes);
-        return r < 0 ? r : r ? EXIT_NO : EXIT_OK;
+        return code;
 }
 
 static int run(int argc, char **argv)

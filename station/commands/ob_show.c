@@ -4,7 +4,7 @@
 #include "station/commands/command.h"
 
 #include "scheduler/file.h"
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/option_view.h"
 #include "station/commands/options.h"
 
@@ -62,9 +62,7 @@ static int run(int argc, char **argv)
         if (r < 0)
                 return r;
         if (request.is_json)
-                return json_print(stdout, option_view_json(&chosen.family, &fields, &rows))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "no memory for the answer");
+                return answer_json(option_view_json(&chosen.family, &fields, &rows), EXIT_OK);
         option_view_print(stdout, &chosen.family, &fields, &rows);
         return EXIT_OK;
 }

@@ -9,6 +9,7 @@
 
 #include "crypto/obk_recipe.h"
 #include "scheduler/file.h"
+#include "station/commands/answer.h"
 #include "station/commands/obk_view.h"
 #include "station/commands/options.h"
 
@@ -112,10 +113,9 @@ static int show(const struct request *request, const struct obk_recipe *recipe,
 
         if (!recipe->has_destination) {
                 if (request->is_json)
-                        return json_print(stdout, json_pack("{s:s, s:I}", "file", output, "length",
-                                                            (json_int_t)file->length))
-                                       ? EXIT_OK
-                                       : fault(FAULT_SYSTEM, "no memory for the answer");
+                        return answer_json(json_pack("{s:s, s:I}", "file", output, "length",
+                                                     (json_int_t)file->length),
+                                           EXIT_OK);
                 printf("%s\n  %zu bytes, no destination: for a later step, not a device\n", output,
                        file->length);
                 return EXIT_OK;
@@ -124,9 +124,7 @@ static int show(const struct request *request, const struct obk_recipe *recipe,
         if (r < 0)
                 return r;
         if (request->is_json)
-                return json_print(stdout, obk_view_json(output, &obk))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "no memory for the answer");
+                return answer_json(obk_view_json(output, &obk), EXIT_OK);
         printf("OBK generation SUCCESS\n");
         obk_view_print(stdout, output, &obk);
         if (password_path[0])

@@ -8,6 +8,7 @@
 
 #include "crypto/pem.h"
 #include "scheduler/file.h"
+#include "station/commands/answer.h"
 #include "station/commands/obk_view.h"
 #include "station/commands/options.h"
 
@@ -67,8 +68,8 @@ static int run(int argc, char **argv)
                 return r;
         if (!request.is_json)
                 obk_view_print(stdout, request.path, &obk);
-        else if (!json_print(stdout, obk_view_json(request.path, &obk)))
-                return fault(FAULT_SYSTEM, "no memory for the answer");
+        else if ((r = answer_json(obk_view_json(request.path, &obk), EXIT_OK)) < 0)
+                return r;
         obk_examine(&obk, &facts);
         if (facts.problem[0])
                 return EXIT_NO;

@@ -11,6 +11,7 @@
 #include "drivers/loader.h"
 #include "drivers/rss.h"
 #include "scheduler/file.h"
+#include "station/commands/answer.h"
 #include "station/commands/image_view.h"
 #include "station/commands/options.h"
 #include "station/commands/places.h"
@@ -119,8 +120,8 @@ static json_t *licenses_json(const struct order *order, const char *digest)
         return list;
 }
 
-static int answer_json(const struct order *order, const char *digest,
-                       const struct order_error *error, bool is_accepted)
+static int tell_json(const struct order *order, const char *digest, const struct order_error *error,
+                     bool is_accepted)
 {
         json_t *answer;
 
@@ -132,9 +133,7 @@ static int answer_json(const struct order *order, const char *digest,
                 answer = json_pack("{s:b, s:s, s:i, s:s, s:s}", "accepted", 0, "code", error->code,
                                    "line", (int)error->line, "reason", error->sentence, "remedy",
                                    error->remedy);
-        if (!json_print(stdout, answer))
-                return fault(FAULT_SYSTEM, "no memory for the answer");
-        return is_accepted ? EXIT_OK : EXIT_NO;
+        return answer_json(answer, is_accepted ? EXIT_OK : EXIT_NO);
 }
 
 static void print_licenses(const struct order *order, const char *digest)
@@ -154,7 +153,7 @@ static int answer(const struct request *request, const struct order *order, cons
                   const struct order_error *error, bool is_accepted)
 {
         if (request->is_json)
-                return answer_json(order, digest, error, is_accepted);
+                return tell_json(order, digest, error, is_accepted);
         if (is_accepted) {
                 printf("order accepted: %s, %u units of %s with %s\n", order->id, order->quantity,
                        order->part, order->image_file);

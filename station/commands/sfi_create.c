@@ -9,6 +9,7 @@
 #include "station/commands/command.h"
 
 #include "scheduler/file.h"
+#include "station/commands/answer.h"
 #include "station/commands/family_find.h"
 #include "station/commands/image_lint.h"
 #include "station/commands/image_opened.h"
@@ -314,9 +315,7 @@ static int show_result(const struct request *request)
         if (r < 0)
                 return r;
         if (request->is_json)
-                return json_print(stdout, image_view_json(request->output_file, sfi))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "no memory for the answer");
+                return answer_json(image_view_json(request->output_file, sfi), EXIT_OK);
         printf("SFI generation SUCCESS\n");
         image_view_print(stdout, request->output_file, sfi);
         return EXIT_OK;

@@ -7,6 +7,7 @@
  */
 #include "station/commands/command.h"
 
+#include "station/commands/answer.h"
 #include "station/commands/area_view.h"
 #include "station/commands/image_view.h"
 #include "station/commands/options.h"
@@ -272,11 +273,9 @@ static int tell(const struct request *request, struct differences *differences)
         size_t count = json_array_size(differences->list);
 
         if (request->is_json)
-                return json_print(stdout,
-                                  json_pack("{s:I, s:O}", "same", (json_int_t)differences->same,
-                                            "differences", differences->list))
-                               ? (count ? EXIT_NO : EXIT_OK)
-                               : fault(FAULT_SYSTEM, "no memory for the answer");
+                return answer_json(json_pack("{s:I, s:O}", "same", (json_int_t)differences->same,
+                                             "differences", differences->list),
+                                   count ? EXIT_NO : EXIT_OK);
         for (size_t i = 0; i < count; i++)
                 print_difference(json_array_get(differences->list, i));
         printf("%zu the same, %zu not (%s)\n", differences->same, count,

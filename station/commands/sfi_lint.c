@@ -3,9 +3,9 @@
  */
 #include "station/commands/command.h"
 
+#include "station/commands/answer.h"
 #include "station/commands/image_lint.h"
 #include "station/commands/image_opened.h"
-#include "station/commands/image_view.h"
 #include "station/commands/opening.h"
 
 struct request {
@@ -33,9 +33,7 @@ static int tell(const struct request *request, const struct chosen_family *chose
 
                 json_object_set_new(object, "family", json_string(chosen->family.name));
                 json_object_set_new(object, "refused", json_boolean(is_refused));
-                if (!json_print(stdout, object))
-                        return fault(FAULT_SYSTEM, "no memory for the answer");
-                return is_refused ? EXIT_NO : EXIT_OK;
+                return answer_json(object, is_refused ? EXIT_NO : EXIT_OK);
         }
         printf("a part of %s after %s:\n", chosen->family.name, request->opening.path);
         image_lint_print(stdout, lint);

@@ -3,8 +3,8 @@
  */
 #include "station/commands/command.h"
 
+#include "station/commands/answer.h"
 #include "station/commands/image_export.h"
-#include "station/commands/image_view.h"
 #include "station/commands/opening.h"
 
 #include <stdlib.h>
@@ -49,11 +49,9 @@ static int print_json(const struct opened_image *image, const struct family *fam
 
         for (size_t i = 0; i < image->sfi->count; i++)
                 json_array_append_new(areas, area_view_json(image, i, family));
-        return json_print(stdout,
-                          json_pack("{s:i, s:i, s:o}", "protocol", image->sfi->protocol, "version",
-                                    image->sfi->areas[0].version, "areas", areas))
-                       ? EXIT_OK
-                       : fault(FAULT_SYSTEM, "no memory for the answer");
+        return answer_json(json_pack("{s:i, s:i, s:o}", "protocol", image->sfi->protocol, "version",
+                                     image->sfi->areas[0].version, "areas", areas),
+                           EXIT_OK);
 }
 
 static int run(int argc, char **argv)

@@ -8,6 +8,7 @@
 #include "station/commands/command.h"
 
 #include "scheduler/file.h"
+#include "station/commands/answer.h"
 #include "station/commands/image_opened.h"
 #include "station/commands/image_view.h"
 #include "station/commands/options.h"
@@ -204,12 +205,10 @@ static int print_json(const struct request *request, const struct sfi *sfi,
                                       json_pack("{s:I, s:s, s:s}", "index", (json_int_t)i, "unit",
                                                 name, "verdict", words[verdicts[i]]));
         }
-        if (json_print(stdout,
-                       json_pack("{s:b, s:s, s:o}", "verified",
-                                 count_verdicts(sfi, verdicts, PROVEN) == sfi->count + 1u, "by",
-                                 request->key_file ? "key" : "hash key", "units", units)))
-                return 0;
-        return fault(FAULT_SYSTEM, "no memory for the answer");
+        return answer_json(json_pack("{s:b, s:s, s:o}", "verified",
+                                     count_verdicts(sfi, verdicts, PROVEN) == sfi->count + 1u, "by",
+                                     request->key_file ? "key" : "hash key", "units", units),
+                           0);
 }
 
 /* --- the command --------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include "station/commands/command.h"
 
 #include "scheduler/file.h"
+#include "station/commands/answer.h"
 #include "station/commands/options.h"
 #include "station/commands/sealing.h"
 #include "station/commands/ssp_files.h"
@@ -79,9 +80,7 @@ static int show_result(const struct request *request)
         if (r < 0)
                 return r;
         if (request->is_json)
-                return json_print(stdout, ssp_json(request->output, &ssp))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "no memory for the answer");
+                return answer_json(ssp_json(request->output, &ssp), EXIT_OK);
         printf("SSP generation SUCCESS\n");
         ssp_print(stdout, request->output, &ssp);
         return EXIT_OK;
