@@ -33,13 +33,6 @@
 /* Requests under way: each card works on one, and finds the next at once. */
 #define ASKERS_MAX (2 * SETTINGS_READERS_MAX)
 
-struct request {
-        const char *station_file;
-        struct chip_purpose purpose;
-        struct chip_files files;
-        bool is_json;
-};
-
 enum chip_state { CHIP_WAITING, CHIP_MADE, CHIP_IN_HAND, CHIP_FAILED };
 
 struct chip {
@@ -49,7 +42,7 @@ struct chip {
 
 /* The station, as far as it is needed. */
 struct ahead {
-        const struct request *request;
+        const struct chip_request *request;
         struct books *books;
         int lock; /* 0: not held */
         struct family family;
@@ -72,40 +65,6 @@ struct ahead {
 };
 
 /* --- what is asked ------------------------------------------------------------------------- */
-
-static void request_release(struct request *request)
-{
-        chip_files_release(&request->files);
-}
-
-static int take_directory(void *files, struct options *options)
-{
-        return chip_files_add_directory(files, options->value, false);
-}
-
-static int take_chip(void *files, struct options *options)
-{
-        int r = chip_files_add(files, options->value, NULL);
-
-        return r < 0 ? r : 1;
-}
-
-static int read_request(int argc, char **argv, struct request *request)
-{
-        const struct argument arguments[] = {
-                PURPOSE_ARGUMENTS(&request->purpose),
-                { "station", .text = &request->station_file },
-                { "directory", "d", .take = take_directory, .context = &request->files,
-                  .is_repeatable = true },
-                { .take = take_chip, .context = &request->files },
-                { "json", .flag = &request->is_json },
-        };
-        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
-
-        if (r >= 0 && !request->files.count)
-                return fault(FAULT_BAD_VALUE, "no chip given: CERTIFICATE ... or --directory");
-        return r < 0 ? r : chip_purpose_check(&request->purpose);
-}
 
 /* All of them before any card is asked: a bad file costs nothing. */
 static int read_chips(struct ahead *ahead)
@@ -370,9 +329,9 @@ static int get_ahead(struct ahead *ahead)
 
 static int run(int argc, char **argv)
 {
-        struct request request CLEANUP(request_release) = { 0 };
+        struct chip_request request CLEANUP(chip_request_release) = { 0 };
         struct ahead *ahead; /* too large for a fiber's stack */
-        int r = read_request(argc, argv, &request);
+        int r = chip_request_read(argc, argv, &request);
 
         if (r < 0)
                 return r;

@@ -13,55 +13,6 @@
 
 #include <string.h>
 
-struct request {
-        const char *station_file;
-        struct chip_purpose purpose;
-        struct chip_files files;
-        bool is_json;
-};
-
-static void request_release(struct request *request)
-{
-        chip_files_release(&request->files);
-}
-
-static int take_directory(void *files, struct options *options)
-{
-        return chip_files_add_directory(files, options->value, true);
-}
-
-static int take_pair(void *files, struct options *options)
-{
-        const char *certificate = options->value, *license = options_take_word(options);
-        int r;
-
-        if (!license)
-                return fault(FAULT_BAD_VALUE,
-                             "%.80s has no license behind it; files come in pairs: CERTIFICATE "
-                             "LICENSE",
-                             certificate);
-        r = chip_files_add(files, certificate, license);
-        return r < 0 ? r : 1;
-}
-
-static int read_request(int argc, char **argv, struct request *request)
-{
-        const struct argument arguments[] = {
-                PURPOSE_ARGUMENTS(&request->purpose),
-                { "station", .text = &request->station_file },
-                { "directory", "d", .take = take_directory, .context = &request->files,
-                  .is_repeatable = true },
-                { .take = take_pair, .context = &request->files },
-                { "json", .flag = &request->is_json },
-        };
-        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
-
-        if (r >= 0 && !request->files.count)
-                return fault(FAULT_BAD_VALUE,
-                             "nothing to import: CERTIFICATE LICENSE ... or --directory");
-        return r < 0 ? r : chip_purpose_check(&request->purpose);
-}
-
 /* 1 imported, 0 it is in hand already, as it is. */
 static int import(struct books *books, const struct chip_purpose *purpose,
                   const struct chip_file *file)
@@ -99,7 +50,8 @@ struct outcome {
         json_t *reasons;
 };
 
-static int import_all(struct books *books, const struct request *request, struct outcome *outcome)
+static int import_all(struct books *books, const struct chip_request *request,
+                      struct outcome *outcome)
 {
         for (size_t i = 0; i < request->files.count; i++) {
                 const struct chip_file *file = &request->files.rows[i];
@@ -122,7 +74,7 @@ static int import_all(struct books *books, const struct request *request, struct
         return 0;
 }
 
-static int answer(const struct request *request, const struct outcome *outcome)
+static int answer(const struct chip_request *request, const struct outcome *outcome)
 {
         int code = outcome->refused ? EXIT_NO : EXIT_OK;
 
@@ -141,10 +93,10 @@ static int answer(const struct request *request, const struct outcome *outcome)
 
 static int run(int argc, char **argv)
 {
-        struct request request CLEANUP(request_release) = { 0 };
+        struct chip_request request CLEANUP(chip_request_release) = { .has_licenses = true };
         struct books *books CLEANUP(books_release) = NULL;
         struct outcome outcome = { 0 };
-        int r = read_request(argc, argv, &request);
+        int r = chip_request_read(argc, argv, &request);
 
         if (r >= 0)
                 r = books_open(request.station_file, &books);
