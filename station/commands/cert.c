@@ -6,10 +6,9 @@
  */
 #include "station/commands/command.h"
 
-#include "crypto/certificate.h"
-#include "scheduler/file.h"
+#include "scheduler/bytes.h"
 #include "station/commands/answer.h"
-#include "station/commands/options.h"
+#include "station/commands/chip_files.h"
 
 #include <string.h>
 
@@ -95,17 +94,6 @@ static int print_json(const char *path, const struct certificate *certificate)
         return answer_json(object, EXIT_OK);
 }
 
-static int read_certificate(const struct request *request, struct certificate *ret_certificate)
-{
-        struct bytes file CLEANUP(bytes_free) = { 0 };
-        int r = file_read(request->path, 4096, &file);
-
-        if (r < 0)
-                return r;
-        r = certificate_parse(file.data, file.length, request->product_id, ret_certificate);
-        return r < 0 ? fault_prefix(r, "%s", request->path) : 0;
-}
-
 static int run_show(int argc, char **argv)
 {
         struct request request = { 0 };
@@ -114,7 +102,7 @@ static int run_show(int argc, char **argv)
 
         r = read_request(argc, argv, &request);
         if (r >= 0)
-                r = read_certificate(&request, &certificate);
+                r = chip_certificate_read(request.path, request.product_id, &certificate);
         if (r < 0)
                 return r;
         if (request.is_json)
@@ -131,7 +119,7 @@ static int run_check(int argc, char **argv)
 
         r = read_request(argc, argv, &request);
         if (r >= 0)
-                r = read_certificate(&request, &certificate);
+                r = chip_certificate_read(request.path, request.product_id, &certificate);
         if (r == -FAULT_BAD_CERTIFICATE) {
                 fprintf(stderr, "gangway cert check: %s\n", fault_sentence(r));
                 return EXIT_NO;

@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CERTIFICATE_SUFFIX ".certificate.bin"
-#define LICENSE_SUFFIX     ".license.bin"
+#define CERTIFICATE_SUFFIX   ".certificate.bin"
+#define LICENSE_SUFFIX       ".license.bin"
+#define CERTIFICATE_FILE_MAX 4096u /* a longer one is told by its length */
 
 static char *copy_text(const char *text)
 {
@@ -84,15 +85,17 @@ static int add_directory(struct chip_files *files, const char *directory, bool h
         return r;
 }
 
-int chip_certificate_read(const char *path, struct certificate *ret_certificate)
+int chip_certificate_read(const char *path, const char *product_id,
+                          struct certificate *ret_certificate)
 {
         struct bytes bytes CLEANUP(bytes_free) = { 0 };
-        int r = file_read(path, 16 * CERTIFICATE_LENGTH, &bytes);
+        int r = file_read(path, CERTIFICATE_FILE_MAX, &bytes);
 
         if (r < 0)
                 return r;
-        return fault_prefix(certificate_parse(bytes.data, bytes.length, NULL, ret_certificate),
-                            "%s", path);
+        return fault_prefix(
+                certificate_parse(bytes.data, bytes.length, product_id, ret_certificate), "%s",
+                path);
 }
 
 /* --- what for ------------------------------------------------------------------------------ */

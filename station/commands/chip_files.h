@@ -19,9 +19,11 @@ struct chip_files {
         size_t count, capacity;
 };
 
-/* Read and check one certificate; the sentence names the file (waits).
+/* Read and check one certificate, of this product unless it is NULL; the sentence names the file
+ * (waits).
  *      -FAULT_BAD_CERTIFICATE, and as file_read */
-int chip_certificate_read(const char *path, struct certificate *ret_certificate) MUST_USE;
+int chip_certificate_read(const char *path, const char *product_id,
+                          struct certificate *ret_certificate) MUST_USE;
 
 /* What licenses are asked or imported for; "SFI" and "" where an option was not given. */
 struct chip_purpose {

@@ -10,6 +10,7 @@
 
 #include "drivers/usb.h"
 #include "scheduler/file.h"
+#include "station/commands/chip_files.h"
 #include "station/commands/hsm_card.h"
 #include "station/commands/hsm_chip.h"
 #include "station/commands/places.h"
@@ -145,18 +146,12 @@ static int run_from_cert(int argc, char **argv)
                 { .what = "certificate", .text = &request.certificate, .needed = "CERTIFICATE" },
                 OUTPUT_ARGUMENTS(&request),
         };
-        struct bytes file CLEANUP(bytes_free) = { 0 };
         struct certificate certificate;
         int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
         if (r >= 0)
-                r = file_read(request.certificate, 4096, &file);
-        if (r < 0)
-                return r;
-        r = certificate_parse(file.data, file.length, NULL, &certificate);
-        if (r < 0)
-                return fault_prefix(r, "%s", request.certificate);
-        return issue("hsm license-from-cert", &request, &certificate);
+                r = chip_certificate_read(request.certificate, NULL, &certificate);
+        return r < 0 ? r : issue("hsm license-from-cert", &request, &certificate);
 }
 
 static int find_conf(const char *given, const char *standard, char path[static PLACE_LENGTH_MAX])

@@ -75,7 +75,8 @@ static int read_chips(struct ahead *ahead)
         ahead->chips = calloc(files->count, sizeof(*ahead->chips));
         INSIST(ahead->chips);
         for (size_t i = 0; i < files->count && r >= 0; i++)
-                r = chip_certificate_read(files->rows[i].certificate, &ahead->chips[i].certificate);
+                r = chip_certificate_read(files->rows[i].certificate, NULL,
+                                          &ahead->chips[i].certificate);
         return r;
 }
 

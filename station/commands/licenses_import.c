@@ -28,7 +28,7 @@ static int import(struct books *books, const struct chip_purpose *purpose,
         int64_t id;
         int r, found;
 
-        r = chip_certificate_read(file->certificate, &certificate);
+        r = chip_certificate_read(file->certificate, NULL, &certificate);
         if (r >= 0)
                 r = file_read(file->license, 16 * LICENSE_LENGTH, &license);
         if (r >= 0)
