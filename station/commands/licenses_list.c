@@ -226,7 +226,7 @@ static int run(int argc, char **argv)
         struct books *books CLEANUP(books_release) = NULL;
         struct tally tally CLEANUP(tally_release) = { 0 };
         struct request request = { 0 };
-        enum exit_code code;
+        int code;
         int r = read_request(argc, argv, &request);
 
         if (r >= 0)

@@ -184,6 +184,7 @@ static size_t name_all(const struct argument *arguments, size_t count, struct op
         for (size_t i = 0; i < count; i++) {
                 const struct argument *row = &arguments[i];
 
+                INSIST(!row->number || row->most);
                 if (row->name)
                         names[used++] = (struct option_name){
                                 .name = row->name,

@@ -40,7 +40,7 @@ struct argument {
         const char *name;  /* "firmware": --firmware, -firmware; NULL: words */
         const char *alias; /* "fir": -fir; one letter: -k; NULL: none */
         const char **text; /* the value; of words an array of `most` */
-        bool *flag;        /* becomes true when it is given */
+        bool *flag;        /* becomes true when the option is given */
         uint32_t *number;  /* in any base, `least` to `most` */
         uint32_t least, most;
         argument_function *take;
