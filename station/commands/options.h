@@ -10,7 +10,7 @@
  *      r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
  *
  * ST's spellings parse: -fir, --firmware, -k, --key, in any order; getopt_long_only does the work.
- * Nothing here waits.
+ * Nothing here waits, but for what a function of the command does.
  */
 #pragma once
 
@@ -25,7 +25,8 @@
 struct options;
 
 /* What a command reads by itself: options->value is the value or the word, options_take_word() gives
- * what follows. 1 it is mine, or a fault; of a word also 0: not mine, ask the next row. */
+ * what follows. Returns a fault, or: of an option whatever it likes; of a word 1, or 0 when it is not
+ * for this row and the next one is asked. */
 typedef int argument_function(void *context, struct options *options);
 
 /*
