@@ -13,6 +13,14 @@ struct family_choice {
         uint32_t device; /* -devid */
 };
 
+/* Rows of a command for them. */
+/* clang-format off */
+#define FAMILY_ARGUMENTS(choice)                                           \
+        { "family", .text = &(choice)->family },                           \
+        { "deviceid", "devid", .number = &(choice)->device, .most = 0xFFF, \
+          .flag = &(choice)->has_device }
+/* clang-format on */
+
 struct chosen_family {
         struct family family;
         char path[PLACE_LENGTH_MAX];
