@@ -2,14 +2,16 @@
  * Every family that has a cipher in front of its external memory through what can happen on the way of an
  * SFIx install: power gone, power dipping, the cable out, while the memory outside is erased, within each
  * external area, and between them. Of each cell: verdict and fault, how far the memory outside got, what the
- * license books say. In virtual time, one station a unit. The steps they share with other images are in
- * matrix.c.
+ * license books say. And each option byte that such an install does not want. In virtual time, one station
+ * a unit. What they share with other images is in matrix.c.
  */
 #include "tests/support/external_image.h"
 #include "tests/support/test.h"
 #include "tests/support/unit.h"
 
+#include "drivers/family_fields.h"
 #include "scheduler/bytes.h"
+#include "scheduler/loop.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -200,12 +202,75 @@ static void what_befalls_it_among_its_external_areas_is_told_and_costs_one_licen
                 }
 }
 
+/* --- option bytes ---------------------------------------------------------------------------- */
+
+/* Of the running cell: AN5054 section 12.3.5 wants it 1. */
+static const struct family_field *cleared;
+
+static const struct family_field *find_field(const char *name)
+{
+        for (size_t i = 0; i < family->field_count; i++)
+                if (strcmp(family->fields[i].name, name) == 0)
+                        return &family->fields[i];
+        return NULL;
+}
+
+/* As it was programmed before it came here: in force after a power-on. */
+static void clear_field(struct simulated_part *part, const struct family *unused)
+{
+        (void)unused;
+        family_field_set(cleared, (uint32_t *)(uintptr_t)part_options(part), 0);
+        part_power(part, clock_now_ns(), false);
+        part_power(part, clock_now_ns(), true);
+}
+
+static bool run_cleared(const struct external_image *of, const char *field)
+{
+        struct unit unit = { .line = line_create(1, 1), .spoil = clear_field };
+        char text[300], words[40];
+        const struct record *record = &unit.record;
+
+        unit.line->station.settings.bench.boards = 1;
+        external_image_make(of, unit.line);
+        family = &unit.line->family;
+        cleared = find_field(field);
+        if (cleared) {
+                snprintf(text, sizeof(text), "external_loader: %s/x.stldr\nretries: 0\n",
+                         unit.line->directory);
+                unit_run(&unit, text);
+                snprintf(words, sizeof(words), "%s 0", field);
+                if (strcmp(record->fault, "OPTION_BYTES") != 0 ||
+                    strcmp(record->step, "check the part") != 0 ||
+                    !strstr(record->sentence, words) || unit.line->balance.issued)
+                        fail_msg("%s, %s: %s", of->family, field, record->sentence);
+                cells++;
+        }
+        line_destroy(unit.line);
+        return cleared != NULL;
+}
+
+static void an_option_byte_it_does_not_want_costs_no_license(void **state)
+{
+        unsigned banks = 0, pins = 0, levels = 0;
+
+        (void)state;
+        for (size_t i = 0; i < LENGTH_OF(images); i++) {
+                banks += run_cleared(images[i], "DBANK");
+                pins += run_cleared(images[i], "nSWBOOT0");
+                levels += run_cleared(images[i], "nBOOT0");
+        }
+        assert_int_equal(banks, 1); /* the L5 */
+        assert_int_equal(pins, 5);  /* and four U5 */
+        assert_int_equal(levels, 5);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_family_with_a_cipher_gets_its_external_firmware),
                 cmocka_unit_test(
                         what_befalls_it_among_its_external_areas_is_told_and_costs_one_license),
+                cmocka_unit_test(an_option_byte_it_does_not_want_costs_no_license),
         };
         int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

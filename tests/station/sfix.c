@@ -333,6 +333,21 @@ static void the_next_board_has_a_blank_memory(void **state)
         line_destroy(unit.line);
 }
 
+/* Its debug port is shut then; that it reads in the clear only its own firmware can tell. */
+static void an_h573_that_closes_after_its_external_data_gets_it(void **state)
+{
+        struct unit unit = { .image = external_h573 };
+
+        (void)state;
+        unit.image.closes = unit.image.has_options_part = true;
+        run_unit(&unit);
+        assert_int_equal(unit.record.result, RESULT_PASS);
+        assert_true(unit.is_cipher_good);
+        assert_false(unit.is_plain_good);
+        assert_int_equal(unit.line->balance.installed, 1);
+        line_destroy(unit.line);
+}
+
 /* An H573 whose option bytes close it goes with the last part, and external data with it. */
 static void an_image_that_closes_the_part_too_early_stops_the_line(void **state)
 {
@@ -418,6 +433,7 @@ int main(void)
                 cmocka_unit_test(external_firmware_without_its_key_is_refused),
                 cmocka_unit_test(power_lost_between_parts_is_no_pass),
                 cmocka_unit_test(the_next_board_has_a_blank_memory),
+                cmocka_unit_test(an_h573_that_closes_after_its_external_data_gets_it),
                 cmocka_unit_test(an_image_that_closes_the_part_too_early_stops_the_line),
                 cmocka_unit_test(an_order_without_the_loader_is_refused),
                 cmocka_unit_test(an_order_with_a_loader_that_is_none_is_refused),

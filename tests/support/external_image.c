@@ -64,7 +64,7 @@ static struct bytes seal(const struct external_image *image, const struct line *
         static uint8_t first[12 + EXTERNAL_FIRST_LENGTH], second[12 + EXTERNAL_SECOND_LENGTH];
         struct chance chance = chance_fork(3, "external firmware", 0);
         uint32_t token_address = line->family.bank_address[0] + 0x40000;
-        struct sfi_plain_area areas[10];
+        struct sfi_plain_area areas[12];
         struct sfi_recipe recipe = { .protocol = 2, .version = 1, .areas = areas };
         size_t n = 0;
 
@@ -92,6 +92,12 @@ static struct bytes seal(const struct external_image *image, const struct line *
         areas[n++] = (struct sfi_plain_area){ SFI_RESUME, token_address, token, sizeof(token) };
         areas[n++] = (struct sfi_plain_area){ SFI_EXTERNAL, image->external + EXTERNAL_FIRST_LENGTH,
                                               second, sizeof(second) };
+        if (image->has_options_part) {
+                areas[n++] =
+                        (struct sfi_plain_area){ SFI_PAUSE, token_address, token, sizeof(token) };
+                areas[n++] =
+                        (struct sfi_plain_area){ SFI_RESUME, token_address, token, sizeof(token) };
+        }
         areas[n++] = (struct sfi_plain_area){ SFI_CONFIGURATION, 0, words,
                                               line->family.option_count * 4 };
         recipe.count = n;

@@ -20,7 +20,8 @@ struct external_image {
         uint32_t ram;            /* of the loader; 0: 0x24000000 */
         uint32_t loader_address; /* of the memory it is for; 0: `external` */
         bool has_key_area, has_no_key;
-        bool closes; /* the option bytes take debug access: a product state */
+        bool closes;           /* the option bytes take debug access: a product state */
+        bool has_options_part; /* the option bytes come after all external data, in a part of their own */
 };
 
 extern const struct external_image external_h7a3, external_h7a3_second, external_h73x, external_l5,
