@@ -52,6 +52,7 @@ struct loader_segment {
         const uint8_t *data; /* in the file */
         uint32_t length;     /* bytes of the file */
         uint32_t zeros;      /* behind them, in RAM */
+        bool is_descriptor; /* StorageInfo and no code: need not go out, and may lie outside of RAM */
 };
 
 struct loader {
@@ -87,6 +88,7 @@ struct loader_run {
         struct target *target;       /* borrowed */
         const struct loader *loader; /* borrowed */
         uint32_t stack, breakpoint, buffer, buffer_length;
+        bool is_mapped; /* Init was called last */
 };
 
 /* Halt the core, put the loader into RAM and call Init. Whatever was in RAM there is gone.
