@@ -44,7 +44,7 @@ ROOM_LIBS := $(foreach room,$(ROOMS),$(BUILD)/lib$(room).a)
 TEST_SOURCES := $(wildcard $(foreach room,$(ROOMS),tests/$(room)/*.c))
 TEST_SCRIPTS := $(wildcard $(foreach room,$(ROOMS),tests/$(room)/*.sh) tests/whole/*.sh)
 # these need unicorn
-CORE_TESTS := $(addprefix $(BUILD)/tests/drivers/,simulated_core loader_core)
+CORE_TESTS := $(addprefix $(BUILD)/tests/,drivers/simulated_core drivers/loader_core station/sfix)
 # external loaders for the part's core: the OCTOSPI, the memory, RAM, and how the chip is spoken to
 STLDR_h7-octal := -mcpu=cortex-m7 -DCONTROLLER=0x52005000u -DMEMORY=0x90000000u -DRCC=0x58024400u -DOCTAL=1
 STLDR_h7-single := -mcpu=cortex-m7 -DCONTROLLER=0x5200A000u -DMEMORY=0x70000000u -DRCC=0x58024400u -DOCTAL=0
@@ -108,7 +108,7 @@ $(STLDRS): $(BUILD)/%.stldr: tests/rigs/loader/loader.c tests/rigs/loader/loader
 		-ffreestanding -nostdlib -c -o $(@:.stldr=.o) $<
 	@ld.lld -T tests/rigs/loader/loader.ld --defsym=RAM_START=$(if $(findstring h7,$*),0x24000000,0x20000000) \
 		-o $@ $(@:.stldr=.o)
-$(BUILD)/tests/drivers/loader_core $(BUILD)/tests/station/sfix_core: | $(STLDRS)
+$(BUILD)/tests/drivers/loader_core $(BUILD)/tests/station/sfix: | $(STLDRS)
 
 # Rigs: programs that stand between real clients and our simulator (tests/rigs).
 RIG_LIBRARIES := fuse3 libusbredirparser-0.5

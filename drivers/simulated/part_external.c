@@ -139,14 +139,16 @@ static void move_page(struct simulated_part *part)
         uint32_t room = NOR_PAGE - run->first % NOR_PAGE;
         uint32_t count = run->length < room ? run->length : room;
         uint8_t *buffer = part_ram(part, run->buffer, count);
+        bool is_write = run->function == LOADER_WRITE;
 
-        if (!buffer || !nor_holds(part, run->first, count)) {
+        if (!buffer || !nor_holds(part, run->first, count) ||
+            (is_write && !nor_takes(part, run->first, count))) {
                 finish(part, 0);
                 return;
         }
-        if (run->function == LOADER_WRITE)
+        if (is_write)
                 nor_program(part, run->first, buffer, count);
-        for (uint32_t i = 0; i < count && run->function == LOADER_READ; i++)
+        for (uint32_t i = 0; i < count && !is_write; i++)
                 buffer[i] = part_external_byte(part, run->first + i);
         run->first += count;
         run->length -= count;
@@ -164,7 +166,7 @@ static void erase_sector(struct simulated_part *part)
         uint32_t length = sector_length(part, run->first), last = run->length;
         uint32_t start = length ? run->first - run->first % length : 0;
 
-        if (length == 0 || last < run->first || !nor_holds(part, start, length)) {
+        if (length == 0 || last < run->first || !nor_takes(part, start, length)) {
                 finish(part, 0);
                 return;
         }

@@ -95,6 +95,13 @@ void part_set_external(struct simulated_part *part, bool is_there)
         part->record->has_no_external = !is_there;
 }
 
+void part_protect_external(struct simulated_part *part, uint32_t address, unsigned level)
+{
+        for (size_t i = 0; i < part->family->external_count; i++)
+                if (part->family->externals[i].address == address)
+                        part->record->external_protection[i] = (uint8_t)(level << 2) & PROTECTION;
+}
+
 uint64_t nor_erase_ns(uint32_t length)
 {
         return length >= NOR_BLOCK ? length / NOR_BLOCK * NOR_BLOCK_NS
@@ -112,6 +119,15 @@ static bool is_protected(const struct simulated_part *part, unsigned chip, uint3
                 return true; /* not there */
         return level &&
                (level > 4 || offset + length > EXTERNAL_LENGTH - (NOR_BLOCK << (level - 1)));
+}
+
+bool nor_takes(const struct simulated_part *part, uint32_t address, uint32_t length)
+{
+        for (unsigned i = 0; i < part->family->external_count; i++)
+                if (cell(part, address, length) &&
+                    address - part->family->externals[i].address < EXTERNAL_LENGTH)
+                        return !is_protected(part, i, address, length);
+        return false;
 }
 
 /* --- commands ------------------------------------------------------------------------------ */

@@ -418,6 +418,8 @@ void rss_abandon(struct simulated_part *part);
 
 /* part_nor.c: the chips, and their array by its addresses on the bus. */
 bool nor_holds(const struct simulated_part *part, uint32_t address, size_t length);
+/* Would the chip there program or erase all of it? */
+bool nor_takes(const struct simulated_part *part, uint32_t address, uint32_t length);
 void nor_program(struct simulated_part *part, uint32_t address, const uint8_t *from, size_t length);
 void nor_erase(struct simulated_part *part, uint32_t address, size_t length);
 uint64_t nor_erase_ns(uint32_t length);

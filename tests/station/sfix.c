@@ -4,7 +4,11 @@
  * Each image has firmware, a key for the OTFDEC (a file, or random by a K area), external firmware cut over two
  * parts, and option bytes that leave debug access. What is good is read back twice: enciphered from the chip, with
  * the key from the part's flash, and in the clear through the part's OTFDEC, programmed as its own firmware would.
+ *
+ * The loader is the reference one, which the simulated part knows; or it is code (tests/rigs/loader) and the part's
+ * core executes it.
  */
+#include "tests/rigs/parts/core.h"
 #include "tests/support/line.h"
 #include "tests/support/loader_file.h"
 #include "tests/support/sealed.h"
@@ -16,6 +20,7 @@
 #include "drivers/loader.h"
 #include "drivers/simulated/part.h"
 #include "scheduler/chance.h"
+#include "scheduler/file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +34,9 @@
 struct unit {
         const char *family, *rss;
         uint32_t external, region, mode, key_address;
-        uint32_t ram; /* of the loader; 0: 0x24000000 */
+        uint32_t ram; /* of the reference loader; 0: 0x24000000 */
+        const char *
+                stldr; /* of tests/rigs/loader, for a core that executes; NULL: the reference loader */
         bool has_key_area;
         void (*spoil)(struct simulated_part *part, const struct unit *unit);
         const char *cut_at; /* power goes at this step, after so many milliseconds */
@@ -159,13 +166,26 @@ static void write_file(const struct line *line, const char *name, const void *da
         fclose(file);
 }
 
-static int prepare(void *subject)
+static struct bytes loader_of(const struct unit *unit)
 {
-        struct unit *unit = subject;
         struct loader_file settings = { .ram = unit->ram,
                                         .address = unit->loader_address ? unit->loader_address
                                                                         : unit->external };
-        struct bytes image = seal(unit), loader = loader_file_make(&settings);
+        struct bytes file = { 0 };
+        char path[512];
+
+        if (!unit->stldr)
+                return loader_file_make(&settings);
+        snprintf(path, sizeof(path), "%s/tests/rigs/loader/%s.stldr", getenv("GANGWAY_BUILD"),
+                 unit->stldr);
+        assert_int_equal(file_read(path, LOADER_FILE_MAX, &file), 0);
+        return file;
+}
+
+static int prepare(void *subject)
+{
+        struct unit *unit = subject;
+        struct bytes image = seal(unit), loader = loader_of(unit);
         uint8_t digest[DIGEST_LENGTH];
         char text[65];
 
@@ -215,26 +235,30 @@ static void put_register(struct simulated_part *part, const struct family *famil
         put(part, family, 0xE000EDF4, 0x10000 | number);
 }
 
-/* What firmware does first: set up the controller. Here by Init of the reference loader. */
+/* What firmware does first: set up the controller. Here by Init of the loader, in the part's RAM at `ram`. */
 static void open_controller(struct unit *unit, struct simulated_part *part)
 {
         const struct family *family = &unit->line->family;
-        uint32_t ram = unit->ram ? unit->ram : 0x24000000;
-        struct bytes file =
-                loader_file_make(&(struct loader_file){ .ram = ram, .address = unit->external });
+        struct bytes file = loader_of(unit);
         struct loader loader;
+        uint32_t ram;
 
         assert_int_equal(loader_parse("x", &file, &loader), 0);
+        ram = loader.segments[0].address;
         (void)part_dp_write(part, now, 0, 0x1E);
         (void)part_dp_write(part, now, 4, 0x50000000);
         put(part, family, 0xE000EDF0, 0xA05F0003);
         for (uint32_t i = 0; i < loader.segments[0].length; i += 4)
                 put(part, family, ram + i, load_le32(loader.segments[0].data + i));
+        put(part, family, ram + 0x8000, 0xBE00BE00);
+        put_register(part, family, 13, ram + 0x8000);
+        put_register(part, family, 14, (ram + 0x8000) | 1);
         put_register(part, family, 15, loader.entries[LOADER_INIT] & ~1u);
-        put_register(part, family, 14, (ram + 0x1000) | 1);
+        put_register(part, family, 16, 0x01000000);
         put(part, family, 0xE000EDF0, 0xA05F0001);
         loader_free(&loader);
-        now += NS_PER_S;
+        for (unsigned i = 0; i < 100; i++) /* a core catches up by some milliseconds at once */
+                part_advance(part, now += 10 * NS_PER_MS);
 }
 
 /* And then: program the region, and read. */
@@ -309,6 +333,8 @@ static void run_unit(struct unit *unit)
 {
         unit->line = line_create(1, 1);
         line_family(unit->line, unit->family, unit->rss);
+        if (unit->stldr)
+                unit->line->station.settings.bench.engine = &unicorn_engine;
         assert_int_equal(test_on_fiber(LOOP_TIME_REAL, 1, prepare, unit), 0);
         order(unit, 2); /* so that the first unit does not end it */
         (void)line_run(unit->line, LOOP_TIME_VIRTUAL, 5, watch, unit);
@@ -370,6 +396,27 @@ static void an_h573_gets_it(void **state)
         assert_installed(h573);
 }
 
+/* The same, with loaders that are code: with eight lines and with one, on either core. */
+static void each_of_them_gets_it_by_a_loader_on_its_own_core(void **state)
+{
+        static const struct {
+                const struct unit *unit;
+                const char *stldr;
+        } rows[] = { { &h7a3, "h7-octal" },
+                     { &h7a3_second, "h7-single" },
+                     { &l5, "l5" },
+                     { &u585, "u5" },
+                     { &h573, "h5" } };
+
+        (void)state;
+        for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+                struct unit unit = *rows[i].unit;
+
+                unit.stldr = rows[i].stldr;
+                assert_installed(unit);
+        }
+}
+
 static const uint8_t stain[3] = { 0, 0, 0 };
 
 static void spoil_external(struct simulated_part *part, const struct unit *unit)
@@ -385,6 +432,8 @@ static void an_external_flash_that_may_be_erased_is(void **state)
         unit.spoil = spoil_external;
         unit.more = "erase: always\n";
         assert_installed(unit);
+        unit.stldr = "h7-octal";
+        assert_installed(unit);
 }
 
 /* --- bad ----------------------------------------------------------------------------------- */
@@ -395,6 +444,8 @@ static void an_external_flash_that_is_not_blank_costs_no_license(void **state)
 
         (void)state;
         unit.spoil = spoil_external;
+        assert_failed(unit, "NOT_BLANK", "external memory reads 0x00 at 0x90004E84", false);
+        unit.stldr = "h7-octal";
         assert_failed(unit, "NOT_BLANK", "external memory reads 0x00 at 0x90004E84", false);
 }
 
@@ -411,6 +462,25 @@ static void a_loader_that_fails_costs_no_license(void **state)
         (void)state;
         unit.spoil = take_external;
         assert_failed(unit, "FLASH", "Init(0x0, 0x0) answered 0", false);
+        unit.stldr = "u5";
+        assert_failed(unit, "FLASH", "Init(0x0, 0x0) answered 0", false);
+}
+
+static void protect_external(struct simulated_part *part, const struct unit *unit)
+{
+        part_protect_external(part, unit->external, 5);
+}
+
+/* Blank is all the preflight can see of it; that it takes nothing shows in Write, after the license. */
+static void a_write_protected_memory_is_told_with_its_address(void **state)
+{
+        struct unit unit = h7a3;
+
+        (void)state;
+        unit.spoil = protect_external;
+        assert_failed(unit, "FLASH", "Write(0x90000000, 0x4E20) answered 0", true);
+        unit.stldr = "h7-octal";
+        assert_failed(unit, "FLASH", "Write(0x90000000, 0x4E20) answered 0", true);
 }
 
 static void a_region_of_the_other_memory_is_refused(void **state)
@@ -441,15 +511,16 @@ static void external_firmware_without_its_key_is_refused(void **state)
 }
 
 /* While the RSS works on each of the three parts, and while the loader is at work between them. */
-static void power_lost_between_parts_is_no_pass(void **state)
+static void lose_power(const char *stldr)
 {
         static const unsigned moments[] = { 10, 48, 52, 56, 80, 112, 116, 120, 150 };
         char parts[4] = "   ";
 
-        (void)state;
         for (size_t i = 0; i < LENGTH_OF(moments); i++) {
                 struct unit unit = h7a3;
                 const char *part;
+
+                unit.stldr = stldr;
 
                 unit.cut_at = "install";
                 unit.cut_after_ms = moments[i];
@@ -464,6 +535,13 @@ static void power_lost_between_parts_is_no_pass(void **state)
                 line_destroy(unit.line);
         }
         assert_string_equal(parts, "123");
+}
+
+static void power_lost_between_parts_is_no_pass(void **state)
+{
+        (void)state;
+        lose_power(NULL);
+        lose_power("h7-octal");
 }
 
 /* Boards come one after the other into the same place: what one got is not in the next. */
@@ -558,9 +636,11 @@ int main(void)
                 cmocka_unit_test(an_l5_gets_it_under_a_random_key),
                 cmocka_unit_test(a_u585_gets_it_behind_its_second_otfdec),
                 cmocka_unit_test(an_h573_gets_it),
+                cmocka_unit_test(each_of_them_gets_it_by_a_loader_on_its_own_core),
                 cmocka_unit_test(an_external_flash_that_may_be_erased_is),
                 cmocka_unit_test(an_external_flash_that_is_not_blank_costs_no_license),
                 cmocka_unit_test(a_loader_that_fails_costs_no_license),
+                cmocka_unit_test(a_write_protected_memory_is_told_with_its_address),
                 cmocka_unit_test(a_region_of_the_other_memory_is_refused),
                 cmocka_unit_test(a_mode_that_is_not_public_is_refused),
                 cmocka_unit_test(external_firmware_without_its_key_is_refused),
