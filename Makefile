@@ -106,7 +106,7 @@ $(STLDRS): $(BUILD)/%.stldr: tests/rigs/loader/loader.c tests/rigs/loader/loader
 	@echo "  STLDR $@"
 	@clang --target=thumbv7em-none-eabi $(STLDR_$(notdir $*)) -mfloat-abi=soft -std=gnu17 -O2 -Wall -Wextra \
 		-ffreestanding -nostdlib -c -o $(@:.stldr=.o) $<
-	@ld.lld -T tests/rigs/loader/loader.ld --defsym=RAM_START=$(if $(findstring h7,$*),0x24000000,0x20000000) \
+	@ld.lld -z max-page-size=16 -T tests/rigs/loader/loader.ld --defsym=RAM_START=$(if $(findstring h7,$*),0x24000000,0x20000000) \
 		-o $@ $(@:.stldr=.o)
 $(BUILD)/tests/drivers/loader_core $(BUILD)/tests/station/sfix: | $(STLDRS)
 

@@ -199,8 +199,9 @@ static int put_zeroed(struct reading *reading, unsigned number, const Elf32_Shdr
         r = check_image(reading, "section", number, section->sh_addr, section->sh_size);
         if (r < 0)
                 return r;
-        loader->segments[loader->segment_count++] =
-                (struct loader_segment){ .address = section->sh_addr, .zeros = section->sh_size };
+        loader->segments[loader->segment_count++] = (struct loader_segment){
+                .address = section->sh_addr, .data = loader->file.data, .zeros = section->sh_size
+        };
         return 0;
 }
 

@@ -147,6 +147,15 @@ static int bad_families(void *unused)
                   "plain_registers = ( [ 1, 1 ], [ 1, 1 ], [ 1, 1 ], [ 1, 1 ], [ 1, 1 ], [ 1, 1 ], "
                   "[ 1, 1 ], [",
                   "plain_registers: expected ( [ address, length ], ... ), 0 to 8" },
+                { "plain_registers = ( [", "status_bits = ( 1 ); plain_registers = ( [",
+                  "status_bits: element 1 is not a group" },
+                { "plain_registers = ( [",
+                  "status_bits = ( { address = 2; ones = 1; } ); plain_registers = ( [",
+                  "multiple of 4" },
+                { "plain_registers = ( [",
+                  "external = ( { address = 0x90000000; length = 0x1000; controller = 1; } ); "
+                  "plain_registers = ( [",
+                  "multiple of 1024" },
                 { "core     = \"m7\"", "core     = \"m8\"", "core is \"m8\"" },
                 { "procedure     = \"rss-rom\"", "procedure     = \"rom\"",
                   "procedure is \"rom\"" },

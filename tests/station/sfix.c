@@ -241,15 +241,17 @@ static void open_controller(struct unit *unit, struct simulated_part *part)
         const struct family *family = &unit->line->family;
         struct bytes file = loader_of(unit);
         struct loader loader;
+        const struct loader_segment *code;
         uint32_t ram;
 
         assert_int_equal(loader_parse("x", &file, &loader), 0);
-        ram = loader.segments[0].address;
+        code = &loader.segments[loader.segments[0].is_descriptor];
+        ram = code->address & ~0xFFFu;
         (void)part_dp_write(part, now, 0, 0x1E);
         (void)part_dp_write(part, now, 4, 0x50000000);
         put(part, family, 0xE000EDF0, 0xA05F0003);
-        for (uint32_t i = 0; i < loader.segments[0].length; i += 4)
-                put(part, family, ram + i, load_le32(loader.segments[0].data + i));
+        for (uint32_t i = 0; i < code->length; i += 4)
+                put(part, family, code->address + i, load_le32(code->data + i));
         put(part, family, ram + 0x8000, 0xBE00BE00);
         put_register(part, family, 13, ram + 0x8000);
         put_register(part, family, 14, (ram + 0x8000) | 1);
