@@ -257,6 +257,7 @@ static void reset_system(struct simulated_part *part)
         part->is_trustzone_on = family_is_trustzone_on(part->family, part->in_force);
         if (!family_field(part->family, ROLE_READOUT)) /* targets.md 6.4: at the next reset */
                 part->protection = option_level(part, part->in_force);
+        part->flash_access = 0;
         memset(part->plain, 0, part_plain_length(part->family));
         part->boot_ns = part->certificate_ns = NEVER;
         part_changed(part);

@@ -9,7 +9,6 @@
 #include "drivers/simulated/part_private.h"
 
 #define BANK_OFFSET 0x100u
-#define ACR         0x00u
 #define KEYR        0x04u
 #define OPTKEYR     0x08u
 #define CR          0x0Cu
@@ -53,7 +52,6 @@ static void h7_reset(struct simulated_part *part)
 {
         for (unsigned i = 0; i < FLASH_SETS; i++)
                 part->sets[i].control = control_of(part)->reset & ~CR_LOCK;
-        part->flash_access = 0x37;
 }
 
 /* --- a bank's set -------------------------------------------------------------------------- */
@@ -177,9 +175,7 @@ static enum part_answer h7_read(struct simulated_part *part, bool is_secure, uin
 
         (void)is_secure;
         *ret_value = 0;
-        if (offset % BANK_OFFSET == ACR)
-                *ret_value = part->flash_access; /* one register, seen in both sets */
-        else if (!is_bank_register(part, offset, &bank, &reg))
+        if (!is_bank_register(part, offset, &bank, &reg))
                 *ret_value = read_option(part, offset);
         else if (reg == CR)
                 *ret_value = part->sets[bank].control | (part->sets[bank].is_locked ? CR_LOCK : 0);
@@ -195,11 +191,6 @@ static enum part_answer h7_write(struct simulated_part *part, bool is_secure, ui
         uint32_t reg;
 
         (void)is_secure;
-        if (offset % BANK_OFFSET == ACR) {
-                part->flash_access =
-                        value & 0x3F; /* LATENCY, WRHIGHFREQ: kept, and without effect */
-                return PART_OK;
-        }
         if (!is_bank_register(part, offset, &bank, &reg))
                 return write_option(part, offset, value);
         if (reg == KEYR)

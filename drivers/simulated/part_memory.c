@@ -220,6 +220,16 @@ static bool apb_offset(const struct family *family, unsigned ap, uint32_t addres
         return true;
 }
 
+/* FLASH_ACR, first register of each kind of controller, on the H7 in the set of each bank: wait states, which
+ * the code that changes clocks reads back. Kept, and without effect. */
+#define FLASH_WAITS 0x3Fu
+static bool is_flash_access(const struct simulated_part *part, uint32_t address)
+{
+        uint32_t offset = address - part->family->flash_registers;
+
+        return offset == 0 || (part->sequence->has_set_a_bank && offset == 0x100);
+}
+
 static enum part_answer register_read(struct simulated_part *part, unsigned ap, bool is_secure,
                                       uint32_t address, uint32_t *ret_value)
 {
@@ -233,6 +243,10 @@ static enum part_answer register_read(struct simulated_part *part, unsigned ap, 
                 return PART_FAULT;
         if (holds(PPB_ADDRESS, PPB_LENGTH, address, 4)) {
                 *ret_value = part_core_read(part, address);
+                return PART_OK;
+        }
+        if (is_flash_access(part, address)) {
+                *ret_value = part->flash_access;
                 return PART_OK;
         }
         if (holds(part->family->flash_registers, FLASH_REGISTERS, address, 4))
@@ -259,6 +273,10 @@ static enum part_answer register_write(struct simulated_part *part, unsigned ap,
                 return PART_FAULT;
         if (holds(PPB_ADDRESS, PPB_LENGTH, address, 4)) {
                 part_core_write(part, address, value);
+                return PART_OK;
+        }
+        if (is_flash_access(part, address)) {
+                part->flash_access = value & FLASH_WAITS;
                 return PART_OK;
         }
         if (holds(part->family->flash_registers, FLASH_REGISTERS, address, 4))
@@ -323,6 +341,26 @@ enum part_answer part_bus_read(struct simulated_part *part, unsigned ap, uint32_
         return PART_OK;
 }
 
+/* Priorities of interrupts may be written byte by byte: NVIC_IPR and SHPR (Armv7-M B3.2.10, B3.4.9). */
+static bool is_priority(uint32_t address)
+{
+        return holds(0xE000E400, 0xF0, address, 1) || holds(0xE000ED18, 12, address, 1);
+}
+
+static enum part_answer priority_write(struct simulated_part *part, uint32_t address,
+                                       const uint8_t *data, unsigned width)
+{
+        uint32_t word = part_core_read(part, address & ~3u);
+
+        for (unsigned i = 0; i < width; i++) {
+                unsigned low = 8 * ((address + i) & 3);
+
+                word = (word & ~(0xFFu << low)) | (uint32_t)data[i] << low;
+        }
+        part_core_write(part, address & ~3u, word);
+        return PART_OK;
+}
+
 enum part_answer part_bus_write(struct simulated_part *part, unsigned ap, uint32_t address,
                                 const void *data, unsigned width)
 {
@@ -343,6 +381,8 @@ enum part_answer part_bus_write(struct simulated_part *part, unsigned ap, uint32
                         return flash_write(part, is_secure, address, data, width);
                 if (octospi_holds(part, address))
                         return octospi_write(part, address, data, width);
+                if (width != 4 && is_priority(address))
+                        return priority_write(part, address, data, width);
         }
         if (width != 4)
                 return PART_FAULT;

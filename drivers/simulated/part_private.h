@@ -293,7 +293,7 @@ struct simulated_part {
         /* flash and option interface */
         const struct sequence *sequence;
         struct flash_set sets[FLASH_SETS];
-        uint32_t flash_access; /* wait states, of the H7 */
+        uint32_t flash_access; /* ACR */
         unsigned option_keys;
         bool option_is_locked, option_is_dead, option_change_error;
         bool option_is_enabled;                   /* PG_OPT of the H7RS */
