@@ -168,6 +168,29 @@ FIBER_TEST(every_kind_of_part_programs_its_memory_by_code_on_its_core)
         return 0;
 }
 
+/* Where it has them: MassErase erases, and Verify tells equal from different, whatever its answers are. */
+static void call_the_rest(struct desk *desk, uint32_t address)
+{
+        const uint32_t *entries = desk->loader.entries;
+        const uint32_t verify[] = { address, desk->run.buffer, 64, 0 };
+        uint8_t data[256], zero = 0;
+        uint32_t equal = 0;
+
+        fill(data, sizeof(data));
+        assert_well(loader_write(&desk->run, address, data, sizeof(data), NULL));
+        assert_well(target_write(&desk->bed->target, desk->run.buffer, data, sizeof(data), NULL));
+        if (entries[LOADER_VERIFY])
+                equal = desk_call(desk, LOADER_VERIFY, verify);
+        part_fill_external(desk->bed->part, address + 77, &zero, 1);
+        if (entries[LOADER_VERIFY])
+                assert_int_not_equal(desk_call(desk, LOADER_VERIFY, verify), equal);
+        if (!entries[LOADER_MASS_ERASE])
+                return;
+        assert_int_equal(desk_call(desk, LOADER_MASS_ERASE, (uint32_t[4]){ 0 }), 1);
+        assert_int_equal(byte_at(desk, address + 77), 0xFF);
+        assert_int_equal(byte_at(desk, address + 0x10000), 0xFF);
+}
+
 FIBER_TEST(a_real_loader)
 {
         const char *path = getenv("GANGWAY_STLDR"), *family = getenv("GANGWAY_STLDR_FAMILY");
@@ -183,6 +206,7 @@ FIBER_TEST(a_real_loader)
         assert_well(loader_erase(&desk->run, address, 100, NULL));
         assert_int_equal(byte_at(desk, address + 101), 0xFF);
         go_round(desk, address + 101);
+        call_the_rest(desk, address + 0x20000);
         assert_well(loader_finish(&desk->run));
         desk_free(desk);
         return 0;
