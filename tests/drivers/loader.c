@@ -90,7 +90,8 @@ static struct bytes as_st_builds(uint32_t zeros)
 
 static void a_file_as_st_builds_them_is_read(void **state)
 {
-        struct loader CLEANUP(loader_free) loader = { 0 }, other;
+        struct loader CLEANUP(loader_free) loader = { 0 };
+        struct loader other;
 
         (void)state;
         assert_int_equal(parse(as_st_builds(100), &loader), 0);
