@@ -102,6 +102,7 @@ static const struct form_field family_fields[] = {
         OPTIONAL(hash_mandatory, FORM_BOOL),
         OPTIONAL(needs_rsse, FORM_BOOL),
         OPTIONAL(procedure, FORM_CHOICE, .choices = procedure_words),
+        OPTIONAL(rss_profile, FORM_TEXT, .capacity = sizeof(((struct family *)0)->rss_profile)),
         OPTIONAL_OWN("preconditions"),
         OPTIONAL(rss_boot, FORM_U32, .high = ANY, .multiple = 0x80),
         OPTIONAL(takes_sfia, FORM_BOOL),
@@ -348,10 +349,8 @@ static int read_conditions(const struct form *form, struct family *family)
         config_setting_t *list = config_lookup(&form->config, "preconditions");
         int r = 0;
 
-        if ((family->procedure != PROCEDURE_NONE) != (list != NULL))
-                return form_fault(form, list,
-                                  "preconditions: wanted with a procedure, and only "
-                                  "with it");
+        if (family->procedure != PROCEDURE_NONE && !list)
+                return form_fault(form, list, "preconditions: wanted with a procedure");
         if (list && !config_setting_is_array(list))
                 return form_fault(form, list, "preconditions: expected [ \"open\", ... ]");
         for (int i = 0; list && i < config_setting_length(list) && r >= 0; i++)

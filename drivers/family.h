@@ -38,7 +38,7 @@ enum family_condition {
         CONDITION_OPEN,          /* RDP level 0, or the open product state */
         CONDITION_SECURITY_OFF,  /* ESE and FSD of the WL */
         CONDITION_TRUSTZONE_OFF, /* TZEN */
-        CONDITION_UNPROTECTED,   /* no area, no lock: target_check_unprotected */
+        CONDITION_UNPROTECTED,   /* no area, no lock */
         CONDITION_DEFAULTS,      /* every option row as from the factory */
         CONDITION_BOOT,          /* the core runs from system memory */
         CONDITIONS,
@@ -100,6 +100,7 @@ enum field_role {
         ROLE_END,
         ROLE_ERASE,   /* areas whose name begins with `group` go with a regression */
         ROLE_RSS_RAM, /* memory set apart for the RSS; the highest value is the most */
+        ROLE_BANKS,   /* the flash is two banks */
 };
 
 /* What lies in a range of ROLE_START. */
@@ -166,11 +167,12 @@ struct family {
         bool hash_mandatory;       /* images must carry the firmware's digest (AN5054 4.3.8) */
         bool needs_rsse;           /* installs through an RSSe: P and R only when needed */
         enum family_procedure procedure;
-        uint32_t conditions; /* a bit each: 1 << enum family_condition */
-        uint32_t rss_boot;   /* secure boot address that enters the RSS; 0: none */
-        bool takes_sfia;     /* an image may go in beside what is there (AN5054 section 8) */
-        bool has_lock_out;   /* closes for good without a debug-authentication .obk */
-        uint32_t token;      /* continuation token of ST's examples; 0: none is given */
+        char rss_profile[32]; /* of configs/rss/, where no other is named; "": there is none */
+        uint32_t conditions;  /* a bit each: 1 << enum family_condition */
+        uint32_t rss_boot;    /* secure boot address that enters the RSS; 0: none */
+        bool takes_sfia;      /* an image may go in beside what is there (AN5054 section 8) */
+        bool has_lock_out;    /* closes for good without a debug-authentication .obk */
+        uint32_t token;       /* continuation token of ST's examples; 0: none is given */
 
         /* What the simulator builds a part from. */
         enum family_core core;

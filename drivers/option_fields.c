@@ -13,19 +13,13 @@
 #include <strings.h>
 
 static const char *const role_words[] = {
-        [ROLE_PLAIN] = "plain",
-        [ROLE_READOUT] = "readout",
-        [ROLE_SECURITY] = "security",
-        [ROLE_TRUSTZONE] = "trustzone",
-        [ROLE_STATE] = "state",
-        [ROLE_BOOT] = "boot",
-        [ROLE_LOCK] = "lock",
-        [ROLE_UNPROTECTED_BITS] = "unprotected-bits",
-        [ROLE_START] = "start",
-        [ROLE_END] = "end",
-        [ROLE_ERASE] = "erase",
-        [ROLE_RSS_RAM] = "rss-ram",
-        NULL,
+        [ROLE_PLAIN] = "plain",       [ROLE_READOUT] = "readout",
+        [ROLE_SECURITY] = "security", [ROLE_TRUSTZONE] = "trustzone",
+        [ROLE_STATE] = "state",       [ROLE_BOOT] = "boot",
+        [ROLE_LOCK] = "lock",         [ROLE_UNPROTECTED_BITS] = "unprotected-bits",
+        [ROLE_START] = "start",       [ROLE_END] = "end",
+        [ROLE_ERASE] = "erase",       [ROLE_RSS_RAM] = "rss-ram",
+        [ROLE_BANKS] = "banks",       NULL,
 };
 static const char *const effect_words[] = {
         [EFFECT_NONE] = "none",

@@ -190,8 +190,8 @@ static int check_certificate(const struct family *family, const uint8_t *bytes,
         return certificate_parse(bytes, CERTIFICATE_LENGTH, NULL, ret_certificate);
 }
 
-int rss_read_certificate(struct target *target, const struct rss_profile *profile,
-                         struct certificate *ret_certificate)
+static int read_once(struct target *target, const struct rss_profile *profile,
+                     struct certificate *ret_certificate)
 {
         uint8_t bytes[CERTIFICATE_LENGTH];
         const struct rss_command command = { .command = profile->command_certificate };
@@ -205,6 +205,23 @@ int rss_read_certificate(struct target *target, const struct rss_profile *profil
         if (r < 0)
                 return r;
         return check_certificate(target->family, bytes, ret_certificate);
+}
+
+int rss_read_certificate(struct target *target, const struct rss_profile *profile,
+                         struct certificate *ret_certificate)
+{
+        struct certificate again;
+        int r = read_once(target, profile, ret_certificate);
+
+        if (!r)
+                r = read_once(target, profile, &again);
+        if (r < 0)
+                return r;
+        if (memcmp(again.bytes, ret_certificate->bytes, sizeof(again.bytes)) != 0)
+                return fault(FAULT_BAD_CERTIFICATE,
+                             "two readings of the certificate differ (%s, then %s)",
+                             ret_certificate->fingerprint, again.fingerprint);
+        return 0;
 }
 
 /* --- install ------------------------------------------------------------------------------- */

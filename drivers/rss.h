@@ -116,7 +116,8 @@ int rss_profile_load(const char *path, struct rss_profile *ret_profile) MUST_USE
  *      -FAULT_REFERENCE_ONLY */
 int rss_check_allowed(struct target *target, const struct rss_profile *profile) MUST_USE;
 
-/* Ask for the certificate and check it.
+/* Ask for the certificate and check it. It is read twice: what its signature covers is not public, so
+ * nothing else shows a bit that was flipped on the way, and a license for it would be lost.
  *      -FAULT_RSS_SILENT, -FAULT_RSS, -FAULT_BAD_CERTIFICATE */
 int rss_read_certificate(struct target *target, const struct rss_profile *profile,
                          struct certificate *ret_certificate) MUST_USE;

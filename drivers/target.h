@@ -49,14 +49,16 @@ int target_read_options(struct target *target, uint32_t *ret_values) MUST_USE;
  *      -FAULT_TARGET_LOST   it did not come back from its reset */
 int target_write_options(struct target *target, const uint32_t *values) MUST_USE;
 
-/* Is any PCROP, secure, hidden or write-protected area active, or a lock set? Names it. What the
- * options say otherwise: family_fields.h.
- *      -FAULT_PROTECTED */
-int target_check_unprotected(struct target *target, const uint32_t *options) MUST_USE;
-
 /* Read `length` bytes from the flash at `address` in chunks; -FAULT_NOT_BLANK names the first
  * address. */
 int target_check_blank(struct target *target, uint32_t address, uint32_t length) MUST_USE;
+
+/* Bytes of each bank by the part's own size register, which is what counts: smaller parts of a two-bank
+ * line halve the banks. One that says nothing leaves the family's largest. Never waits. */
+uint32_t target_bank_length(const struct target *target, const struct target_identity *identity);
+
+/* The same for all of the flash there is. */
+int target_check_all_blank(struct target *target, const struct target_identity *identity) MUST_USE;
 
 /* Erase the sectors that hold `address` .. + `length`.
  *      -FAULT_PROTECTED, -FAULT_FLASH */

@@ -45,6 +45,25 @@ int target_check_blank(struct target *target, uint32_t address, uint32_t length)
         return 0;
 }
 
+uint32_t target_bank_length(const struct target *target, const struct target_identity *identity)
+{
+        const struct family *family = target->family;
+        uint32_t length = (identity->flash_kib << 10) / family->banks;
+
+        return length == 0 || length > family->bank_length ? family->bank_length : length;
+}
+
+int target_check_all_blank(struct target *target, const struct target_identity *identity)
+{
+        const struct family *family = target->family;
+        int r = 0;
+
+        for (unsigned i = 0; i < family->banks && !r; i++)
+                r = target_check_blank(target, family->bank_address[i],
+                                       target_bank_length(target, identity));
+        return r;
+}
+
 struct sector {
         struct flash_layout at;
         uint32_t number; /* in its bank */

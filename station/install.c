@@ -68,6 +68,7 @@ static uint32_t start_of(const struct install *install, const struct sfi_area *a
         return family_plain_address(install->target.family, area->address);
 }
 
+/* Where random keys go is sealed with the rest (secure-install.md 6.2): anywhere may be theirs. */
 static bool image_touches(const struct install *install, uint32_t address, uint32_t length)
 {
         const struct sfi *sfi = install->lot->sfi;
@@ -76,6 +77,8 @@ static bool image_touches(const struct install *install, uint32_t address, uint3
                 const struct sfi_area *area = &sfi->areas[i];
                 uint32_t start = start_of(install, area);
 
+                if (area->type == SFI_KEYS)
+                        return true;
                 if (area_is_in_flash(area) && start < address + length &&
                     address < start + area->length)
                         return true;
@@ -88,10 +91,11 @@ static int each_touched_sector(struct install *install,
                                int (*act)(struct install *install, uint32_t address))
 {
         const struct family *family = install->target.family;
+        uint32_t length = target_bank_length(&install->target, &install->identity);
         int r;
 
         for (unsigned bank = 0; bank < family->banks; bank++)
-                for (uint32_t at = 0; at < family->bank_length; at += family->sector_length) {
+                for (uint32_t at = 0; at < length; at += family->sector_length) {
                         uint32_t address = family->bank_address[bank] + at;
 
                         if (!image_touches(install, address, family->sector_length))
@@ -166,11 +170,8 @@ static int check_size(struct install *install)
 {
         const struct sfi *sfi = install->lot->sfi;
         const struct family *family = install->target.family;
-        uint32_t bank = family->banks > 1 ? family->bank_length : install->identity.flash_kib << 10;
+        uint32_t bank = target_bank_length(&install->target, &install->identity);
 
-        /* Smaller parts of a two-bank line keep the bank addresses and halve the banks. */
-        if (family->banks > 1 && install->identity.flash_kib < family->banks * bank >> 10)
-                bank = (install->identity.flash_kib << 10) / family->banks;
         for (unsigned i = 0; i < sfi->count; i++) {
                 const struct sfi_area *area = &sfi->areas[i];
                 bool fits = !area_is_in_flash(area);
@@ -220,11 +221,17 @@ static int check_blank(struct install *install)
 /* The vendor's tool speaks to the RSS by itself, so no profile is asked for it. */
 int install_check_conditions(struct install *install)
 {
-        const struct rss_profile *rss = is_by_vendor(install) ? NULL : &install->station->rss;
+        const struct preflight_request request = {
+                .target = &install->target,
+                .options = install->options,
+                .conditions = install->target.family->conditions,
+                .rss = is_by_vendor(install) ? NULL : &install->station->rss,
+                .is_external = install->lot->loader.segment_count > 0,
+        };
         int r = check_open(install);
 
         if (r >= 0)
-                r = preflight_check(&install->target, install->options, rss);
+                r = preflight_check(&request);
         if (r >= 0)
                 r = check_size(install);
         if (r >= 0)
@@ -241,22 +248,13 @@ int install_check_part(struct install *install)
 
 /* --- certificate --------------------------------------------------------------------------- */
 
-/* Read twice: what its signature covers is not public, so nothing else shows a bit that was flipped on
- * the way there, and a license for it would be lost. */
 int install_read_certificate(struct install *install)
 {
-        struct certificate again;
         int r = rss_read_certificate(&install->target, &install->station->rss,
                                      &install->certificate);
 
-        if (r == 0)
-                r = rss_read_certificate(&install->target, &install->station->rss, &again);
         if (r < 0)
                 return r;
-        if (memcmp(again.bytes, install->certificate.bytes, sizeof(again.bytes)) != 0)
-                return fault(FAULT_BAD_CERTIFICATE,
-                             "two readings of the certificate differ (%s, then %s)",
-                             install->certificate.fingerprint, again.fingerprint);
         memcpy(install->record.certificate, install->certificate.fingerprint,
                sizeof(install->record.certificate));
         licenses_ask(install);

@@ -40,7 +40,7 @@ int install_check_part(struct install *install) MUST_USE;
 /* The same but for the option bytes, which were read. */
 int install_check_conditions(struct install *install) MUST_USE;
 
-/* Read it twice, then ask for the licenses (waits). */
+/* Read it, then ask for the licenses (waits). */
 int install_read_certificate(struct install *install) MUST_USE;
 
 /* Erase what the check found must be erased (waits). */

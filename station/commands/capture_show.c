@@ -8,7 +8,7 @@
 #include "drivers/stlink.h"
 #include "drivers/stlink_words.h"
 #include "scheduler/file.h"
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/options.h"
 #include "station/text.h"
 
@@ -224,9 +224,7 @@ static int show(const char *path, const struct capture *capture, bool is_json)
                 print_text(stdout, path, capture, &exchanges);
                 return EXIT_OK;
         }
-        return json_print(stdout, json_capture(path, capture, &exchanges))
-                       ? EXIT_OK
-                       : fault(FAULT_SYSTEM, "no memory for the answer");
+        return answer_json(json_capture(path, capture, &exchanges), EXIT_OK);
 }
 
 static int run(int argc, char **argv)

@@ -6,23 +6,15 @@
  */
 #include "station/commands/command.h"
 
-#include "crypto/certificate.h"
-#include "scheduler/file.h"
-#include "station/commands/image_view.h"
-#include "station/commands/options.h"
+#include "scheduler/bytes.h"
+#include "station/commands/answer.h"
+#include "station/commands/chip_files.h"
 
 #include <string.h>
 
 #define KEY_OFFSET       8
 #define SIGNATURE_OFFSET 72
 #define HALF_LENGTH      32
-
-enum { KEY_PRODUCT = OPTIONS_KEYS, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "product-id", NULL, true, false, KEY_PRODUCT },
-        { "json", NULL, false, false, KEY_JSON },
-};
 
 /* spec/secure-install.md section 12.1; the first three digits are the device id */
 static const struct product {
@@ -41,27 +33,17 @@ struct request {
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { .what = "file", .text = &request->path, .needed = "FILE" },
+                { "product-id", .text = &request->product_id },
+                { "json", .flag = &request->is_json },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_JSON)
-                        request->is_json = true;
-                else if (r == KEY_PRODUCT)
-                        request->product_id = options.value;
-                else if (request->path)
-                        return fault(FAULT_BAD_VALUE, "one file at a time, not %.80s too",
-                                     options.value);
-                else
-                        request->path = options.value;
-        }
-        if (r < 0)
-                return r;
-        if (request->product_id && strlen(request->product_id) != PRODUCT_ID_LENGTH)
+        if (r >= 0 && request->product_id && strlen(request->product_id) != PRODUCT_ID_LENGTH)
                 return fault(FAULT_BAD_VALUE, "--product-id is %.40s, wanted 8 digits such as %s",
                              request->product_id, products[0].id);
-        return request->path ? 0 : fault(FAULT_BAD_VALUE, "no file given");
+        return r;
 }
 
 static const char *product_name(const char *id)
@@ -100,30 +82,16 @@ static void print_text(const char *path, const struct certificate *certificate)
 static int print_json(const char *path, const struct certificate *certificate)
 {
         char key[129], signature[129];
-        json_t *file = json_string(path);
         json_t *object;
 
         hex_encode(certificate->bytes + KEY_OFFSET, 64, key);
         hex_encode(certificate->bytes + SIGNATURE_OFFSET, 64, signature);
-        object =
-                json_pack("{s:o, s:s, s:s, s:i, s:s, s:s, s:s}", "file",
-                          file ? file : json_string("(not UTF-8)"), "product_id",
-                          certificate->product_id, "product", product_name(certificate->product_id),
-                          "device_id", certificate->device_id, "public_key", key, "signature",
-                          signature, "fingerprint", certificate->fingerprint);
-        return json_print(stdout, object) ? EXIT_OK
-                                          : fault(FAULT_SYSTEM, "no memory for the answer");
-}
-
-static int read_certificate(const struct request *request, struct certificate *ret_certificate)
-{
-        struct bytes file CLEANUP(bytes_free) = { 0 };
-        int r = file_read(request->path, 4096, &file);
-
-        if (r < 0)
-                return r;
-        r = certificate_parse(file.data, file.length, request->product_id, ret_certificate);
-        return r < 0 ? fault_prefix(r, "%s", request->path) : 0;
+        object = json_pack("{s:o, s:s, s:s, s:i, s:s, s:s, s:s}", "file", answer_text(path),
+                           "product_id", certificate->product_id, "product",
+                           product_name(certificate->product_id), "device_id",
+                           certificate->device_id, "public_key", key, "signature", signature,
+                           "fingerprint", certificate->fingerprint);
+        return answer_json(object, EXIT_OK);
 }
 
 static int run_show(int argc, char **argv)
@@ -134,7 +102,7 @@ static int run_show(int argc, char **argv)
 
         r = read_request(argc, argv, &request);
         if (r >= 0)
-                r = read_certificate(&request, &certificate);
+                r = chip_certificate_read(request.path, request.product_id, &certificate);
         if (r < 0)
                 return r;
         if (request.is_json)
@@ -151,7 +119,7 @@ static int run_check(int argc, char **argv)
 
         r = read_request(argc, argv, &request);
         if (r >= 0)
-                r = read_certificate(&request, &certificate);
+                r = chip_certificate_read(request.path, request.product_id, &certificate);
         if (r == -FAULT_BAD_CERTIFICATE) {
                 fprintf(stderr, "gangway cert check: %s\n", fault_sentence(r));
                 return EXIT_NO;

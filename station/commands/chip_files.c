@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CERTIFICATE_SUFFIX ".certificate.bin"
-#define LICENSE_SUFFIX     ".license.bin"
+#define CERTIFICATE_SUFFIX   ".certificate.bin"
+#define LICENSE_SUFFIX       ".license.bin"
+#define CERTIFICATE_FILE_MAX 4096u /* a longer one is told by its length */
 
 static char *copy_text(const char *text)
 {
@@ -21,7 +22,8 @@ static char *copy_text(const char *text)
         return copy;
 }
 
-int chip_files_add(struct chip_files *files, const char *certificate, const char *license)
+/* Both are copied; `license` may be NULL. */
+static int add(struct chip_files *files, const char *certificate, const char *license)
 {
         struct chip_file *row;
 
@@ -57,13 +59,14 @@ static int add_entry(struct chip_files *files, const char *directory, const char
         INSIST(asprintf(&certificate, "%s/%s", directory, name) > 0);
         if (has_licenses)
                 INSIST(asprintf(&license, "%s/%.*s" LICENSE_SUFFIX, directory, stem, name) > 0);
-        r = chip_files_add(files, certificate, license);
+        r = add(files, certificate, license);
         free(certificate);
         free(license);
         return r;
 }
 
-int chip_files_add_directory(struct chip_files *files, const char *directory, bool has_licenses)
+/* Every chip by its name; whether its license is there is seen when it is read. */
+static int add_directory(struct chip_files *files, const char *directory, bool has_licenses)
 {
         struct dirent **entries;
         int count = scandir(directory, &entries, is_certificate, alphasort), r = 0;
@@ -82,43 +85,22 @@ int chip_files_add_directory(struct chip_files *files, const char *directory, bo
         return r;
 }
 
-void chip_files_release(struct chip_files *files)
-{
-        for (size_t i = 0; i < files->count; i++) {
-                free(files->rows[i].certificate);
-                free(files->rows[i].license);
-        }
-        free(files->rows);
-        *files = (struct chip_files){ 0 };
-}
-
-int chip_certificate_read(const char *path, struct certificate *ret_certificate)
+int chip_certificate_read(const char *path, const char *product_id,
+                          struct certificate *ret_certificate)
 {
         struct bytes bytes CLEANUP(bytes_free) = { 0 };
-        int r = file_read(path, 16 * CERTIFICATE_LENGTH, &bytes);
+        int r = file_read(path, CERTIFICATE_FILE_MAX, &bytes);
 
         if (r < 0)
                 return r;
-        return fault_prefix(certificate_parse(bytes.data, bytes.length, NULL, ret_certificate),
-                            "%s", path);
+        return fault_prefix(
+                certificate_parse(bytes.data, bytes.length, product_id, ret_certificate), "%s",
+                path);
 }
 
 /* --- what for ------------------------------------------------------------------------------ */
 
-bool chip_purpose_take(struct chip_purpose *purpose, int key, const char *value)
-{
-        if (key == PURPOSE_KEY_FIRMWARE)
-                purpose->firmware_id = value;
-        else if (key == PURPOSE_KEY_TYPE)
-                purpose->type = value;
-        else if (key == PURPOSE_KEY_LOT)
-                purpose->order = value;
-        else
-                return false;
-        return true;
-}
-
-int chip_purpose_check(struct chip_purpose *purpose)
+static int check_purpose(struct chip_purpose *purpose)
 {
         static const char *const types[] = { "SFI", "SFIA", "SMU", "SSP" };
         bool is_type = false;
@@ -141,4 +123,59 @@ int chip_purpose_check(struct chip_purpose *purpose)
                 return fault(FAULT_BAD_VALUE, "--type is \"%.20s\", wanted SFI, SFIA, SMU or SSP",
                              purpose->type);
         return 0;
+}
+
+/* --- all of it ----------------------------------------------------------------------------- */
+
+static int take_directory(void *context, struct options *options)
+{
+        struct chip_request *request = context;
+
+        return add_directory(&request->files, options->value, request->has_licenses);
+}
+
+static int take_chip(void *context, struct options *options)
+{
+        struct chip_request *request = context;
+        const char *certificate = options->value;
+        const char *license = request->has_licenses ? options_take_word(options) : NULL;
+        int r;
+
+        if (request->has_licenses && !license)
+                return fault(FAULT_BAD_VALUE,
+                             "%.80s has no license behind it; files come in pairs: CERTIFICATE "
+                             "LICENSE",
+                             certificate);
+        r = add(&request->files, certificate, license);
+        return r < 0 ? r : 1;
+}
+
+int chip_request_read(int argc, char **argv, struct chip_request *request)
+{
+        const struct argument arguments[] = {
+                { .take = take_chip, .context = request },
+                { "directory", "d", .take = take_directory, .context = request,
+                  .is_repeatable = true },
+                { "firmware-id", .text = &request->purpose.firmware_id },
+                { "type", .text = &request->purpose.type },
+                { "lot", .text = &request->purpose.order },
+                { "station", .text = &request->station_file },
+                { "json", .flag = &request->is_json },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
+
+        if (r >= 0 && !request->files.count)
+                return fault(FAULT_BAD_VALUE, "no chip given: CERTIFICATE%s ... or --directory",
+                             request->has_licenses ? " LICENSE" : "");
+        return r < 0 ? r : check_purpose(&request->purpose);
+}
+
+void chip_request_release(struct chip_request *request)
+{
+        for (size_t i = 0; i < request->files.count; i++) {
+                free(request->files.rows[i].certificate);
+                free(request->files.rows[i].license);
+        }
+        free(request->files.rows);
+        request->files = (struct chip_files){ 0 };
 }

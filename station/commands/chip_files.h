@@ -19,38 +19,32 @@ struct chip_files {
         size_t count, capacity;
 };
 
-/* Add one; copied. `license` may be NULL. -FAULT_TOO_LARGE beyond CHIP_FILES_MAX */
-int chip_files_add(struct chip_files *files, const char *certificate, const char *license) MUST_USE;
-
-/* Add every chip of a directory, by name; whether its license is there is seen when it is read.
- *      -FAULT_NOT_FOUND  no directory, or no certificate in it */
-int chip_files_add_directory(struct chip_files *files, const char *directory,
-                             bool has_licenses) MUST_USE;
-
-/* For CLEANUP. */
-void chip_files_release(struct chip_files *files);
-
-/* Read and check one certificate; the sentence names the file (waits).
+/* Read and check one certificate, of this product unless it is NULL; the sentence names the file
+ * (waits).
  *      -FAULT_BAD_CERTIFICATE, and as file_read */
-int chip_certificate_read(const char *path, struct certificate *ret_certificate) MUST_USE;
+int chip_certificate_read(const char *path, const char *product_id,
+                          struct certificate *ret_certificate) MUST_USE;
 
 /* What licenses are asked or imported for; "SFI" and "" where an option was not given. */
 struct chip_purpose {
         const char *firmware_id, *type, *order;
 };
 
-/* Keys and rows of these options. */
-#define PURPOSE_KEYS (OPTIONS_KEYS + 0x40)
-enum { PURPOSE_KEY_FIRMWARE = PURPOSE_KEYS, PURPOSE_KEY_TYPE, PURPOSE_KEY_LOT };
-#define PURPOSE_OPTIONS                                                                            \
-        { "firmware-id", NULL, true, false, PURPOSE_KEY_FIRMWARE },                                \
-                { "type", NULL, true, false, PURPOSE_KEY_TYPE },                                   \
-        {                                                                                          \
-                "lot", NULL, true, false, PURPOSE_KEY_LOT                                          \
-        }
+/* All that licenses import and licenses ahead are given: (CERTIFICATE [LICENSE]) ..., --directory,
+ * the purpose, --station and --json. */
+struct chip_request {
+        bool has_licenses; /* set before: a license stands behind each certificate */
+        const char *station_file;
+        struct chip_purpose purpose;
+        struct chip_files files;
+        bool is_json;
+};
 
-/* Takes one of the options above: true; false when it is none. */
-bool chip_purpose_take(struct chip_purpose *purpose, int key, const char *value);
+/* Read it from the command line; directories are looked into (waits).
+ *      -FAULT_BAD_VALUE  no chip, a certificate alone, a purpose that cannot be
+ *      -FAULT_NOT_FOUND  no directory, or no certificate in it
+ *      -FAULT_TOO_LARGE  more than CHIP_FILES_MAX chips */
+int chip_request_read(int argc, char **argv, struct chip_request *request) MUST_USE;
 
-/* Fill in what was not given, refuse what cannot be. -FAULT_BAD_VALUE */
-int chip_purpose_check(struct chip_purpose *purpose) MUST_USE;
+/* For CLEANUP. */
+void chip_request_release(struct chip_request *request);

@@ -153,3 +153,23 @@ int family_choose(const struct family_choice *choice, struct chosen_family *ret_
                              choice->device, ret_chosen->family.name, ret_chosen->family.device_id);
         return 0;
 }
+
+int family_rss(const struct family *family, const char *named, struct rss_profile *ret_rss)
+{
+        char path[PLACE_LENGTH_MAX], name[80];
+        int r = 0;
+
+        if (!named)
+                named = family->rss_profile;
+        if (!named[0])
+                return 0;
+        if (strchr(named, '/') || strstr(named, ENDING)) {
+                r = rss_profile_load(named, ret_rss);
+                return r < 0 ? r : 1;
+        }
+        snprintf(name, sizeof(name), "rss/%.60s" ENDING, named);
+        r = place_find(name, path);
+        if (r >= 0)
+                r = rss_profile_load(path, ret_rss);
+        return r < 0 ? r : 1;
+}

@@ -10,13 +10,6 @@
 #include <stdio.h>
 #include <sys/random.h>
 
-enum { KEY_VERSION = OPTIONS_KEYS, KEY_TYPE };
-
-static const struct option_name names[] = {
-        { "card-version", NULL, true, false, KEY_VERSION },
-        { "type", NULL, true, false, KEY_TYPE },
-};
-
 struct request {
         const char *path, *type;
         uint32_t version;
@@ -24,33 +17,22 @@ struct request {
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        char field[4];
-        int r;
+        const struct argument arguments[] = {
+                { .what = "file", .text = &request->path, .needed = "FILE" },
+                { "card-version", .number = &request->version, .least = 1, .most = 2 },
+                { "type", .text = &request->type },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_TYPE)
-                        request->type = options.value;
-                else if (r == KEY_VERSION)
-                        r = options_number("--card-version", options.value, 2, &request->version);
-                else if (request->path)
-                        return fault(FAULT_BAD_VALUE, "one file at a time, not %.80s too",
-                                     options.value);
-                else
-                        request->path = options.value;
-                if (r < 0)
-                        return r;
-        }
+        char field[4];
+
         if (r < 0)
                 return r;
         card_memory_pad(request->type, field);
-        if (request->version == 0)
-                return fault(FAULT_BAD_VALUE, "--card-version is 1 or 2");
         if (strlen(request->type) > sizeof(field) || !card_memory_is_type(field))
                 return fault(FAULT_BAD_VALUE, "--type is %.20s, wanted such as SFI or SSP",
                              request->type);
-        return request->path ? 0 : fault(FAULT_BAD_VALUE, "no file given");
+        return 0;
 }
 
 static int run(int argc, char **argv)

@@ -14,26 +14,18 @@
 #define CONNECT_NS (3 * NS_PER_S) /* for a card that is just being put in */
 #define SLOT_MAX   99u
 
-int card_choice_take(struct card_choice *choice, int key, const char *value)
+int card_choice_word(void *context, struct options *options)
 {
-        if (key == CARD_KEY_SLOT)
-                choice->slot = value;
-        else if (key == CARD_KEY_READER)
-                choice->reader = value;
-        else if (key == CARD_KEY_FILE)
-                choice->file = value;
-        else if (key == CARD_KEY_PROFILE)
-                choice->profile = value;
-        else if (key == OPTIONS_POSITION && strncmp(value, "slot=", 5) == 0)
-                choice->slot = value + 5;
-        else if (key == OPTIONS_POSITION && strncmp(value, "protocol=", 9) == 0)
-                return strcmp(value + 9, "static") == 0
-                               ? 1
-                               : fault(FAULT_BAD_VALUE,
-                                       "%.40s: only protocol=static exists (AN5054 section 3.2.1)",
-                                       value);
-        else
+        struct card_choice *choice = context;
+        const char *word = options->value;
+
+        if (strncmp(word, "slot=", 5) == 0)
+                choice->slot = word + 5;
+        else if (strncmp(word, "protocol=", 9) != 0)
                 return 0;
+        else if (strcmp(word + 9, "static") != 0)
+                return fault(FAULT_BAD_VALUE,
+                             "%.40s: only protocol=static exists (AN5054 section 3.2.1)", word);
         return 1;
 }
 

@@ -11,32 +11,29 @@
 #include "drivers/hsm.h"
 #include "station/commands/options.h"
 
-#define CARD_KEYS (OPTIONS_KEYS + 0x80)
-enum { CARD_KEY_SLOT = CARD_KEYS, CARD_KEY_READER, CARD_KEY_FILE, CARD_KEY_PROFILE };
+struct card_choice {
+        const char *slot, *reader, *file, *profile;
+};
 
-/* Rows for the table of a command. -i is the creator's spelling (AN5054 section 4.3.5). */
-#define CARD_OPTIONS                                                                               \
-        { "slot", "i", true, false, CARD_KEY_SLOT },                                               \
-                { "reader", NULL, true, false, CARD_KEY_READER },                                  \
-                { "card", NULL, true, false, CARD_KEY_FILE },                                      \
-        {                                                                                          \
-                "profile", NULL, true, false, CARD_KEY_PROFILE                                     \
-        }
+/* Takes the programmer's words slot=N and protocol=static (secure-install.md section 14.2).
+ *      -FAULT_BAD_VALUE  a protocol that nobody has */
+argument_function card_choice_word;
+
+/* Rows of a command for them. -i is the creator's spelling (AN5054 section 4.3.5). */
+/* clang-format off */
+#define CARD_ARGUMENTS(choice)                     \
+        { "slot", "i", .text = &(choice)->slot },  \
+        { "reader", .text = &(choice)->reader },   \
+        { "card", .text = &(choice)->file },       \
+        { "profile", .text = &(choice)->profile }, \
+        { .take = card_choice_word, .context = (choice) }
+/* clang-format on */
 
 #define CARD_HELP                                                                                  \
         "  -i, --slot N        reader by number, as ST counts them from 1 (default 1)\n"           \
         "  --reader NAME       reader by its PC/SC name\n"                                         \
         "  --card FILE         a SIMULATED card in FILE (gangway hsm blank makes one)\n"           \
         "  --profile FILE      card profile (default configs/cards/reference.conf)\n"
-
-struct card_choice {
-        const char *slot, *reader, *file, *profile;
-};
-
-/* Takes the options above, and the programmer's words slot=N and protocol=static
- * (secure-install.md section 14.2). 1 when it was one of them, 0 when not.
- *      -FAULT_BAD_VALUE  a protocol that nobody has */
-int card_choice_take(struct card_choice *choice, int key, const char *value) MUST_USE;
 
 struct hsm_card {
         struct card_profile profile;

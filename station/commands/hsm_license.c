@@ -10,9 +10,10 @@
 
 #include "drivers/usb.h"
 #include "scheduler/file.h"
+#include "station/commands/chip_files.h"
+#include "station/commands/family_find.h"
 #include "station/commands/hsm_card.h"
 #include "station/commands/hsm_chip.h"
-#include "station/commands/places.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,71 +23,18 @@
 #define SECRET_MODE 0600u
 #define AGAIN_NS    (2 * NS_PER_S)
 
-enum { KEY_OUTPUT = OPTIONS_KEYS, KEY_PATH, KEY_FAMILY, KEY_RSS };
-
-static const struct option_name names_from_cert[] = {
-        CARD_OPTIONS,
-        { "outfile", "o", true, false, KEY_OUTPUT },
-};
-
-static const struct option_name names_chip[] = {
-        CARD_OPTIONS,
-        { "outfile", "o", true, false, KEY_OUTPUT },
-        { "path", NULL, true, false, KEY_PATH },
-        { "family", NULL, true, false, KEY_FAMILY },
-        { "rss", NULL, true, false, KEY_RSS },
-};
-
 struct request {
         struct card_choice choice;
-        const char *words[2], *output, *path, *family, *rss;
-        unsigned word_count;
+        const char *certificate, *output, *path, *family, *rss;
 };
 
-static int take_option(struct request *request, int key, const char *value)
-{
-        if (key == KEY_OUTPUT)
-                request->output = value;
-        else if (key == KEY_PATH)
-                request->path = value;
-        else if (key == KEY_FAMILY)
-                request->family = value;
-        else if (key == KEY_RSS)
-                request->rss = value;
-        else if (request->word_count < LENGTH_OF(request->words))
-                request->words[request->word_count++] = value;
-        else
-                return fault(FAULT_BAD_VALUE, "%.80s is not expected here", value);
-        return 0;
-}
-
-/* The last word may be the output, as with the programmer (secure-install.md section 14.2). */
-static int read_request(int argc, char **argv, const struct option_name *names, size_t count,
-                        unsigned words, struct request *request)
-{
-        struct options options;
-        int r, key;
-
-        options_init(&options, argc, argv, names, count);
-        while ((key = options_next(&options)) > 0) {
-                r = card_choice_take(&request->choice, key, options.value);
-                if (r == 0)
-                        r = take_option(request, key, options.value);
-                if (r < 0)
-                        return r;
-        }
-        if (key < 0)
-                return key;
-        if (!request->output && request->word_count == words + 1)
-                request->output = request->words[--request->word_count];
-        if (!request->output)
-                return fault(FAULT_BAD_VALUE, "no file for the license: give -o FILE");
-        if (request->word_count != words)
-                return words ? fault(FAULT_BAD_VALUE, "one certificate file is wanted")
-                             : fault(FAULT_BAD_VALUE, "%.80s is not expected here",
-                                     request->words[0]);
-        return 0;
-}
+/* The output may be the last word, as with the programmer (secure-install.md section 14.2). */
+/* clang-format off */
+#define OUTPUT_ARGUMENTS(request)                                             \
+        { "outfile", "o", .text = &(request)->output, .what = "license file", \
+          .needed = "-o FILE" },                                              \
+        { .what = "license file", .text = &(request)->output }
+/* clang-format on */
 
 /* --- spending ------------------------------------------------------------------------------ */
 
@@ -192,61 +140,49 @@ static int issue(const char *words, const struct request *request,
 
 static int run_from_cert(int argc, char **argv)
 {
-        struct bytes file CLEANUP(bytes_free) = { 0 };
-        struct certificate certificate;
         struct request request = { 0 };
-        int r;
+        const struct argument arguments[] = {
+                CARD_ARGUMENTS(&request.choice),
+                { .what = "certificate", .text = &request.certificate, .needed = "CERTIFICATE" },
+                OUTPUT_ARGUMENTS(&request),
+        };
+        struct certificate certificate;
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        r = read_request(argc, argv, names_from_cert, LENGTH_OF(names_from_cert), 1, &request);
         if (r >= 0)
-                r = file_read(request.words[0], 4096, &file);
-        if (r < 0)
-                return r;
-        r = certificate_parse(file.data, file.length, NULL, &certificate);
-        if (r < 0)
-                return fault_prefix(r, "%s", request.words[0]);
-        return issue("hsm license-from-cert", &request, &certificate);
-}
-
-static int find_conf(const char *given, const char *standard, char path[static PLACE_LENGTH_MAX])
-{
-        if (!given)
-                return place_find(standard, path);
-        snprintf(path, PLACE_LENGTH_MAX, "%s", given);
-        return 0;
-}
-
-static int load_parts(const struct request *request, struct family *family, struct rss_profile *rss)
-{
-        char path[PLACE_LENGTH_MAX];
-        int r;
-
-        r = find_conf(request->family, "targets/stm32h75x.conf", path);
-        if (r >= 0)
-                r = family_load(path, family);
-        if (r >= 0)
-                r = find_conf(request->rss, "rss/reference-h7.conf", path);
-        return r < 0 ? r : rss_profile_load(path, rss);
+                r = chip_certificate_read(request.certificate, NULL, &certificate);
+        return r < 0 ? r : issue("hsm license-from-cert", &request, &certificate);
 }
 
 static int run_chip(int argc, char **argv)
 {
         struct request request = { 0 };
+        const struct argument arguments[] = {
+                CARD_ARGUMENTS(&request.choice),   OUTPUT_ARGUMENTS(&request),
+                { "path", .text = &request.path }, { "family", .text = &request.family },
+                { "rss", .text = &request.rss },
+        };
         struct certificate certificate;
+        struct chosen_family chosen;
         struct rss_profile rss;
-        struct family family;
         struct bus *bus;
         char sentence[512];
-        int r;
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        r = read_request(argc, argv, names_chip, LENGTH_OF(names_chip), 0, &request);
         if (r >= 0)
-                r = load_parts(&request, &family, &rss);
+                r = family_choose(&(struct family_choice){ .family = request.family }, &chosen);
+        if (r >= 0)
+                r = family_rss(&chosen.family, request.rss, &rss);
+        if (r == 0)
+                r = fault(FAULT_BAD_VALUE,
+                          "no RSS profile is known for a %s: name one with --rss, or take the "
+                          "certificate by its boot loader and hsm license-from-cert",
+                          chosen.family.name);
         if (r >= 0)
                 r = usb_bus_open(&bus);
         if (r < 0)
                 return r;
-        r = chip_certificate(bus, request.path, &family, &rss, &certificate);
+        r = chip_certificate(bus, request.path, &chosen.family, &rss, &certificate);
         if (r < 0)
                 snprintf(sentence, sizeof(sentence), "%s", fault_sentence(r));
         (void)bus_close(bus);
@@ -267,9 +203,9 @@ const struct command hsm_license_command = {
                 "\n"
                 "  -o, --outfile FILE  136 bytes, mode 0600; must not exist yet\n"
                 "  --path USB-PATH     which probe (default: the only one)\n"
-                "  --family FILE       the part (default configs/targets/stm32h75x.conf)\n"
-                "  --rss FILE          RSS profile (default "
-                "configs/rss/reference-h7.conf)\n" CARD_HELP "\n"
+                "  --family NAME       the part (default stm32h75x), or its file\n"
+                "  --rss NAME          RSS profile (default: the family's), or its file\n" CARD_HELP
+                "\n"
                 "example: gangway hsm license -o license.bin --path 1-4.2 --slot 1\n",
         .run = run_chip,
 };

@@ -19,31 +19,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum {
-        KEY_KEY = OPTIONS_KEYS,
-        KEY_NONCE,
-        KEY_ID,
-        KEY_COUNT,
-        KEY_PACKAGE,
-        KEY_CERT,
-        KEY_PACKAGES,
-        KEY_FLOW,
-        KEY_YES,
-};
-
-static const struct option_name names[] = {
-        CARD_OPTIONS,
-        { "key", "k", true, false, KEY_KEY },
-        { "nonce", "n", true, false, KEY_NONCE },
-        { "firmware-id", "id", true, false, KEY_ID },
-        { "max-counter", "mc", true, false, KEY_COUNT },
-        { "perso", "pd", true, false, KEY_PACKAGE },
-        { "cert", NULL, true, false, KEY_CERT },
-        { "packages", NULL, true, false, KEY_PACKAGES },
-        { "flow", NULL, true, false, KEY_FLOW },
-        { "yes", "y", false, false, KEY_YES },
-};
-
 struct request {
         struct card_choice choice;
         struct hsm_package_request package;
@@ -52,53 +27,13 @@ struct request {
         bool is_sure;
 };
 
-static int take_option(struct request *request, int key, const char *value)
-{
-        switch (key) {
-        case KEY_KEY:
-                request->key = value;
-                return 0;
-        case KEY_NONCE:
-                request->nonce = value;
-                return 0;
-        case KEY_ID:
-                request->firmware_id = value;
-                return 0;
-        case KEY_COUNT:
-                return options_number("-mc", value, UINT32_MAX, &request->maximum);
-        case KEY_PACKAGE:
-                request->package.file = value;
-                return 0;
-        case KEY_CERT:
-                request->package.cert_file = value;
-                return 0;
-        case KEY_PACKAGES:
-                request->package.folder = value;
-                return 0;
-        case KEY_FLOW:
-                request->package.flow = value;
-                return 0;
-        case KEY_YES:
-                request->is_sure = true;
-                return 0;
-        default:
-                return fault(FAULT_BAD_VALUE, "%.60s is not expected here", value);
-        }
-}
-
 static int check_request(const struct request *request)
 {
-        if (!request->key || !request->nonce)
+        if (!text_is_ascii(request->firmware_id, FIRMWARE_ID_MAX + 1))
                 return fault(FAULT_BAD_VALUE,
-                             "key and nonce are both needed: give -k FILE -n FILE");
-        if (!request->firmware_id || !text_is_ascii(request->firmware_id, FIRMWARE_ID_MAX + 1))
-                return fault(FAULT_BAD_VALUE,
-                             "the firmware identifier is %.60s, wanted -id and 1 to %u printable "
+                             "the firmware identifier is %.60s, wanted 1 to %u printable "
                              "characters",
-                             request->firmware_id ? request->firmware_id : "not given",
-                             FIRMWARE_ID_MAX);
-        if (request->maximum == 0)
-                return fault(FAULT_BAD_VALUE, "no licenses: give -mc COUNT, 1 or more");
+                             request->firmware_id, FIRMWARE_ID_MAX);
         if (!request->is_sure && !(isatty(STDIN_FILENO) && isatty(STDERR_FILENO)))
                 return fault(FAULT_BAD_VALUE,
                              "a card is programmed once, and there is no terminal to confirm it "
@@ -108,18 +43,23 @@ static int check_request(const struct request *request)
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r, key;
+        const struct argument arguments[] = {
+                CARD_ARGUMENTS(&request->choice),
+                { "key", "k", .text = &request->key, .needed = "-k FILE" },
+                { "nonce", "n", .text = &request->nonce, .needed = "-n FILE" },
+                { "firmware-id", "id", .text = &request->firmware_id, .what = "firmware identifier",
+                  .needed = "-id ID" },
+                { "max-counter", "mc", .number = &request->maximum, .least = 1, .most = UINT32_MAX,
+                  .what = "number of licenses", .needed = "-mc COUNT" },
+                { "perso", "pd", .text = &request->package.file },
+                { "cert", .text = &request->package.cert_file },
+                { "packages", .text = &request->package.folder },
+                { "flow", .text = &request->package.flow },
+                { "yes", "y", .flag = &request->is_sure },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((key = options_next(&options)) > 0) {
-                r = card_choice_take(&request->choice, key, options.value);
-                if (r == 0)
-                        r = take_option(request, key, options.value);
-                if (r < 0)
-                        return r;
-        }
-        return key < 0 ? key : check_request(request);
+        return r < 0 ? r : check_request(request);
 }
 
 /* --- before -------------------------------------------------------------------------------- */

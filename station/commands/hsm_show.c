@@ -6,15 +6,8 @@
  */
 #include "station/commands/command.h"
 
+#include "station/commands/answer.h"
 #include "station/commands/hsm_card.h"
-#include "station/commands/image_view.h"
-
-enum { KEY_JSON = OPTIONS_KEYS };
-
-static const struct option_name names[] = {
-        CARD_OPTIONS,
-        { "json", NULL, false, false, KEY_JSON },
-};
 
 typedef void print_function(const struct hsm_info *info);
 typedef json_t *pack_function(const struct hsm_info *info);
@@ -72,8 +65,7 @@ static int print_json(const struct hsm_card *card, json_t *object)
 {
         json_object_set_new(object, "serial", json_string(card->info.serial));
         json_object_set_new(object, "simulated", json_boolean(card->is_simulated));
-        return json_print(stdout, object) ? EXIT_OK
-                                          : fault(FAULT_SYSTEM, "no memory for the answer");
+        return answer_json(object, EXIT_OK);
 }
 
 static int show(const char *words, int argc, char **argv, print_function *print,
@@ -81,21 +73,15 @@ static int show(const char *words, int argc, char **argv, print_function *print,
 {
         struct hsm_card card CLEANUP(hsm_card_close) = { 0 };
         struct card_choice choice = { 0 };
-        struct options options;
         bool is_json = false;
-        int r, key;
+        const struct argument arguments[] = {
+                CARD_ARGUMENTS(&choice),
+                { "json", .flag = &is_json },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((key = options_next(&options)) > 0) {
-                r = card_choice_take(&choice, key, options.value);
-                if (r < 0)
-                        return r;
-                if (r == 0 && key != KEY_JSON)
-                        return fault(FAULT_BAD_VALUE, "%.60s is not expected here", options.value);
-                is_json |= key == KEY_JSON;
-        }
-        if (key < 0)
-                return key;
+        if (r < 0)
+                return r;
         r = hsm_card_open(&choice, &card);
         if (r < 0)
                 return hsm_card_answer(words, r);

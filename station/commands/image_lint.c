@@ -134,6 +134,7 @@ static void look_at_field(struct look *look, const struct option_field *field)
         case ROLE_END:
         case ROLE_ERASE:
         case ROLE_RSS_RAM:
+        case ROLE_BANKS:
                 break;
         }
 }

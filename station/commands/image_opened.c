@@ -169,12 +169,12 @@ void image_runs_free(struct image_runs *runs)
         *runs = (struct image_runs){ 0 };
 }
 
-int image_policy_parse(const char *name, enum sfi_iv_policy *ret_policy)
+int image_policy_take(void *policy, struct options *options)
 {
-        if (sfi_iv_policy_find(name, ret_policy))
-                return 0;
-        return fault(FAULT_BAD_VALUE, "--iv-policy is %.40s, wanted %s, %s, %s or %s", name,
-                     sfi_iv_policy_name(SFI_IV_BIG_ENDIAN), sfi_iv_policy_name(SFI_IV_LAST_WORD_LE),
-                     sfi_iv_policy_name(SFI_IV_FIRST_WORD_LE),
-                     sfi_iv_policy_name(SFI_IV_LAST_WORD_BE));
+        if (sfi_iv_policy_find(options->value, policy))
+                return 1;
+        return fault(
+                FAULT_BAD_VALUE, "--iv-policy is %.40s, wanted %s, %s, %s or %s", options->value,
+                sfi_iv_policy_name(SFI_IV_BIG_ENDIAN), sfi_iv_policy_name(SFI_IV_LAST_WORD_LE),
+                sfi_iv_policy_name(SFI_IV_FIRST_WORD_LE), sfi_iv_policy_name(SFI_IV_LAST_WORD_BE));
 }

@@ -5,6 +5,7 @@
 
 #include "crypto/digest.h"
 #include "crypto/sfi.h"
+#include "station/commands/options.h"
 #include "station/commands/secrets.h"
 
 struct opened_image {
@@ -43,4 +44,4 @@ struct image_runs image_runs_make(const struct opened_image *image);
 void image_runs_free(struct image_runs *runs);
 
 /* "--iv-policy is ..., wanted ..." when there is no such policy. */
-int image_policy_parse(const char *name, enum sfi_iv_policy *ret_policy) MUST_USE;
+argument_function image_policy_take;

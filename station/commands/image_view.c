@@ -175,36 +175,16 @@ static json_t *parts_json(const struct sfi *sfi)
         return list;
 }
 
-/* File names need not be UTF-8; JSON must be. */
-static json_t *text_json(const char *text)
-{
-        json_t *value = json_string(text);
-
-        return value ? value : json_string("(not UTF-8)");
-}
-
 json_t *image_view_json(const char *name, const struct sfi *sfi)
 {
         char tag[2 * GCM_TAG_LENGTH + 1], digest[65];
 
         hex_encode(sfi->tag, sizeof(sfi->tag), tag);
         digest_text(sfi->digest, digest);
-        return json_pack("{s:o, s:I, s:s, s:i, s:i, s:s, s:o, s:o, s:o}", "file", text_json(name),
+        return json_pack("{s:o, s:I, s:s, s:i, s:i, s:s, s:o, s:o, s:o}", "file", answer_text(name),
                          "length", (json_int_t)sfi->file.length, "sha256", digest, "protocol",
                          sfi->protocol, "areas_total", sfi->count, "tag", tag, "areas",
                          areas_json(sfi), "parts", parts_json(sfi), "reference", choices_json(sfi));
-}
-
-bool json_print(FILE *out, json_t *object)
-{
-        char *text = json_dumps(object, JSON_INDENT(2));
-
-        json_decref(object);
-        if (!text)
-                return false;
-        fprintf(out, "%s\n", text);
-        free(text);
-        return true;
 }
 
 int image_read(const char *path, struct sfi **ret_sfi)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "crypto/sfi.h"
+#include "station/commands/answer.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -13,9 +14,6 @@ void image_view_print(FILE *out, const char *name, const struct sfi *sfi);
 
 /* The same as an object. Given to the caller. */
 json_t *image_view_json(const char *name, const struct sfi *sfi);
-
-/* Print `object` (given), indented, and a line end. Returns false when out of memory. */
-bool json_print(FILE *out, json_t *object);
 
 /* SHA-256 in lower case, as sha256sum prints it. */
 const char *digest_text(const uint8_t digest[static 32], char text[static 65]);

@@ -7,7 +7,7 @@
  */
 #include "station/commands/command.h"
 
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/key_files.h"
 #include "station/commands/options.h"
 
@@ -16,14 +16,6 @@
 
 #define PATH_ROOM    1024u
 #define DEFAULT_NAME "sfi"
-
-enum { KEY_OUTPUT = OPTIONS_KEYS, KEY_NAME, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "output", "o", true, false, KEY_OUTPUT },
-        { "name", NULL, true, false, KEY_NAME },
-        { "json", NULL, false, false, KEY_JSON },
-};
 
 struct request {
         const char *output, *name;
@@ -36,23 +28,17 @@ struct paths {
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { "output", "o", .text = &request->output, .what = "place",
+                  .needed = "-o DIRECTORY or -o PREFIX" },
+                { "name", .text = &request->name },
+                { "json", .flag = &request->is_json },
+                { .instead = "the place is given with -o" },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_OUTPUT)
-                        request->output = options.value;
-                else if (r == KEY_NAME)
-                        request->name = options.value;
-                else if (r == KEY_JSON)
-                        request->is_json = true;
-                else
-                        return fault(FAULT_BAD_VALUE, "%.80s: the place is given with -o",
-                                     options.value);
-        }
-        if (r >= 0 && (!request->output || !request->output[0]))
-                return fault(FAULT_BAD_VALUE, "no place: give -o DIRECTORY or -o PREFIX");
+        if (r >= 0 && !request->output[0])
+                return fault(FAULT_BAD_VALUE, "-o is empty, wanted DIRECTORY or PREFIX");
         if (r >= 0 && request->name && (strchr(request->name, '/') || !request->name[0]))
                 return fault(FAULT_BAD_VALUE, "--name is %.60s, wanted a file name without a /",
                              request->name);
@@ -147,11 +133,10 @@ static int run(int argc, char **argv)
         remember(&paths, name, ledger_path);
         nonce_key_read(name, text);
         if (request.is_json)
-                return json_print(stdout, json_pack("{s:s, s:s, s:s, s:s}", "key_file", paths.key,
-                                                    "nonce_file", paths.nonce, "fingerprint", text,
-                                                    "ledger", ledger_path))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "a file name is not UTF-8, as JSON wants it");
+                return answer_json(json_pack("{s:s, s:s, s:s, s:s}", "key_file", paths.key,
+                                             "nonce_file", paths.nonce, "fingerprint", text,
+                                             "ledger", ledger_path),
+                                   EXIT_OK);
         printf("key          %s  %d bytes, mode 0600\n", paths.key, GCM_KEY_LENGTH);
         printf("nonce        %s  %d bytes, mode 0600\n", paths.nonce, SFI_NONCE_LENGTH);
         printf("fingerprint  %s\n", text);

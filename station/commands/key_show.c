@@ -3,17 +3,10 @@
  */
 #include "station/commands/command.h"
 
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/key_files.h"
 #include "station/commands/nonces_view.h"
 #include "station/commands/options.h"
-
-enum { KEY_KEY = OPTIONS_KEYS, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "key", "k", true, false, KEY_KEY },
-        { "json", NULL, false, false, KEY_JSON },
-};
 
 struct view {
         const char *key_file, *memory; /* what the key's memory says of the ledger */
@@ -25,22 +18,13 @@ struct view {
 
 static int read_request(int argc, char **argv, const char **ret_key, bool *ret_json)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { "key", "k", .text = ret_key },
+                { .what = "key", .text = ret_key, .needed = "KEY" },
+                { "json", .flag = ret_json },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_JSON)
-                        *ret_json = true;
-                else if (*ret_key)
-                        return fault(FAULT_BAD_VALUE, "one key at a time, not %.80s too",
-                                     options.value);
-                else
-                        *ret_key = options.value;
-        }
-        if (r >= 0 && !*ret_key)
-                return fault(FAULT_BAD_VALUE, "no key file given");
-        return r;
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 static int64_t count_nonces(const struct nonce_list *list, const char *key)
@@ -86,14 +70,13 @@ static int look(struct view *view)
 
 static int print_json(const struct view *view)
 {
-        if (json_print(stdout, json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:s, s:o}", "fingerprint",
-                                         view->fingerprint, "ledger", view->path, "ledger_id",
-                                         view->list.ledger, "images", (json_int_t)view->images,
-                                         "nonces", (json_int_t)view->nonces, "memory_fits",
-                                         view->is_trusted, "memory", view->memory, "uses",
-                                         nonces_view_json(&view->list, view->name))))
-                return 0;
-        return fault(FAULT_SYSTEM, "a file name is not UTF-8, as JSON wants it");
+        return answer_json(json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:s, s:o}", "fingerprint",
+                                     view->fingerprint, "ledger", view->path, "ledger_id",
+                                     view->list.ledger, "images", (json_int_t)view->images,
+                                     "nonces", (json_int_t)view->nonces, "memory_fits",
+                                     view->is_trusted, "memory", view->memory, "uses",
+                                     nonces_view_json(&view->list, view->name)),
+                           0);
 }
 
 static void print_text(const struct view *view)

@@ -12,40 +12,19 @@
 
 #define SECRET_MODE 0600u
 
-enum { KEY_KEY = OPTIONS_KEYS, KEY_NONCE, KEY_OUTPUT };
-
-static const struct option_name names[] = {
-        { "key", "k", true, false, KEY_KEY },
-        { "nonce", "n", true, false, KEY_NONCE },
-        { "outfile", "o", true, false, KEY_OUTPUT },
-};
-
 struct request {
         const char *key, *nonce, *output;
 };
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { "key", "k", .text = &request->key, .needed = "-k FILE" },
+                { "nonce", "n", .text = &request->nonce, .needed = "-n FILE" },
+                { "outfile", "o", .text = &request->output, .what = "output", .needed = "-o FILE" },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_KEY)
-                        request->key = options.value;
-                else if (r == KEY_NONCE)
-                        request->nonce = options.value;
-                else if (r == KEY_OUTPUT)
-                        request->output = options.value;
-                else
-                        return fault(FAULT_BAD_VALUE, "%.60s is not expected here", options.value);
-        }
-        if (r < 0)
-                return r;
-        if (!request->key || !request->nonce || !request->output)
-                return fault(FAULT_BAD_VALUE, "key, nonce and output are needed: give -k FILE -n "
-                                              "FILE -o FILE");
-        return 0;
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 static int run(int argc, char **argv)

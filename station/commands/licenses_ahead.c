@@ -14,9 +14,9 @@
 #include "scheduler/fiber.h"
 #include "scheduler/loop.h"
 #include "scheduler/ring.h"
+#include "station/commands/answer.h"
 #include "station/commands/books.h"
 #include "station/commands/chip_files.h"
-#include "station/commands/image_view.h"
 #include "station/commands/progress.h"
 #include "station/data_lock.h"
 #include "station/desk.h"
@@ -33,22 +33,6 @@
 /* Requests under way: each card works on one, and finds the next at once. */
 #define ASKERS_MAX (2 * SETTINGS_READERS_MAX)
 
-enum { KEY_STATION = OPTIONS_KEYS, KEY_DIRECTORY, KEY_JSON };
-
-static const struct option_name names[] = {
-        PURPOSE_OPTIONS,
-        { "station", NULL, true, false, KEY_STATION },
-        { "directory", "d", true, true, KEY_DIRECTORY },
-        { "json", NULL, false, false, KEY_JSON },
-};
-
-struct request {
-        const char *station_file;
-        struct chip_purpose purpose;
-        struct chip_files files;
-        bool is_json;
-};
-
 enum chip_state { CHIP_WAITING, CHIP_MADE, CHIP_IN_HAND, CHIP_FAILED };
 
 struct chip {
@@ -58,7 +42,7 @@ struct chip {
 
 /* The station, as far as it is needed. */
 struct ahead {
-        const struct request *request;
+        const struct chip_request *request;
         struct books *books;
         int lock; /* 0: not held */
         struct family family;
@@ -82,36 +66,6 @@ struct ahead {
 
 /* --- what is asked ------------------------------------------------------------------------- */
 
-static void request_release(struct request *request)
-{
-        chip_files_release(&request->files);
-}
-
-static int read_request(int argc, char **argv, struct request *request)
-{
-        struct options options;
-        int r, key;
-
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((key = r = options_next(&options)) > 0) {
-                if (key == KEY_STATION)
-                        request->station_file = options.value;
-                else if (key == KEY_JSON)
-                        request->is_json = true;
-                else if (key == KEY_DIRECTORY)
-                        r = chip_files_add_directory(&request->files, options.value, false);
-                else if (key == OPTIONS_POSITION)
-                        r = chip_files_add(&request->files, options.value, NULL);
-                else
-                        INSIST(chip_purpose_take(&request->purpose, key, options.value));
-                if (r < 0)
-                        return r;
-        }
-        if (r >= 0 && !request->files.count)
-                return fault(FAULT_BAD_VALUE, "no chip given: CERTIFICATE ... or --directory");
-        return r < 0 ? r : chip_purpose_check(&request->purpose);
-}
-
 /* All of them before any card is asked: a bad file costs nothing. */
 static int read_chips(struct ahead *ahead)
 {
@@ -121,7 +75,8 @@ static int read_chips(struct ahead *ahead)
         ahead->chips = calloc(files->count, sizeof(*ahead->chips));
         INSIST(ahead->chips);
         for (size_t i = 0; i < files->count && r >= 0; i++)
-                r = chip_certificate_read(files->rows[i].certificate, &ahead->chips[i].certificate);
+                r = chip_certificate_read(files->rows[i].certificate, NULL,
+                                          &ahead->chips[i].certificate);
         return r;
 }
 
@@ -339,24 +294,21 @@ static int answer(const struct ahead *ahead)
 {
         unsigned count = (unsigned)ahead->request->files.count;
         unsigned left = count - ahead->made - ahead->in_hand - ahead->failed;
+        int code = left || ahead->failed ? EXIT_NO : EXIT_OK;
 
-        if (ahead->request->is_json) {
-                if (!json_print(stdout, json_pack("{s:I, s:I, s:I, s:I, s:b, s:s}", "made",
-                                                  (json_int_t)ahead->made, "in_hand_already",
-                                                  (json_int_t)ahead->in_hand, "failed",
-                                                  (json_int_t)ahead->failed, "not_asked",
-                                                  (json_int_t)left, "interrupted",
-                                                  ahead->was_interrupted, "reason", ahead->reason)))
-                        return fault(FAULT_SYSTEM, "no memory for the answer");
-        } else {
-                printf("%u licenses made for %s, %u in hand already, %u failed, %u not asked "
-                       "for%s\n",
-                       ahead->made, ahead->request->purpose.firmware_id, ahead->in_hand,
-                       ahead->failed, left, ahead->was_interrupted ? "; interrupted" : "");
-                if (ahead->reason[0])
-                        fprintf(stderr, "gangway licenses ahead: %s\n", ahead->reason);
-        }
-        return left || ahead->failed ? EXIT_NO : EXIT_OK;
+        if (ahead->request->is_json)
+                return answer_json(
+                        json_pack("{s:I, s:I, s:I, s:I, s:b, s:s}", "made", (json_int_t)ahead->made,
+                                  "in_hand_already", (json_int_t)ahead->in_hand, "failed",
+                                  (json_int_t)ahead->failed, "not_asked", (json_int_t)left,
+                                  "interrupted", ahead->was_interrupted, "reason", ahead->reason),
+                        code);
+        printf("%u licenses made for %s, %u in hand already, %u failed, %u not asked for%s\n",
+               ahead->made, ahead->request->purpose.firmware_id, ahead->in_hand, ahead->failed,
+               left, ahead->was_interrupted ? "; interrupted" : "");
+        if (ahead->reason[0])
+                fprintf(stderr, "gangway licenses ahead: %s\n", ahead->reason);
+        return code;
 }
 
 static int get_ahead(struct ahead *ahead)
@@ -378,9 +330,9 @@ static int get_ahead(struct ahead *ahead)
 
 static int run(int argc, char **argv)
 {
-        struct request request CLEANUP(request_release) = { 0 };
+        struct chip_request request CLEANUP(chip_request_release) = { 0 };
         struct ahead *ahead; /* too large for a fiber's stack */
-        int r = read_request(argc, argv, &request);
+        int r = chip_request_read(argc, argv, &request);
 
         if (r < 0)
                 return r;

@@ -7,70 +7,11 @@
 
 #include "crypto/license_form.h"
 #include "scheduler/file.h"
+#include "station/commands/answer.h"
 #include "station/commands/books.h"
 #include "station/commands/chip_files.h"
-#include "station/commands/image_view.h"
 
 #include <string.h>
-
-enum { KEY_STATION = OPTIONS_KEYS, KEY_DIRECTORY, KEY_JSON };
-
-static const struct option_name names[] = {
-        PURPOSE_OPTIONS,
-        { "station", NULL, true, false, KEY_STATION },
-        { "directory", "d", true, true, KEY_DIRECTORY },
-        { "json", NULL, false, false, KEY_JSON },
-};
-
-struct request {
-        const char *station_file;
-        struct chip_purpose purpose;
-        struct chip_files files;
-        bool is_json;
-};
-
-static void request_release(struct request *request)
-{
-        chip_files_release(&request->files);
-}
-
-static int take_word(struct options *options, struct request *request)
-{
-        const char *certificate = options->value, *license = options_take_word(options);
-
-        if (!license)
-                return fault(FAULT_BAD_VALUE,
-                             "%.80s has no license behind it; files come in pairs: CERTIFICATE "
-                             "LICENSE",
-                             certificate);
-        return chip_files_add(&request->files, certificate, license);
-}
-
-static int read_request(int argc, char **argv, struct request *request)
-{
-        struct options options;
-        int r, key;
-
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((key = r = options_next(&options)) > 0) {
-                if (key == KEY_STATION)
-                        request->station_file = options.value;
-                else if (key == KEY_JSON)
-                        request->is_json = true;
-                else if (key == KEY_DIRECTORY)
-                        r = chip_files_add_directory(&request->files, options.value, true);
-                else if (key == OPTIONS_POSITION)
-                        r = take_word(&options, request);
-                else
-                        INSIST(chip_purpose_take(&request->purpose, key, options.value));
-                if (r < 0)
-                        return r;
-        }
-        if (r >= 0 && !request->files.count)
-                return fault(FAULT_BAD_VALUE,
-                             "nothing to import: CERTIFICATE LICENSE ... or --directory");
-        return r < 0 ? r : chip_purpose_check(&request->purpose);
-}
 
 /* 1 imported, 0 it is in hand already, as it is. */
 static int import(struct books *books, const struct chip_purpose *purpose,
@@ -87,7 +28,7 @@ static int import(struct books *books, const struct chip_purpose *purpose,
         int64_t id;
         int r, found;
 
-        r = chip_certificate_read(file->certificate, &certificate);
+        r = chip_certificate_read(file->certificate, NULL, &certificate);
         if (r >= 0)
                 r = file_read(file->license, 16 * LICENSE_LENGTH, &license);
         if (r >= 0)
@@ -109,7 +50,8 @@ struct outcome {
         json_t *reasons;
 };
 
-static int import_all(struct books *books, const struct request *request, struct outcome *outcome)
+static int import_all(struct books *books, const struct chip_request *request,
+                      struct outcome *outcome)
 {
         for (size_t i = 0; i < request->files.count; i++) {
                 const struct chip_file *file = &request->files.rows[i];
@@ -132,31 +74,29 @@ static int import_all(struct books *books, const struct request *request, struct
         return 0;
 }
 
-static int answer(const struct request *request, const struct outcome *outcome)
+static int answer(const struct chip_request *request, const struct outcome *outcome)
 {
-        if (request->is_json) {
-                if (!json_print(stdout, json_pack("{s:I, s:I, s:I, s:O}", "imported",
-                                                  (json_int_t)outcome->imported, "in_hand_already",
-                                                  (json_int_t)outcome->in_hand, "refused",
-                                                  (json_int_t)outcome->refused, "reasons",
-                                                  outcome->reasons)))
-                        return fault(FAULT_SYSTEM, "no memory for the answer");
-        } else {
-                printf("%u imported for %s, %u in hand already, %u refused\n", outcome->imported,
-                       request->purpose.firmware_id, outcome->in_hand, outcome->refused);
-                if (outcome->imported)
-                        printf("their form was checked by the reference layout: ST's is not "
-                               "public\n");
-        }
-        return outcome->refused ? EXIT_NO : EXIT_OK;
+        int code = outcome->refused ? EXIT_NO : EXIT_OK;
+
+        if (request->is_json)
+                return answer_json(
+                        json_pack("{s:I, s:I, s:I, s:O}", "imported", (json_int_t)outcome->imported,
+                                  "in_hand_already", (json_int_t)outcome->in_hand, "refused",
+                                  (json_int_t)outcome->refused, "reasons", outcome->reasons),
+                        code);
+        printf("%u imported for %s, %u in hand already, %u refused\n", outcome->imported,
+               request->purpose.firmware_id, outcome->in_hand, outcome->refused);
+        if (outcome->imported)
+                printf("their form was checked by the reference layout: ST's is not public\n");
+        return code;
 }
 
 static int run(int argc, char **argv)
 {
-        struct request request CLEANUP(request_release) = { 0 };
+        struct chip_request request CLEANUP(chip_request_release) = { .has_licenses = true };
         struct books *books CLEANUP(books_release) = NULL;
         struct outcome outcome = { 0 };
-        int r = read_request(argc, argv, &request);
+        int r = chip_request_read(argc, argv, &request);
 
         if (r >= 0)
                 r = books_open(request.station_file, &books);

@@ -3,17 +3,10 @@
  */
 #include "station/commands/command.h"
 
+#include "station/commands/answer.h"
 #include "station/commands/books.h"
-#include "station/commands/image_view.h"
 #include "station/commands/options.h"
 #include "station/receipt.h"
-
-enum { KEY_STATION = OPTIONS_KEYS, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "station", NULL, true, false, KEY_STATION },
-        { "json", NULL, false, false, KEY_JSON },
-};
 
 static int show(const struct books *books, bool is_json)
 {
@@ -30,29 +23,22 @@ static int show(const struct books *books, bool is_json)
                        fingerprint);
                 return EXIT_OK;
         }
-        if (!json_print(stdout, json_pack("{s:s, s:s, s:s}", "station", books->settings.station,
-                                          "sha256", fingerprint, "public_key", text)))
-                return fault(FAULT_SYSTEM, "no memory for the answer");
-        return EXIT_OK;
+        return answer_json(json_pack("{s:s, s:s, s:s}", "station", books->settings.station,
+                                     "sha256", fingerprint, "public_key", text),
+                           EXIT_OK);
 }
 
 static int run(int argc, char **argv)
 {
         struct books *books CLEANUP(books_release) = NULL;
         const char *station_file = NULL;
-        struct options options;
         bool is_json = false;
-        int r;
+        const struct argument arguments[] = {
+                { "station", .text = &station_file },
+                { "json", .flag = &is_json },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_STATION)
-                        station_file = options.value;
-                else if (r == KEY_JSON)
-                        is_json = true;
-                else
-                        return fault(FAULT_BAD_VALUE, "unexpected word %.80s", options.value);
-        }
         if (r >= 0)
                 r = books_settings(station_file, &books);
         return r < 0 ? r : show(books, is_json);

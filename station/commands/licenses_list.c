@@ -5,22 +5,13 @@
 #include "station/commands/command.h"
 
 #include "scheduler/loop.h"
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/licenses_tally.h"
 #include "station/commands/options.h"
 #include "station/commands/screen.h"
 #include "station/receipt.h"
 
 #include <string.h>
-
-enum { KEY_STATION = OPTIONS_KEYS, KEY_LOT, KEY_CARD, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "station", NULL, true, false, KEY_STATION },
-        { "lot", NULL, true, false, KEY_LOT },
-        { "card", NULL, true, false, KEY_CARD },
-        { "json", NULL, false, false, KEY_JSON },
-};
 
 struct request {
         const char *station_file, *lot, *card;
@@ -29,26 +20,15 @@ struct request {
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { "station", .text = &request->station_file },
+                { "lot", .text = &request->lot },
+                { "card", .text = &request->card },
+                { "json", .flag = &request->is_json },
+                { .instead = "lots and cards are given with --lot and --card" },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_STATION)
-                        request->station_file = options.value;
-                else if (r == KEY_LOT)
-                        request->lot = options.value;
-                else if (r == KEY_CARD)
-                        request->card = options.value;
-                else if (r == KEY_JSON)
-                        request->is_json = true;
-                else
-                        return fault(FAULT_BAD_VALUE,
-                                     "unexpected word %.80s; lots and cards are given with --lot "
-                                     "and --card",
-                                     options.value);
-        }
-        return r;
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 /* When the card will be empty at its pace, from now; "" when nobody can say. */
@@ -246,6 +226,7 @@ static int run(int argc, char **argv)
         struct books *books CLEANUP(books_release) = NULL;
         struct tally tally CLEANUP(tally_release) = { 0 };
         struct request request = { 0 };
+        int code;
         int r = read_request(argc, argv, &request);
 
         if (r >= 0)
@@ -254,11 +235,11 @@ static int run(int argc, char **argv)
                 r = tally_take(books, request.lot, request.card, &tally);
         if (r < 0)
                 return r;
-        if (!request.is_json)
-                print(&tally);
-        else if (!json_print(stdout, tally_json(books->settings.station, &tally)))
-                return fault(FAULT_SYSTEM, "no memory for the answer");
-        return tally.adds_up ? EXIT_OK : EXIT_NO;
+        code = tally.adds_up ? EXIT_OK : EXIT_NO;
+        if (request.is_json)
+                return answer_json(tally_json(books->settings.station, &tally), code);
+        print(&tally);
+        return code;
 }
 
 const struct command licenses_list_command = {

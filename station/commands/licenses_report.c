@@ -13,37 +13,20 @@
 
 #define PATH_LENGTH 512u
 
-enum { KEY_STATION = OPTIONS_KEYS, KEY_LOT, KEY_OUTPUT };
-
-static const struct option_name names[] = {
-        { "station", NULL, true, false, KEY_STATION },
-        { "lot", NULL, true, false, KEY_LOT },
-        { "outfile", "o", true, false, KEY_OUTPUT },
-};
-
 struct request {
         const char *station_file, *lot, *output;
 };
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { "station", .text = &request->station_file },
+                { "lot", .text = &request->lot, .needed = "--lot ID" },
+                { "outfile", "o", .text = &request->output },
+                { .instead = "a lot is given with --lot" },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_STATION)
-                        request->station_file = options.value;
-                else if (r == KEY_LOT)
-                        request->lot = options.value;
-                else if (r == KEY_OUTPUT)
-                        request->output = options.value;
-                else
-                        return fault(FAULT_BAD_VALUE, "%.80s: a lot is given with --lot",
-                                     options.value);
-        }
-        if (r >= 0 && !request->lot)
-                return fault(FAULT_BAD_VALUE, "no lot given: --lot ID");
         if (r >= 0 && !text_is_name(request->lot, ORDER_ID_MAX + 1))
                 return fault(FAULT_BAD_VALUE, "%.80s is no name of an order", request->lot);
         return r;

@@ -6,19 +6,12 @@
 
 #include "crypto/pem.h"
 #include "scheduler/file.h"
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/options.h"
 #include "station/commands/receipt_view.h"
 
 #include <stdio.h>
 #include <string.h>
-
-enum { KEY_KEY = OPTIONS_KEYS, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "key", "k", true, false, KEY_KEY },
-        { "json", NULL, false, false, KEY_JSON },
-};
 
 struct request {
         const char *path, *key;
@@ -27,30 +20,15 @@ struct request {
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { .what = "receipt", .text = &request->path, .needed = "RECEIPT" },
+                { "key", "k", .text = &request->key,
+                  .needed = "--key STATION.pub, as the station gave it to you before (gangway "
+                            "licenses key)" },
+                { "json", .flag = &request->is_json },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_JSON)
-                        request->is_json = true;
-                else if (r == KEY_KEY)
-                        request->key = options.value;
-                else if (request->path)
-                        return fault(FAULT_BAD_VALUE, "one receipt at a time, not %.80s too",
-                                     options.value);
-                else
-                        request->path = options.value;
-        }
-        if (r < 0)
-                return r;
-        if (!request->path)
-                return fault(FAULT_BAD_VALUE, "no receipt given");
-        if (!request->key)
-                return fault(FAULT_BAD_VALUE,
-                             "no key given: --key STATION.pub, as the station gave it to you "
-                             "before (gangway licenses key)");
-        return 0;
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 struct evidence {
@@ -102,13 +80,12 @@ static int judge(const struct evidence *evidence, struct receipt_facts *facts, u
 
 static int answer_no(const struct request *request, int result, unsigned record)
 {
-        if (!request->is_json)
-                fprintf(stderr, "gangway licenses verify: %s: %s\n", request->path,
-                        fault_sentence(result));
-        else if (!json_print(stdout, json_pack("{s:b, s:I, s:s, s:s}", "verified", 0, "record",
-                                               (json_int_t)record, "code", fault_name(result),
-                                               "reason", fault_sentence(result))))
-                return fault(FAULT_SYSTEM, "no memory for the answer");
+        if (request->is_json)
+                return answer_json(json_pack("{s:b, s:I, s:s, s:s}", "verified", 0, "record",
+                                             (json_int_t)record, "code", fault_name(result),
+                                             "reason", fault_sentence(result)),
+                                   EXIT_NO);
+        fprintf(stderr, "gangway licenses verify: %s: %s\n", request->path, fault_sentence(result));
         return EXIT_NO;
 }
 
@@ -128,9 +105,7 @@ static int run(int argc, char **argv)
         if (r < 0)
                 return answer_no(&request, r, record);
         if (request.is_json)
-                return json_print(stdout, receipt_view_json(&facts))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "no memory for the answer");
+                return answer_json(receipt_view_json(&facts), EXIT_OK);
         receipt_view_print(stdout, request.path, &facts);
         printf("verified: %u records, unchanged, signed by this key; they add up\n", facts.records);
         return EXIT_OK;

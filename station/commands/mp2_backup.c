@@ -6,20 +6,12 @@
 
 #include "crypto/backup_memory.h"
 #include "scheduler/file.h"
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/options.h"
 
 #include <stdlib.h>
 
 #define SECRET_MODE 0600u
-
-enum { KEY_REGISTERS = OPTIONS_KEYS, KEY_SRAM, KEY_OUTPUT };
-
-static const struct option_name create_names[] = {
-        { "registers", "r", true, true, KEY_REGISTERS },
-        { "sram", "s", true, true, KEY_SRAM },
-        { "outfile", "o", true, false, KEY_OUTPUT },
-};
 
 static void memory_free(struct backup_memory **memory)
 {
@@ -61,32 +53,32 @@ static int take_file(struct backup_memory *memory, struct options *options, enum
                                  file.length);
 }
 
+static int take_registers(void *memory, struct options *options)
+{
+        return take_file(memory, options, BACKUP_REGISTER);
+}
+
+static int take_sram(void *memory, struct options *options)
+{
+        return take_file(memory, options, BACKUP_SRAM);
+}
+
 static int read_request(int argc, char **argv, struct backup_memory *memory,
                         const char **ret_output)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { "registers", "r", .take = take_registers, .context = memory,
+                  .is_repeatable = true },
+                { "sram", "s", .take = take_sram, .context = memory, .is_repeatable = true },
+                { "outfile", "o", .text = ret_output, .what = "output", .needed = "-o FILE" },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        options_init(&options, argc, argv, create_names, LENGTH_OF(create_names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_OUTPUT)
-                        *ret_output = options.value;
-                else if (r == KEY_REGISTERS)
-                        r = take_file(memory, &options, BACKUP_REGISTER);
-                else if (r == KEY_SRAM)
-                        r = take_file(memory, &options, BACKUP_SRAM);
-                else
-                        return fault(FAULT_BAD_VALUE, "%.60s is not expected here", options.value);
-                if (r < 0)
-                        return r;
-        }
-        if (r < 0)
-                return r;
-        if (!backup_memory_count(memory, BACKUP_REGISTER) &&
+        if (r >= 0 && !backup_memory_count(memory, BACKUP_REGISTER) &&
             !backup_memory_count(memory, BACKUP_SRAM))
                 return fault(FAULT_BAD_VALUE, "nothing to keep: give -r REGISTER FILE or -s OFFSET "
                                               "FILE");
-        return *ret_output ? 0 : fault(FAULT_BAD_VALUE, "no output: give -o FILE");
+        return r;
 }
 
 static void print_memory(const char *path, const struct backup_memory *memory)
@@ -120,17 +112,12 @@ static int run_create(int argc, char **argv)
 
 static int print_json(const char *path, const struct backup_memory *memory)
 {
-        json_t *file = json_string(path);
 
-        return json_print(stdout,
-                          json_pack("{s:o, s:s, s:I, s:I}", "file",
-                                    file ? file : json_string("(not UTF-8)"), "layout", "reference",
-                                    "registers",
-                                    (json_int_t)backup_memory_count(memory, BACKUP_REGISTER) / 4,
-                                    "sram_bytes",
-                                    (json_int_t)backup_memory_count(memory, BACKUP_SRAM)))
-                       ? EXIT_OK
-                       : fault(FAULT_SYSTEM, "no memory for the answer");
+        return answer_json(
+                json_pack("{s:o, s:s, s:I, s:I}", "file", answer_text(path), "layout", "reference",
+                          "registers", (json_int_t)backup_memory_count(memory, BACKUP_REGISTER) / 4,
+                          "sram_bytes", (json_int_t)backup_memory_count(memory, BACKUP_SRAM)),
+                EXIT_OK);
 }
 
 static int run_show(int argc, char **argv)

@@ -6,7 +6,7 @@
 
 #include "crypto/otp_secrets.h"
 #include "scheduler/file.h"
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/options.h"
 #include "station/commands/secrets.h"
 
@@ -15,14 +15,6 @@
 #define REFERENCE_LINES                                                                            \
         "  REFERENCE container of Gangway (crypto/otp_secrets.h): ST's layout is not public,\n"    \
         "  ST's tools and chips do not take it\n"
-
-enum { KEY_CSV = OPTIONS_KEYS, KEY_WORDS, KEY_OUTPUT };
-
-static const struct option_name create_names[] = {
-        { "csv", "c", true, false, KEY_CSV },
-        { "words", "w", true, true, KEY_WORDS },
-        { "outfile", "o", true, false, KEY_OUTPUT },
-};
 
 struct request {
         const char *csv, *output;
@@ -33,8 +25,9 @@ struct request {
         size_t count;
 };
 
-static int take_words(struct request *request, struct options *options)
+static int take_words(void *context, struct options *options)
 {
+        struct request *request = context;
         struct word_file *file = &request->files[request->count];
         int r;
 
@@ -53,27 +46,16 @@ static int take_words(struct request *request, struct options *options)
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { "csv", "c", .text = &request->csv },
+                { "words", "w", .take = take_words, .context = request, .is_repeatable = true },
+                { "outfile", "o", .text = &request->output, .what = "output", .needed = "-o FILE" },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        options_init(&options, argc, argv, create_names, LENGTH_OF(create_names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_CSV)
-                        request->csv = options.value;
-                else if (r == KEY_OUTPUT)
-                        request->output = options.value;
-                else if (r == KEY_WORDS)
-                        r = take_words(request, &options);
-                else
-                        return fault(FAULT_BAD_VALUE, "%.60s is not expected here", options.value);
-                if (r < 0)
-                        return r;
-        }
-        if (r < 0)
-                return r;
-        if (!request->csv && !request->count)
+        if (r >= 0 && !request->csv && !request->count)
                 return fault(FAULT_BAD_VALUE, "no OTP words: give -c FILE.csv or -w WORD FILE");
-        return request->output ? 0 : fault(FAULT_BAD_VALUE, "no output: give -o FILE");
+        return r;
 }
 
 static int add_words(const struct word_file *from, struct otp_secrets *secrets)
@@ -152,16 +134,14 @@ static int run_create(int argc, char **argv)
 
 static int print_json(const char *path, const struct otp_secrets *secrets)
 {
-        json_t *words = json_array(), *file = json_string(path);
+        json_t *words = json_array();
 
         for (unsigned word = 0; word < OTP_WORDS; word++)
                 if (secrets->is_given[word])
                         json_array_append_new(words, json_integer(word));
-        return json_print(stdout, json_pack("{s:o, s:s, s:o}", "file",
-                                            file ? file : json_string("(not UTF-8)"), "layout",
-                                            "reference", "words", words))
-                       ? EXIT_OK
-                       : fault(FAULT_SYSTEM, "no memory for the answer");
+        return answer_json(json_pack("{s:o, s:s, s:o}", "file", answer_text(path), "layout",
+                                     "reference", "words", words),
+                           EXIT_OK);
 }
 
 static int run_show(int argc, char **argv)

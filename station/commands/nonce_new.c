@@ -4,17 +4,9 @@
  */
 #include "station/commands/command.h"
 
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/key_files.h"
 #include "station/commands/options.h"
-
-enum { KEY_KEY = OPTIONS_KEYS, KEY_OUTPUT, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "key", "k", true, false, KEY_KEY },
-        { "output", "o", true, false, KEY_OUTPUT },
-        { "json", NULL, false, false, KEY_JSON },
-};
 
 struct request {
         const char *key_file, *output;
@@ -23,24 +15,14 @@ struct request {
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { "key", "k", .text = &request->key_file, .needed = "-k KEY" },
+                { "output", "o", .text = &request->output, .needed = "-o FILE" },
+                { "json", .flag = &request->is_json },
+                { .instead = "the file is given with -o" },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_KEY)
-                        request->key_file = options.value;
-                else if (r == KEY_OUTPUT)
-                        request->output = options.value;
-                else if (r == KEY_JSON)
-                        request->is_json = true;
-                else
-                        return fault(FAULT_BAD_VALUE, "%.80s: the file is given with -o",
-                                     options.value);
-        }
-        if (r >= 0 && (!request->key_file || !request->output))
-                return fault(FAULT_BAD_VALUE, "both are needed: give -k KEY -o FILE");
-        return r;
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 static int draw(void *context, uint8_t nonce[static SFI_NONCE_LENGTH])
@@ -89,10 +71,9 @@ static int run(int argc, char **argv)
         images = nonce_list_count(&list, key, INT64_MAX, &link);
         nonce_key_read(key, text);
         if (request.is_json)
-                return json_print(stdout, json_pack("{s:s, s:s, s:I}", "nonce_file", request.output,
-                                                    "fingerprint", text, "images", images))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "a file name is not UTF-8, as JSON wants it");
+                return answer_json(json_pack("{s:s, s:s, s:I}", "nonce_file", request.output,
+                                             "fingerprint", text, "images", images),
+                                   EXIT_OK);
         printf("nonce  %s  %d bytes, mode 0600\n", request.output, SFI_NONCE_LENGTH);
         printf("key    %s, %lld image%s before; none of their IVs is in the nonce's range\n", text,
                images, images == 1 ? "" : "s");

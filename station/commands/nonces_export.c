@@ -13,31 +13,15 @@
 
 #define EXPORT_MODE 0600u /* the nonces are in it: no secret, and nobody's business */
 
-enum { KEY_OUTPUT = OPTIONS_KEYS, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "output", "o", true, false, KEY_OUTPUT },
-        { "json", NULL, false, false, KEY_JSON },
-};
-
 static int read_request(int argc, char **argv, const char **ret_output, bool *ret_json)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { "output", "o", .text = ret_output, .what = "file", .needed = "-o FILE" },
+                { "json", .flag = ret_json },
+                { .instead = "the file is given with -o" },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_JSON)
-                        *ret_json = true;
-                else if (r == KEY_OUTPUT)
-                        *ret_output = options.value;
-                else
-                        return fault(FAULT_BAD_VALUE, "%.80s: the file is given with -o",
-                                     options.value);
-        }
-        if (r >= 0 && !*ret_output)
-                return fault(FAULT_BAD_VALUE, "no file: give -o FILE");
-        return r;
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 static int load(struct nonce_list *list)

@@ -3,34 +3,20 @@
  */
 #include "station/commands/command.h"
 
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/key_files.h"
 #include "station/commands/nonces_view.h"
 #include "station/commands/options.h"
 
-enum { KEY_KEY = OPTIONS_KEYS, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "key", "k", true, false, KEY_KEY },
-        { "json", NULL, false, false, KEY_JSON },
-};
-
 static int read_request(int argc, char **argv, const char **ret_key, bool *ret_json)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { "key", "k", .text = ret_key },
+                { "json", .flag = ret_json },
+                { .instead = "a key is given with -k" },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_JSON)
-                        *ret_json = true;
-                else if (r == KEY_KEY)
-                        *ret_key = options.value;
-                else
-                        return fault(FAULT_BAD_VALUE, "%.80s: a key is given with -k",
-                                     options.value);
-        }
-        return r;
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 static int run(int argc, char **argv)
@@ -49,9 +35,7 @@ static int run(int argc, char **argv)
         if (r < 0)
                 return r;
         if (is_json)
-                return json_print(stdout, nonces_view_json(&list, key_file ? name : NULL))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "no memory for the answer");
+                return answer_json(nonces_view_json(&list, key_file ? name : NULL), EXIT_OK);
         printf("%s%s\n", path, list.ledger[0] ? "" : " (not made yet)");
         nonces_view_print(stdout, &list, key_file ? name : NULL);
         return EXIT_OK;

@@ -12,28 +12,14 @@
 
 #include <stdlib.h>
 
-static const struct option_name names[] = {
-        { "json", NULL, false, false, OPTIONS_KEYS },
-};
-
 static int read_request(int argc, char **argv, const char **ret_path, bool *ret_json)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { .what = "export", .text = ret_path, .needed = "FILE" },
+                { "json", .flag = ret_json },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == OPTIONS_KEYS)
-                        *ret_json = true;
-                else if (*ret_path)
-                        return fault(FAULT_BAD_VALUE, "one export at a time, not %.80s too",
-                                     options.value);
-                else
-                        *ret_path = options.value;
-        }
-        if (r >= 0 && !*ret_path)
-                return fault(FAULT_BAD_VALUE, "no export given");
-        return r;
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 static int merge(const struct nonce_list *from, struct nonce_list *ret_all, size_t *ret_before,

@@ -4,19 +4,12 @@
  */
 #include "station/commands/command.h"
 
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/key_files.h"
 #include "station/commands/nonces_view.h"
 #include "station/commands/options.h"
 
 #include <stdlib.h>
-
-enum { KEY_AFTER = OPTIONS_KEYS, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "after", NULL, true, false, KEY_AFTER },
-        { "json", NULL, false, false, KEY_JSON },
-};
 
 struct request {
         const char *path, *after;
@@ -25,22 +18,13 @@ struct request {
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { .what = "export", .text = &request->path },
+                { "after", .text = &request->after },
+                { "json", .flag = &request->is_json },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_JSON)
-                        request->is_json = true;
-                else if (r == KEY_AFTER)
-                        request->after = options.value;
-                else if (request->path)
-                        return fault(FAULT_BAD_VALUE, "one export at a time, not %.80s too",
-                                     options.value);
-                else
-                        request->path = options.value;
-        }
-        return r;
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 /* The earlier export is the beginning of this one. */
@@ -84,6 +68,7 @@ static int answer(const struct request *request, const struct nonce_list *list, 
         const char *last = list->count ? list->uses[list->count - 1].link : "-";
         size_t *clashes;
         int r = nonce_list_clashes(list, &clashes);
+        int code = r ? EXIT_NO : EXIT_OK;
 
         if (r < 0)
                 return r;
@@ -95,13 +80,14 @@ static int answer(const struct request *request, const struct nonce_list *list, 
                 if (r == 0)
                         printf("no IV was used twice for different images\n");
                 nonces_view_clashes(stdout, list, clashes, 0);
-        } else if (!json_print(stdout, json_pack("{s:b, s:I, s:i, s:s, s:s}", "verified", r == 0,
-                                                 "uses", (json_int_t)list->count, "clashes", r,
-                                                 "ledger", list->ledger, "last_link", last))) {
-                r = fault(FAULT_SYSTEM, "no memory for the answer");
+        } else {
+                code = answer_json(json_pack("{s:b, s:I, s:i, s:s, s:s}", "verified", r == 0,
+                                             "uses", (json_int_t)list->count, "clashes", r,
+                                             "ledger", list->ledger, "last_link", last),
+                                   code);
         }
         free(clashes);
-        return r < 0 ? r : r ? EXIT_NO : EXIT_OK;
+        return code;
 }
 
 static int run(int argc, char **argv)

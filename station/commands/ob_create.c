@@ -7,7 +7,7 @@
 #include "station/commands/command.h"
 
 #include "scheduler/file.h"
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/option_view.h"
 #include "station/commands/options.h"
 #include "station/text.h"
@@ -19,16 +19,6 @@
 #define ROW_TEXT_MAX 48u
 #define SETTINGS_MAX 256u
 
-enum { KEY_FAMILY = OPTIONS_KEYS, KEY_DEVICE, KEY_FROM, KEY_OUTPUT, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "family", NULL, true, false, KEY_FAMILY },
-        { "deviceid", "devid", true, false, KEY_DEVICE },
-        { "from", NULL, true, false, KEY_FROM },
-        { "outfile", "o", true, false, KEY_OUTPUT },
-        { "json", NULL, false, false, KEY_JSON },
-};
-
 struct request {
         struct family_choice choice;
         const char *from, *output;
@@ -37,49 +27,24 @@ struct request {
         bool is_json;
 };
 
-static int take_option(struct request *request, int key, const char *value)
-{
-        switch (key) {
-        case KEY_FAMILY:
-                request->choice.family = value;
-                return 0;
-        case KEY_DEVICE:
-                request->choice.has_device = true;
-                return options_number("--deviceid", value, 0xFFF, &request->choice.device);
-        case KEY_FROM:
-                request->from = value;
-                return 0;
-        case KEY_OUTPUT:
-                request->output = value;
-                return 0;
-        case KEY_JSON:
-                request->is_json = true;
-                return 0;
-        default:
-                if (request->setting_count == SETTINGS_MAX)
-                        return fault(FAULT_BAD_VALUE, "more than %u settings", SETTINGS_MAX);
-                request->settings[request->setting_count++] = value;
-                return 0;
-        }
-}
-
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                FAMILY_ARGUMENTS(&request->choice),
+                { "from", .text = &request->from },
+                { "outfile", "o", .text = &request->output },
+                { "json", .flag = &request->is_json },
+                { .what = "setting",
+                  .text = request->settings,
+                  .most = SETTINGS_MAX,
+                  .count = &request->setting_count },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                r = take_option(request, r, options.value);
-                if (r < 0)
-                        return r;
-        }
-        if (r < 0)
-                return r;
-        if (!request->choice.family && !request->choice.has_device)
+        if (r >= 0 && !request->choice.family && !request->choice.has_device)
                 return fault(FAULT_BAD_VALUE,
                              "whose option bytes? give --family NAME or -devid ID");
-        return 0;
+        return r;
 }
 
 /* --- values -------------------------------------------------------------------------------- */
@@ -187,9 +152,7 @@ static int run(int argc, char **argv)
         if (r < 0)
                 return r;
         if (request.is_json)
-                return json_print(stdout, option_view_json(&chosen.family, &fields, &rows))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "no memory for the answer");
+                return answer_json(option_view_json(&chosen.family, &fields, &rows), EXIT_OK);
         option_view_print(stdout, &chosen.family, &fields, &rows);
         if (!request.output)
                 printf("nothing was written: give -o FILE.csv\n");

@@ -4,19 +4,11 @@
 #include "station/commands/command.h"
 
 #include "scheduler/file.h"
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/option_view.h"
 #include "station/commands/options.h"
 
 #define CSV_FILE_MAX (64u << 10)
-
-enum { KEY_FAMILY = OPTIONS_KEYS, KEY_DEVICE, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "family", NULL, true, false, KEY_FAMILY },
-        { "deviceid", "devid", true, false, KEY_DEVICE },
-        { "json", NULL, false, false, KEY_JSON },
-};
 
 struct request {
         struct family_choice choice;
@@ -24,40 +16,15 @@ struct request {
         bool is_json;
 };
 
-static int take_option(struct request *request, int key, const char *value)
-{
-        switch (key) {
-        case KEY_FAMILY:
-                request->choice.family = value;
-                return 0;
-        case KEY_DEVICE:
-                request->choice.has_device = true;
-                return options_number("--deviceid", value, 0xFFF, &request->choice.device);
-        case KEY_JSON:
-                request->is_json = true;
-                return 0;
-        default:
-                if (request->path)
-                        return fault(FAULT_BAD_VALUE, "one file at a time, not %.80s too", value);
-                request->path = value;
-                return 0;
-        }
-}
-
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { .what = "file", .text = &request->path, .needed = "FILE.csv" },
+                FAMILY_ARGUMENTS(&request->choice),
+                { "json", .flag = &request->is_json },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                r = take_option(request, r, options.value);
-                if (r < 0)
-                        return r;
-        }
-        if (r < 0)
-                return r;
-        return request->path ? 0 : fault(FAULT_BAD_VALUE, "no file given");
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 /* A row too many or too few cannot be decoded; another name can, in the family's order. */
@@ -95,9 +62,7 @@ static int run(int argc, char **argv)
         if (r < 0)
                 return r;
         if (request.is_json)
-                return json_print(stdout, option_view_json(&chosen.family, &fields, &rows))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "no memory for the answer");
+                return answer_json(option_view_json(&chosen.family, &fields, &rows), EXIT_OK);
         option_view_print(stdout, &chosen.family, &fields, &rows);
         return EXIT_OK;
 }

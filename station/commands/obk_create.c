@@ -9,6 +9,7 @@
 
 #include "crypto/obk_recipe.h"
 #include "scheduler/file.h"
+#include "station/commands/answer.h"
 #include "station/commands/obk_view.h"
 #include "station/commands/options.h"
 
@@ -18,13 +19,6 @@
 #define PATH_LENGTH_MAX 1024u
 #define SECRET_MODE     0600u
 #define PASSWORD_FILE   "password.bin"
-
-enum { KEY_OUTPUT = OPTIONS_KEYS, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "outfile", "o", true, false, KEY_OUTPUT },
-        { "json", NULL, false, false, KEY_JSON },
-};
 
 struct request {
         const char *recipe_path, *output;
@@ -51,24 +45,13 @@ static void recipe_release(struct obk_recipe **recipe)
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { .what = "recipe", .text = &request->recipe_path, .needed = "RECIPE.xml" },
+                { "outfile", "o", .text = &request->output },
+                { "json", .flag = &request->is_json },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_JSON)
-                        request->is_json = true;
-                else if (r == KEY_OUTPUT)
-                        request->output = options.value;
-                else if (request->recipe_path)
-                        return fault(FAULT_BAD_VALUE, "one recipe at a time, not %.80s too",
-                                     options.value);
-                else
-                        request->recipe_path = options.value;
-        }
-        if (r < 0)
-                return r;
-        return request->recipe_path ? 0 : fault(FAULT_BAD_VALUE, "no recipe given");
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 static int read_recipe(const char *path, struct obk_recipe **ret_recipe)
@@ -130,10 +113,9 @@ static int show(const struct request *request, const struct obk_recipe *recipe,
 
         if (!recipe->has_destination) {
                 if (request->is_json)
-                        return json_print(stdout, json_pack("{s:s, s:I}", "file", output, "length",
-                                                            (json_int_t)file->length))
-                                       ? EXIT_OK
-                                       : fault(FAULT_SYSTEM, "no memory for the answer");
+                        return answer_json(json_pack("{s:s, s:I}", "file", output, "length",
+                                                     (json_int_t)file->length),
+                                           EXIT_OK);
                 printf("%s\n  %zu bytes, no destination: for a later step, not a device\n", output,
                        file->length);
                 return EXIT_OK;
@@ -142,9 +124,7 @@ static int show(const struct request *request, const struct obk_recipe *recipe,
         if (r < 0)
                 return r;
         if (request->is_json)
-                return json_print(stdout, obk_view_json(output, &obk))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "no memory for the answer");
+                return answer_json(obk_view_json(output, &obk), EXIT_OK);
         printf("OBK generation SUCCESS\n");
         obk_view_print(stdout, output, &obk);
         if (password_path[0])

@@ -8,17 +8,11 @@
 
 #include "crypto/pem.h"
 #include "scheduler/file.h"
+#include "station/commands/answer.h"
 #include "station/commands/obk_view.h"
 #include "station/commands/options.h"
 
 #include <string.h>
-
-enum { KEY_JSON = OPTIONS_KEYS, KEY_KEY };
-
-static const struct option_name names[] = {
-        { "json", NULL, false, false, KEY_JSON },
-        { "key", "k", true, false, KEY_KEY },
-};
 
 struct request {
         const char *path, *key_path;
@@ -27,24 +21,13 @@ struct request {
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { .what = "file", .text = &request->path, .needed = "FILE" },
+                { "key", "k", .text = &request->key_path },
+                { "json", .flag = &request->is_json },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_JSON)
-                        request->is_json = true;
-                else if (r == KEY_KEY)
-                        request->key_path = options.value;
-                else if (request->path)
-                        return fault(FAULT_BAD_VALUE, "one file at a time, not %.80s too",
-                                     options.value);
-                else
-                        request->path = options.value;
-        }
-        if (r < 0)
-                return r;
-        return request->path ? 0 : fault(FAULT_BAD_VALUE, "no file given");
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 /* EXIT_OK when the record is of this root key. */
@@ -85,8 +68,8 @@ static int run(int argc, char **argv)
                 return r;
         if (!request.is_json)
                 obk_view_print(stdout, request.path, &obk);
-        else if (!json_print(stdout, obk_view_json(request.path, &obk)))
-                return fault(FAULT_SYSTEM, "no memory for the answer");
+        else if ((r = answer_json(obk_view_json(request.path, &obk), EXIT_OK)) < 0)
+                return r;
         obk_examine(&obk, &facts);
         if (facts.problem[0])
                 return EXIT_NO;

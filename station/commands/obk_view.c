@@ -1,6 +1,7 @@
 #include "station/commands/obk_view.h"
 
 #include "crypto/digest.h"
+#include "station/commands/answer.h"
 
 /* As the XML files write it: most significant byte first. */
 static const char *permission_text(const struct obk_facts *facts,
@@ -85,16 +86,16 @@ json_t *obk_view_json(const char *name, const struct obk *obk)
 {
         char text[65], permission[2 * OBK_PERMISSION_LENGTH + 3];
         struct obk_facts facts;
-        json_t *object, *file = json_string(name);
+        json_t *object;
 
         obk_examine(obk, &facts);
         object = json_pack("{s:o, s:I, s:I, s:b, s:s, s:s, s:i, s:i, s:s, s:s, s:i, s:s}", "file",
-                           file ? file : json_string("(not UTF-8)"), "destination",
-                           (json_int_t)obk->destination, "length", (json_int_t)obk->length,
-                           "encrypted", obk->is_encrypted, "family", facts.family, "name",
-                           facts.name, "hdpl", facts.hide_level, "place", facts.place, "kind",
-                           obk_kind_name(facts.kind), "hash", obk_hash_name(facts.hash), "records",
-                           facts.records, "problem", facts.problem);
+                           answer_text(name), "destination", (json_int_t)obk->destination, "length",
+                           (json_int_t)obk->length, "encrypted", obk->is_encrypted, "family",
+                           facts.family, "name", facts.name, "hdpl", facts.hide_level, "place",
+                           facts.place, "kind", obk_kind_name(facts.kind), "hash",
+                           obk_hash_name(facts.hash), "records", facts.records, "problem",
+                           facts.problem);
         if (object && has_record(&facts) && obk->length == OBK_DA_LENGTH) {
                 json_object_set_new(object, "credential_sha256",
                                     json_string(digest_text(facts.credential, text)));

@@ -15,33 +15,16 @@ struct opening {
         bool is_json;
 };
 
-enum {
-        OPENING_KEY = OPTIONS_KEYS,
-        OPENING_NONCE,
-        OPENING_IV_POLICY,
-        OPENING_FAMILY,
-        OPENING_DEVICE,
-        OPENING_JSON,
-        OPENING_KEYS, /* a command's own begin here */
-};
-
-/* The rows they have in a command's table. */
+/* Rows of a command for them. */
 /* clang-format off */
-#define OPENING_OPTIONS                                        \
-        { "key", "k", true, false, OPENING_KEY },              \
-        { "nonce", "n", true, false, OPENING_NONCE },          \
-        { "iv-policy", NULL, true, false, OPENING_IV_POLICY }, \
-        { "family", NULL, true, false, OPENING_FAMILY },       \
-        { "deviceid", "devid", true, false, OPENING_DEVICE },  \
-        { "json", NULL, false, false, OPENING_JSON }
+#define OPENING_ARGUMENTS(opening)                                                 \
+        { .what = "image", .text = &(opening)->path, .needed = "FILE" },           \
+        { "key", "k", .text = &(opening)->key_file, .needed = "-k FILE" },         \
+        { "nonce", "n", .text = &(opening)->nonce_file, .needed = "-n FILE" },     \
+        { "iv-policy", .take = image_policy_take, .context = &(opening)->policy }, \
+        { "json", .flag = &(opening)->is_json },                                   \
+        FAMILY_ARGUMENTS(&(opening)->choice)
 /* clang-format on */
-
-/* One of OPENING_OPTIONS, or the image.
- *      -FAULT_BAD_VALUE  no such policy, no number, a second image */
-int opening_take(struct opening *opening, int key, const char *value) MUST_USE;
-
-/* -FAULT_BAD_VALUE when image, key or nonce was not given. */
-int opening_check(const struct opening *opening) MUST_USE;
 
 static inline bool opening_has_part(const struct opening *opening)
 {

@@ -75,6 +75,7 @@ static void weigh_role(const struct family *family, struct option_change *change
         case ROLE_UNPROTECTED_BITS:
         case ROLE_ERASE:
         case ROLE_RSS_RAM:
+        case ROLE_BANKS:
                 break;
         }
         if (option_field_effect(change->field, change->to) == EFFECT_FINAL)

@@ -1,14 +1,18 @@
 /*
- * A table row becomes one or two rows of getopt's table (name and long alias) or a letter of its
- * short string. Words that are no options are returned in order, so that a command can look at what
- * follows an option (the address after -fir).
+ * A row with a name becomes one or two rows of getopt's table (name and long alias) or a letter of
+ * its short string. Words that are no options come in order, so that a command can look at what
+ * follows an option (the address after -fir). Each value goes where its row says; what is needed and
+ * was not given is looked for at the end, and told in one sentence.
  */
 #include "station/commands/options.h"
 
 #include "station/text.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
+
+/* --- one option after the other ------------------------------------------------------------ */
 
 static bool is_letter(const char *alias)
 {
@@ -20,7 +24,7 @@ void options_init(struct options *options, int argc, char **argv, const struct o
 {
         size_t rows = 0, letters = 0;
 
-        INSIST(count && count <= OPTIONS_MAX);
+        INSIST(count <= OPTIONS_MAX);
         *options = (struct options){ .argc = argc, .argv = argv, .names = names, .count = count };
         options->letters[letters++] = '-'; /* words in order */
         options->letters[letters++] = ':'; /* tell a missing value apart */
@@ -115,6 +119,8 @@ const char *options_take_word(struct options *options)
         return options->argv[optind++];
 }
 
+/* --- numbers ------------------------------------------------------------------------------- */
+
 /* "0x1F", "0b101", "017", "31". */
 static unsigned take_base(const char **text)
 {
@@ -135,48 +141,211 @@ static unsigned take_base(const char **text)
         }
 }
 
-int options_number(const char *what, const char *text, uint32_t maximum, uint32_t *ret_number)
+static int read_number(const char *what, const char *text, uint32_t least, uint32_t most,
+                       uint32_t *ret_number)
 {
         const char *at = text;
         unsigned base = take_base(&at);
         uint64_t number = 0;
         bool is_number = *at;
 
-        for (; *at && is_number && number <= maximum; at++) {
+        for (; *at && is_number && number <= most; at++) {
                 unsigned char c = (unsigned char)*at;
                 unsigned digit = isdigit(c) ? c - 48u : isxdigit(c) ? (c | 0x20u) - 87u : 99u;
 
                 is_number = digit < base;
                 number = number * base + digit;
         }
-        if (!is_number || number > maximum)
+        if (!is_number || number < least || number > most)
                 return fault(FAULT_BAD_VALUE,
-                             "%s is %.40s, wanted a number from 0 to %u (0x%X), decimal or with "
+                             "%s is %.40s, wanted a number from %u to %u (0x%X), decimal or with "
                              "0x, 0b, 0",
-                             what, text, maximum, maximum);
+                             what, text, least, most, most);
         *ret_number = (uint32_t)number;
         return 0;
 }
 
+int options_number(const char *what, const char *text, uint32_t maximum, uint32_t *ret_number)
+{
+        return read_number(what, text, 0, maximum, ret_number);
+}
+
+/* --- rows ---------------------------------------------------------------------------------- */
+
+static const char *what_of(const struct argument *argument)
+{
+        return argument->what ? argument->what : argument->name;
+}
+
+static size_t name_all(const struct argument *arguments, size_t count, struct option_name *names)
+{
+        size_t used = 0;
+
+        for (size_t i = 0; i < count; i++) {
+                const struct argument *row = &arguments[i];
+
+                INSIST(!row->number || row->most);
+                if (row->name)
+                        names[used++] = (struct option_name){
+                                .name = row->name,
+                                .alias = row->alias,
+                                .has_value = row->text || row->number || row->take,
+                                .is_repeatable = row->is_repeatable,
+                                .key = OPTIONS_KEYS + (int)i,
+                        };
+        }
+        return used;
+}
+
+/* What has been read so far; `given` counts by row. */
+struct reading {
+        struct options options;
+        const struct argument *rows;
+        size_t count, given[OPTIONS_MAX];
+};
+
+/* Itself, or the other way to say the same. */
+static bool is_given(const struct reading *reading, const struct argument *row)
+{
+        for (size_t i = 0; i < reading->count; i++) {
+                const struct argument *other = &reading->rows[i];
+
+                if (reading->given[i] && (other == row || (row->text && other->text == row->text)))
+                        return true;
+        }
+        return false;
+}
+
+/* The last row with a place says how many there may be. */
+static int too_many(const char *word, const struct argument *full)
+{
+        if (!full)
+                return fault(FAULT_BAD_VALUE, "%.80s is not expected here", word);
+        if (full->instead)
+                return fault(FAULT_BAD_VALUE, "%.80s: %s", word, full->instead);
+        if (full->most > 1)
+                return fault(FAULT_BAD_VALUE, "%u %ss at a time, not %.80s too", full->most,
+                             what_of(full), word);
+        return fault(FAULT_BAD_VALUE, "one %s at a time, not %.80s too", what_of(full), word);
+}
+
+static int take_value(struct reading *reading, size_t at)
+{
+        const struct argument *row = &reading->rows[at];
+        const char *value = reading->options.value;
+        char name[64];
+
+        if (!row->is_repeatable && is_given(reading, row))
+                return too_many(value, row);
+        reading->given[at]++;
+        if (row->flag)
+                *row->flag = true;
+        if (row->text)
+                *row->text = value;
+        if (row->take)
+                return row->take(row->context, &reading->options);
+        if (!row->number)
+                return 0;
+        snprintf(name, sizeof(name), "--%s", row->name);
+        return read_number(name, value, row->least, row->most, row->number);
+}
+
+static bool has_room(const struct reading *reading, size_t at)
+{
+        const struct argument *row = &reading->rows[at];
+
+        if (!row->text)
+                return false;
+        return row->most > 1 ? reading->given[at] < row->most : !is_given(reading, row);
+}
+
+static int take_word(struct reading *reading)
+{
+        const char *word = reading->options.value;
+        const struct argument *full = NULL;
+
+        for (size_t i = 0; i < reading->count; i++) {
+                const struct argument *row = &reading->rows[i];
+                int r;
+
+                if (row->name)
+                        continue;
+                if (has_room(reading, i)) {
+                        row->text[reading->given[i]++] = word;
+                        if (row->count)
+                                *row->count = reading->given[i];
+                        return 0;
+                }
+                if (!row->take) {
+                        full = row;
+                        continue;
+                }
+                r = row->take(row->context, &reading->options);
+                reading->given[i] += r > 0;
+                if (r != 0)
+                        return r;
+        }
+        return too_many(word, full);
+}
+
+/* --- what is needed ------------------------------------------------------------------------ */
+
+static void append(char *text, size_t capacity, const char *between, const char *word)
+{
+        size_t used = strlen(text);
+
+        snprintf(text + used, capacity - used, "%s%s", used ? between : "", word);
+}
+
+/* "key and output are needed: give -k FILE -o FILE" */
+static int check_needed(const struct reading *reading)
+{
+        const struct argument *missing[OPTIONS_MAX];
+        char what[160] = "", how[160] = "";
+        size_t left = 0;
+
+        for (size_t i = 0; i < reading->count; i++)
+                if (reading->rows[i].needed && !is_given(reading, &reading->rows[i]))
+                        missing[left++] = &reading->rows[i];
+        if (left == 0)
+                return 0;
+        if (left == 1 && !missing[0]->name)
+                return fault(FAULT_BAD_VALUE, "no %s given", what_of(missing[0]));
+        if (left == 1)
+                return fault(FAULT_BAD_VALUE, "no %s: give %s", what_of(missing[0]),
+                             missing[0]->needed);
+        for (size_t i = 0; i < left; i++) {
+                append(what, sizeof(what), i + 1 < left ? ", " : " and ", what_of(missing[i]));
+                append(how, sizeof(how), " ", missing[i]->needed);
+        }
+        return fault(FAULT_BAD_VALUE, "%s are needed: give %s", what, how);
+}
+
+int options_read(int argc, char **argv, const struct argument *arguments, size_t count)
+{
+        struct reading reading = { .rows = arguments, .count = count };
+        struct option_name names[OPTIONS_MAX];
+        int key, r;
+
+        INSIST(count <= OPTIONS_MAX);
+        options_init(&reading.options, argc, argv, names, name_all(arguments, count, names));
+        while ((key = options_next(&reading.options)) > 0) {
+                r = key == OPTIONS_POSITION ? take_word(&reading)
+                                            : take_value(&reading, (size_t)(key - OPTIONS_KEYS));
+                if (r < 0)
+                        return r;
+        }
+        return key < 0 ? key : check_needed(&reading);
+}
+
 int options_one_file(int argc, char **argv, const char **ret_path, bool *ret_is_json)
 {
-        static const struct option_name json[] = { { "json", NULL, false, false, OPTIONS_KEYS } };
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { .what = "file", .text = ret_path, .needed = "FILE" },
+                { "json", .flag = ret_is_json },
+        };
 
         *ret_path = NULL;
         *ret_is_json = false;
-        options_init(&options, argc, argv, json, LENGTH_OF(json));
-        while ((r = options_next(&options)) > 0) {
-                if (r == OPTIONS_KEYS)
-                        *ret_is_json = true;
-                else if (*ret_path)
-                        return fault(FAULT_BAD_VALUE, "one file at a time, not %.80s too",
-                                     options.value);
-                else
-                        *ret_path = options.value;
-        }
-        if (r < 0)
-                return r;
-        return *ret_path ? 0 : fault(FAULT_BAD_VALUE, "no file given");
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }

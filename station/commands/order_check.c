@@ -11,6 +11,7 @@
 #include "drivers/loader.h"
 #include "drivers/rss.h"
 #include "scheduler/file.h"
+#include "station/commands/answer.h"
 #include "station/commands/image_view.h"
 #include "station/commands/options.h"
 #include "station/commands/places.h"
@@ -19,13 +20,6 @@
 
 #include <libgen.h>
 #include <stdlib.h>
-
-enum { KEY_STATION = OPTIONS_KEYS, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "station", NULL, true, false, KEY_STATION },
-        { "json", NULL, false, false, KEY_JSON },
-};
 
 struct request {
         const char *path, *station_file;
@@ -39,26 +33,15 @@ struct surroundings {
         struct rss_profile rss;
 };
 
-static int read_request(int argc, char **argv, struct request *ret_request)
+static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { .what = "order file", .text = &request->path, .needed = "FILE" },
+                { "station", .text = &request->station_file },
+                { "json", .flag = &request->is_json },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_STATION)
-                        ret_request->station_file = options.value;
-                else if (r == KEY_JSON)
-                        ret_request->is_json = true;
-                else if (ret_request->path)
-                        return fault(FAULT_BAD_VALUE, "one order at a time, not %.80s too",
-                                     options.value);
-                else
-                        ret_request->path = options.value;
-        }
-        if (r == 0 && !ret_request->path)
-                return fault(FAULT_BAD_VALUE, "no order file given");
-        return r;
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 static int load_surroundings(const struct request *request, struct surroundings *ret_around)
@@ -137,8 +120,8 @@ static json_t *licenses_json(const struct order *order, const char *digest)
         return list;
 }
 
-static int answer_json(const struct order *order, const char *digest,
-                       const struct order_error *error, bool is_accepted)
+static int tell_json(const struct order *order, const char *digest, const struct order_error *error,
+                     bool is_accepted)
 {
         json_t *answer;
 
@@ -150,9 +133,7 @@ static int answer_json(const struct order *order, const char *digest,
                 answer = json_pack("{s:b, s:s, s:i, s:s, s:s}", "accepted", 0, "code", error->code,
                                    "line", (int)error->line, "reason", error->sentence, "remedy",
                                    error->remedy);
-        if (!json_print(stdout, answer))
-                return fault(FAULT_SYSTEM, "no memory for the answer");
-        return is_accepted ? EXIT_OK : EXIT_NO;
+        return answer_json(answer, is_accepted ? EXIT_OK : EXIT_NO);
 }
 
 static void print_licenses(const struct order *order, const char *digest)
@@ -172,7 +153,7 @@ static int answer(const struct request *request, const struct order *order, cons
                   const struct order_error *error, bool is_accepted)
 {
         if (request->is_json)
-                return answer_json(order, digest, error, is_accepted);
+                return tell_json(order, digest, error, is_accepted);
         if (is_accepted) {
                 printf("order accepted: %s, %u units of %s with %s\n", order->id, order->quantity,
                        order->part, order->image_file);

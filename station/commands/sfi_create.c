@@ -9,8 +9,10 @@
 #include "station/commands/command.h"
 
 #include "scheduler/file.h"
+#include "station/commands/answer.h"
 #include "station/commands/family_find.h"
 #include "station/commands/image_lint.h"
+#include "station/commands/image_opened.h"
 #include "station/commands/image_plan.h"
 #include "station/commands/image_view.h"
 #include "station/commands/options.h"
@@ -25,61 +27,20 @@
 #define FILES_MAX  128u
 #define IMAGE_MODE 0644u /* an image is not secret */
 
-enum {
-        KEY_FIRMWARE = OPTIONS_KEYS,
-        KEY_EXTERNAL,
-        KEY_MODULE,
-        KEY_MODULES,
-        KEY_KEY_AREAS,
-        KEY_OPTION_KEYS,
-        KEY_SSFI,
-        KEY_HASH,
-        KEY_ALLOW,
-        KEY_KEY,
-        KEY_NONCE,
-        KEY_VERSION,
-        KEY_OPTION_BYTES,
-        KEY_RAM_SIZE,
-        KEY_TOKEN,
-        KEY_DEVICE,
-        KEY_OUTPUT,
-        KEY_PROTOCOL,
-        KEY_PADDING,
-        KEY_IV_POLICY,
-        KEY_FAMILY,
-        KEY_JSON,
-        KEY_NO_LEDGER,
+/* What a file of the command line is. */
+enum input_kind {
+        INPUT_FIRMWARE,
+        INPUT_EXTERNAL,
+        INPUT_MODULE,
+        INPUT_MODULES,
+        INPUT_KEY_AREAS,
+        INPUT_OPTION_KEY,
+        INPUT_SSFI,
 };
 
-static const struct option_name names[] = {
-        { "firmware", "fir", true, true, KEY_FIRMWARE },
-        { "firmwx", "firx", true, true, KEY_EXTERNAL },
-        { "module", "m", true, true, KEY_MODULE },
-        { "mcsv", NULL, true, true, KEY_MODULES },
-        { "kcsv", NULL, true, false, KEY_KEY_AREAS },
-        { "ob-keys", NULL, true, true, KEY_OPTION_KEYS },
-        { "ssfi", NULL, true, false, KEY_SSFI },
-        { "hash", NULL, true, false, KEY_HASH },
-        { "allow", NULL, false, false, KEY_ALLOW },
-        { "key", "k", true, false, KEY_KEY },
-        { "nonce", "n", true, false, KEY_NONCE },
-        { "ver", "v", true, false, KEY_VERSION },
-        { "obfile", "ob", true, false, KEY_OPTION_BYTES },
-        { "ramsize", "rs", true, false, KEY_RAM_SIZE },
-        { "token", "ct", true, false, KEY_TOKEN },
-        { "deviceid", "devid", true, false, KEY_DEVICE },
-        { "outfile", "o", true, false, KEY_OUTPUT },
-        { "protocol", NULL, true, false, KEY_PROTOCOL },
-        { "padding", NULL, true, false, KEY_PADDING },
-        { "iv-policy", NULL, true, false, KEY_IV_POLICY },
-        { "family", NULL, true, false, KEY_FAMILY },
-        { "json", NULL, false, false, KEY_JSON },
-        { "no-ledger", NULL, true, false, KEY_NO_LEDGER },
-};
-
-/* One file of the command line; `key` says what it is, numbers are what stood after it. */
+/* One of them; numbers are what stood after it. */
 struct input {
-        int key;
+        enum input_kind kind;
         const char *path;
         uint32_t numbers[4];
         size_t count;
@@ -90,7 +51,7 @@ struct request {
         size_t input_count;
         const char *key_file, *nonce_file, *option_file, *output_file, *no_ledger;
         struct family_choice choice;
-        bool has_version, is_json, is_allowed, has_external, has_firmware;
+        bool is_json, is_allowed, has_external, has_firmware;
         uint32_t version, ram_length, protocol, padding, hash;
         struct image_token token;
         enum sfi_iv_policy policy;
@@ -98,115 +59,48 @@ struct request {
 
 /* --- options ------------------------------------------------------------------------------- */
 
-static int take_input(struct request *request, const char *path, int key, struct input **ret_input)
+/* An option that gives files; at most `most` numbers follow each. */
+struct file_option {
+        struct request *request;
+        enum input_kind kind;
+        size_t most;
+};
+
+static int take_input(const struct file_option *option, const char *path, struct input **ret_input)
 {
+        struct request *request = option->request;
+
         if (request->input_count == FILES_MAX)
                 return fault(FAULT_BAD_VALUE, "more than %u files", FILES_MAX);
         *ret_input = &request->inputs[request->input_count++];
-        **ret_input = (struct input){ .key = key, .path = path };
+        **ret_input = (struct input){ .kind = option->kind, .path = path };
         return 0;
 }
 
-/* A file and at most `most` numbers after it. */
-static int take_file(struct request *request, struct options *options, int key, size_t most)
+static int take_file(void *context, struct options *options)
 {
+        const struct file_option *option = context;
         struct input *input = NULL;
         const char *word;
-        int r = take_input(request, options->value, key, &input);
+        int r = take_input(option, options->value, &input);
 
-        while (r >= 0 && input && input->count < most && (word = options_take_word(options)))
+        while (r >= 0 && input && input->count < option->most &&
+               (word = options_take_word(options)))
                 r = options_number("the number after the file", word, UINT32_MAX,
                                    &input->numbers[input->count++]);
         return r;
 }
 
 /* --ob-keys FILE FILE ...: all words up to the next option. */
-static int take_option_keys(struct request *request, struct options *options)
+static int take_files(void *context, struct options *options)
 {
         const char *path = options->value;
         struct input *input;
         int r = 0;
 
         for (; path && r >= 0; path = options_take_word(options))
-                r = take_input(request, path, KEY_OPTION_KEYS, &input);
+                r = take_input(context, path, &input);
         return r;
-}
-
-static int take_policy(struct request *request, const char *name)
-{
-        if (sfi_iv_policy_find(name, &request->policy))
-                return 0;
-        return fault(FAULT_BAD_VALUE, "--iv-policy is %.40s, wanted %s, %s, %s or %s", name,
-                     sfi_iv_policy_name(SFI_IV_BIG_ENDIAN), sfi_iv_policy_name(SFI_IV_LAST_WORD_LE),
-                     sfi_iv_policy_name(SFI_IV_FIRST_WORD_LE),
-                     sfi_iv_policy_name(SFI_IV_LAST_WORD_BE));
-}
-
-static int take_option(struct request *request, struct options *options, int key)
-{
-        const char *value = options->value;
-
-        switch (key) {
-        case KEY_FIRMWARE:
-                request->has_firmware = true;
-                return take_file(request, options, key, 1);
-        case KEY_EXTERNAL:
-                request->has_external = true;
-                return take_file(request, options, key, 4);
-        case KEY_MODULE:
-                return take_file(request, options, key, 1);
-        case KEY_MODULES:
-        case KEY_KEY_AREAS:
-        case KEY_SSFI:
-                return take_file(request, options, key, 0);
-        case KEY_OPTION_KEYS:
-                return take_option_keys(request, options);
-        case KEY_HASH:
-                return options_number("--hash", value, 1, &request->hash);
-        case KEY_ALLOW:
-                request->is_allowed = true;
-                return 0;
-        case KEY_KEY:
-                request->key_file = value;
-                return 0;
-        case KEY_NONCE:
-                request->nonce_file = value;
-                return 0;
-        case KEY_VERSION:
-                request->has_version = true;
-                return options_number("--ver", value, UINT8_MAX, &request->version);
-        case KEY_OPTION_BYTES:
-                request->option_file = value;
-                return 0;
-        case KEY_RAM_SIZE:
-                return options_number("--ramsize", value, UINT32_MAX, &request->ram_length);
-        case KEY_TOKEN:
-                request->token.is_given = true;
-                return options_number("--token", value, UINT32_MAX, &request->token.address);
-        case KEY_DEVICE:
-                request->choice.has_device = true;
-                return options_number("--deviceid", value, 0xFFF, &request->choice.device);
-        case KEY_OUTPUT:
-                request->output_file = value;
-                return 0;
-        case KEY_PROTOCOL:
-                return options_number("--protocol", value, 2, &request->protocol);
-        case KEY_PADDING:
-                return options_number("--padding", value, UINT8_MAX, &request->padding);
-        case KEY_IV_POLICY:
-                return take_policy(request, value);
-        case KEY_FAMILY:
-                request->choice.family = value;
-                return 0;
-        case KEY_JSON:
-                request->is_json = true;
-                return 0;
-        case KEY_NO_LEDGER:
-                request->no_ledger = value;
-                return 0;
-        default:
-                return fault(FAULT_BAD_VALUE, "%.60s: firmware files are given with -fir", value);
-        }
 }
 
 static bool ends_with(const char *text, const char *ending)
@@ -231,13 +125,6 @@ static int check_request(const struct request *request)
 {
         if (!request->has_firmware && !request->has_external)
                 return fault(FAULT_BAD_VALUE, "no firmware: give -fir FILE");
-        if (!request->key_file || !request->nonce_file)
-                return fault(FAULT_BAD_VALUE,
-                             "key and nonce are both needed: give -k FILE -n FILE");
-        if (!request->has_version)
-                return fault(FAULT_BAD_VALUE, "no image version: give -v 0..255");
-        if (request->protocol == 0)
-                return fault(FAULT_BAD_VALUE, "--protocol is 0, wanted 1 or 2");
         if (request->protocol == 1 && request->hash)
                 return fault(FAULT_BAD_VALUE, "-hash 1 needs protocol 2: pause and resume areas of "
                                               "protocol 1 have no room for a digest");
@@ -247,20 +134,50 @@ static int check_request(const struct request *request)
         return check_output(request);
 }
 
-static int read_request(int argc, char **argv, struct request *ret_request)
+static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { "firmware", "fir", .take = take_file,
+                  .context = &(struct file_option){ request, INPUT_FIRMWARE, 1 },
+                  .is_repeatable = true, .flag = &request->has_firmware },
+                { "firmwx", "firx", .take = take_file,
+                  .context = &(struct file_option){ request, INPUT_EXTERNAL, 4 },
+                  .is_repeatable = true, .flag = &request->has_external },
+                { "module", "m", .take = take_file,
+                  .context = &(struct file_option){ request, INPUT_MODULE, 1 },
+                  .is_repeatable = true },
+                { "mcsv", .take = take_file,
+                  .context = &(struct file_option){ request, INPUT_MODULES, 0 },
+                  .is_repeatable = true },
+                { "kcsv", .take = take_file,
+                  .context = &(struct file_option){ request, INPUT_KEY_AREAS, 0 } },
+                { "ob-keys", .take = take_files,
+                  .context = &(struct file_option){ request, INPUT_OPTION_KEY, 0 },
+                  .is_repeatable = true },
+                { "ssfi", .take = take_file,
+                  .context = &(struct file_option){ request, INPUT_SSFI, 0 } },
+                { "hash", .number = &request->hash, .most = 1 },
+                { "allow", .flag = &request->is_allowed },
+                { "key", "k", .text = &request->key_file, .needed = "-k FILE" },
+                { "nonce", "n", .text = &request->nonce_file, .needed = "-n FILE" },
+                { "ver", "v", .number = &request->version, .most = UINT8_MAX,
+                  .what = "image version", .needed = "-v 0..255" },
+                { "obfile", "ob", .text = &request->option_file },
+                { "ramsize", "rs", .number = &request->ram_length, .most = UINT32_MAX },
+                { "token", "ct", .number = &request->token.address, .most = UINT32_MAX,
+                  .flag = &request->token.is_given },
+                FAMILY_ARGUMENTS(&request->choice),
+                { "outfile", "o", .text = &request->output_file },
+                { "protocol", .number = &request->protocol, .least = 1, .most = 2 },
+                { "padding", .number = &request->padding, .most = UINT8_MAX },
+                { "iv-policy", .take = image_policy_take, .context = &request->policy },
+                { "json", .flag = &request->is_json },
+                { "no-ledger", .text = &request->no_ledger },
+                { .instead = "firmware files are given with -fir" },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                r = take_option(ret_request, &options, r);
-                if (r < 0)
-                        return r;
-        }
-        if (r < 0)
-                return r;
-        return check_request(ret_request);
+        return r < 0 ? r : check_request(request);
 }
 
 /* --- files --------------------------------------------------------------------------------- */
@@ -268,24 +185,25 @@ static int read_request(int argc, char **argv, struct request *ret_request)
 static int load_input(const struct input *input, const struct family *family,
                       struct image_inputs *inputs)
 {
-        switch (input->key) {
-        case KEY_FIRMWARE:
+        switch (input->kind) {
+        case INPUT_FIRMWARE:
                 return image_inputs_firmware(inputs, input->path, input->count > 0,
                                              input->numbers[0]);
-        case KEY_EXTERNAL:
+        case INPUT_EXTERNAL:
                 return image_inputs_external(inputs, input->path, input->numbers, input->count);
-        case KEY_MODULE:
+        case INPUT_MODULE:
                 return image_inputs_module(inputs, input->path, input->count > 0,
                                            input->numbers[0]);
-        case KEY_MODULES:
+        case INPUT_MODULES:
                 return image_inputs_modules(inputs, input->path);
-        case KEY_KEY_AREAS:
+        case INPUT_KEY_AREAS:
                 return image_inputs_keys(inputs, input->path);
-        case KEY_SSFI:
+        case INPUT_SSFI:
                 return image_inputs_ssfi(inputs, input->path);
-        default: /* KEY_OPTION_KEYS; nothing else becomes an input */
-                return image_inputs_option_key(inputs, family, input->path);
+        case INPUT_OPTION_KEY:
+                break;
         }
+        return image_inputs_option_key(inputs, family, input->path);
 }
 
 static int load_inputs(const struct request *request, const struct family *family,
@@ -397,9 +315,7 @@ static int show_result(const struct request *request)
         if (r < 0)
                 return r;
         if (request->is_json)
-                return json_print(stdout, image_view_json(request->output_file, sfi))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "no memory for the answer");
+                return answer_json(image_view_json(request->output_file, sfi), EXIT_OK);
         printf("SFI generation SUCCESS\n");
         image_view_print(stdout, request->output_file, sfi);
         return EXIT_OK;

@@ -7,31 +7,12 @@
  */
 #include "station/commands/command.h"
 
+#include "station/commands/answer.h"
 #include "station/commands/area_view.h"
 #include "station/commands/image_view.h"
 #include "station/commands/options.h"
 
 #include <stdlib.h>
-
-enum {
-        KEY_KEY = OPTIONS_KEYS,
-        KEY_NONCE,
-        KEY_OTHER_KEY,
-        KEY_OTHER_NONCE,
-        KEY_IV_POLICY,
-        KEY_FAMILY,
-        KEY_JSON,
-};
-
-static const struct option_name names[] = {
-        { "key", "k", true, false, KEY_KEY },
-        { "nonce", "n", true, false, KEY_NONCE },
-        { "key2", "k2", true, false, KEY_OTHER_KEY },
-        { "nonce2", "n2", true, false, KEY_OTHER_NONCE },
-        { "iv-policy", NULL, true, false, KEY_IV_POLICY },
-        { "family", NULL, true, false, KEY_FAMILY },
-        { "json", NULL, false, false, KEY_JSON },
-};
 
 struct request {
         const char *paths[2], *keys[2], *nonces[2];
@@ -60,57 +41,24 @@ struct differences {
 
 /* --- options ------------------------------------------------------------------------------- */
 
-static int take_path(struct request *request, const char *value)
-{
-        if (request->paths[1])
-                return fault(FAULT_BAD_VALUE, "two images are compared, not %.80s too", value);
-        request->paths[request->paths[0] ? 1 : 0] = value;
-        return 0;
-}
-
-static int take_option(struct request *request, int key, const char *value)
-{
-        switch (key) {
-        case KEY_KEY:
-                request->keys[0] = value;
-                return 0;
-        case KEY_NONCE:
-                request->nonces[0] = value;
-                return 0;
-        case KEY_OTHER_KEY:
-                request->keys[1] = value;
-                return 0;
-        case KEY_OTHER_NONCE:
-                request->nonces[1] = value;
-                return 0;
-        case KEY_IV_POLICY:
-                return image_policy_parse(value, &request->policy);
-        case KEY_FAMILY:
-                request->choice.family = value;
-                return 0;
-        case KEY_JSON:
-                request->is_json = true;
-                return 0;
-        default:
-                return take_path(request, value);
-        }
-}
-
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { .what = "image", .text = request->paths, .most = 2 },
+                { "key", "k", .text = &request->keys[0] },
+                { "nonce", "n", .text = &request->nonces[0] },
+                { "key2", "k2", .text = &request->keys[1] },
+                { "nonce2", "n2", .text = &request->nonces[1] },
+                { "iv-policy", .take = image_policy_take, .context = &request->policy },
+                { "family", .text = &request->choice.family },
+                { "json", .flag = &request->is_json },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                r = take_option(request, r, options.value);
-                if (r < 0)
-                        return r;
-        }
         if (r < 0)
                 return r;
         if (!request->paths[1])
-                return fault(FAULT_BAD_VALUE, "give two images");
+                return fault(FAULT_BAD_VALUE, "two images are compared: give A B");
         if (!request->keys[0] != !request->nonces[0])
                 return fault(FAULT_BAD_VALUE, "key and nonce go together: -k FILE -n FILE");
         if (!request->keys[0] && (request->keys[1] || request->nonces[1]))
@@ -325,11 +273,9 @@ static int tell(const struct request *request, struct differences *differences)
         size_t count = json_array_size(differences->list);
 
         if (request->is_json)
-                return json_print(stdout,
-                                  json_pack("{s:I, s:O}", "same", (json_int_t)differences->same,
-                                            "differences", differences->list))
-                               ? (count ? EXIT_NO : EXIT_OK)
-                               : fault(FAULT_SYSTEM, "no memory for the answer");
+                return answer_json(json_pack("{s:I, s:O}", "same", (json_int_t)differences->same,
+                                             "differences", differences->list),
+                                   count ? EXIT_NO : EXIT_OK);
         for (size_t i = 0; i < count; i++)
                 print_difference(json_array_get(differences->list, i));
         printf("%zu the same, %zu not (%s)\n", differences->same, count,

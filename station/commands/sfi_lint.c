@@ -3,17 +3,10 @@
  */
 #include "station/commands/command.h"
 
+#include "station/commands/answer.h"
 #include "station/commands/image_lint.h"
 #include "station/commands/image_opened.h"
-#include "station/commands/image_view.h"
 #include "station/commands/opening.h"
-
-enum { KEY_ALLOW = OPENING_KEYS };
-
-static const struct option_name names[] = {
-        OPENING_OPTIONS,
-        { "allow", NULL, false, false, KEY_ALLOW },
-};
 
 struct request {
         struct opening opening;
@@ -22,19 +15,12 @@ struct request {
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                OPENING_ARGUMENTS(&request->opening),
+                { "allow", .flag = &request->is_allowed },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_ALLOW)
-                        request->is_allowed = true;
-                else
-                        r = opening_take(&request->opening, r, options.value);
-                if (r < 0)
-                        return r;
-        }
-        return r < 0 ? r : opening_check(&request->opening);
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 static int tell(const struct request *request, const struct chosen_family *chosen,
@@ -47,9 +33,7 @@ static int tell(const struct request *request, const struct chosen_family *chose
 
                 json_object_set_new(object, "family", json_string(chosen->family.name));
                 json_object_set_new(object, "refused", json_boolean(is_refused));
-                if (!json_print(stdout, object))
-                        return fault(FAULT_SYSTEM, "no memory for the answer");
-                return is_refused ? EXIT_NO : EXIT_OK;
+                return answer_json(object, is_refused ? EXIT_NO : EXIT_OK);
         }
         printf("a part of %s after %s:\n", chosen->family.name, request->opening.path);
         image_lint_print(stdout, lint);

@@ -3,18 +3,11 @@
  */
 #include "station/commands/command.h"
 
+#include "station/commands/answer.h"
 #include "station/commands/image_export.h"
-#include "station/commands/image_view.h"
 #include "station/commands/opening.h"
 
 #include <stdlib.h>
-
-enum { KEY_OUTPUT = OPENING_KEYS };
-
-static const struct option_name names[] = {
-        OPENING_OPTIONS,
-        { "outfile", "o", true, false, KEY_OUTPUT },
-};
 
 struct request {
         struct opening opening;
@@ -23,19 +16,12 @@ struct request {
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                OPENING_ARGUMENTS(&request->opening),
+                { "outfile", "o", .text = &request->output },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_OUTPUT)
-                        request->output = options.value;
-                else
-                        r = opening_take(&request->opening, r, options.value);
-                if (r < 0)
-                        return r;
-        }
-        return r < 0 ? r : opening_check(&request->opening);
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 static void print_text(const struct request *request, const struct opened_image *image,
@@ -63,11 +49,9 @@ static int print_json(const struct opened_image *image, const struct family *fam
 
         for (size_t i = 0; i < image->sfi->count; i++)
                 json_array_append_new(areas, area_view_json(image, i, family));
-        return json_print(stdout,
-                          json_pack("{s:i, s:i, s:o}", "protocol", image->sfi->protocol, "version",
-                                    image->sfi->areas[0].version, "areas", areas))
-                       ? EXIT_OK
-                       : fault(FAULT_SYSTEM, "no memory for the answer");
+        return answer_json(json_pack("{s:i, s:i, s:o}", "protocol", image->sfi->protocol, "version",
+                                     image->sfi->areas[0].version, "areas", areas),
+                           EXIT_OK);
 }
 
 static int run(int argc, char **argv)

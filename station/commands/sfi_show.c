@@ -3,6 +3,7 @@
  */
 #include "station/commands/command.h"
 
+#include "station/commands/answer.h"
 #include "station/commands/image_view.h"
 #include "station/commands/options.h"
 
@@ -23,9 +24,7 @@ static int run(int argc, char **argv)
                 image_view_print(stdout, path, sfi);
                 return EXIT_OK;
         }
-        return json_print(stdout, image_view_json(path, sfi))
-                       ? EXIT_OK
-                       : fault(FAULT_SYSTEM, "no memory for the answer");
+        return answer_json(image_view_json(path, sfi), EXIT_OK);
 }
 
 const struct command sfi_show_command = {

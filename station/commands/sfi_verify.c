@@ -8,6 +8,7 @@
 #include "station/commands/command.h"
 
 #include "scheduler/file.h"
+#include "station/commands/answer.h"
 #include "station/commands/image_opened.h"
 #include "station/commands/image_view.h"
 #include "station/commands/options.h"
@@ -17,17 +18,6 @@
 
 #define MASK_FILE_MAX (256u << 10)
 #define MASK_DIGITS   32u
-
-enum { KEY_KEY = OPTIONS_KEYS, KEY_NONCE, KEY_IV_POLICY, KEY_HASH_KEY, KEY_MASKS, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "key", "k", true, false, KEY_KEY },
-        { "nonce", "n", true, false, KEY_NONCE },
-        { "iv-policy", NULL, true, false, KEY_IV_POLICY },
-        { "ghash-key", NULL, true, false, KEY_HASH_KEY },
-        { "tag-mask", NULL, true, false, KEY_MASKS },
-        { "json", NULL, false, false, KEY_JSON },
-};
 
 struct request {
         const char *path, *key_file, *nonce_file, *hash_key, *mask_file;
@@ -215,44 +205,13 @@ static int print_json(const struct request *request, const struct sfi *sfi,
                                       json_pack("{s:I, s:s, s:s}", "index", (json_int_t)i, "unit",
                                                 name, "verdict", words[verdicts[i]]));
         }
-        if (json_print(stdout,
-                       json_pack("{s:b, s:s, s:o}", "verified",
-                                 count_verdicts(sfi, verdicts, PROVEN) == sfi->count + 1u, "by",
-                                 request->key_file ? "key" : "hash key", "units", units)))
-                return 0;
-        return fault(FAULT_SYSTEM, "no memory for the answer");
+        return answer_json(json_pack("{s:b, s:s, s:o}", "verified",
+                                     count_verdicts(sfi, verdicts, PROVEN) == sfi->count + 1u, "by",
+                                     request->key_file ? "key" : "hash key", "units", units),
+                           0);
 }
 
 /* --- the command --------------------------------------------------------------------------- */
-
-static int take_option(struct request *request, const struct options *options, int key)
-{
-        switch (key) {
-        case KEY_KEY:
-                request->key_file = options->value;
-                return 0;
-        case KEY_NONCE:
-                request->nonce_file = options->value;
-                return 0;
-        case KEY_IV_POLICY:
-                return image_policy_parse(options->value, &request->policy);
-        case KEY_HASH_KEY:
-                request->hash_key = options->value;
-                return 0;
-        case KEY_MASKS:
-                request->mask_file = options->value;
-                return 0;
-        case KEY_JSON:
-                request->is_json = true;
-                return 0;
-        default:
-                if (request->path)
-                        return fault(FAULT_BAD_VALUE, "one file at a time, not %.80s too",
-                                     options->value);
-                request->path = options->value;
-                return 0;
-        }
-}
 
 static int check_request(const struct request *request)
 {
@@ -261,11 +220,25 @@ static int check_request(const struct request *request)
         bool any_key = request->key_file || request->nonce_file;
         bool any_hash = request->hash_key || request->mask_file;
 
-        if (!request->path)
-                return fault(FAULT_BAD_VALUE, "no file given");
         if ((with_key && !any_hash) || (with_hash && !any_key))
                 return 0;
         return fault(FAULT_BAD_VALUE, "give -k and -n, or --ghash-key and --tag-mask");
+}
+
+static int read_request(int argc, char **argv, struct request *request)
+{
+        const struct argument arguments[] = {
+                { .what = "file", .text = &request->path, .needed = "FILE" },
+                { "key", "k", .text = &request->key_file },
+                { "nonce", "n", .text = &request->nonce_file },
+                { "iv-policy", .take = image_policy_take, .context = &request->policy },
+                { "ghash-key", .text = &request->hash_key },
+                { "tag-mask", .text = &request->mask_file },
+                { "json", .flag = &request->is_json },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
+
+        return r < 0 ? r : check_request(request);
 }
 
 static int run(int argc, char **argv)
@@ -273,17 +246,8 @@ static int run(int argc, char **argv)
         struct sfi *sfi CLEANUP(image_release) = NULL;
         struct request request = { 0 };
         enum verdict *verdicts;
-        struct options options;
-        int r;
+        int r = read_request(argc, argv, &request);
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                r = take_option(&request, &options, r);
-                if (r < 0)
-                        return r;
-        }
-        if (r >= 0)
-                r = check_request(&request);
         if (r >= 0)
                 r = image_read(request.path, &sfi);
         if (r < 0)

@@ -5,24 +5,21 @@
 
 #include "crypto/smi.h"
 #include "scheduler/file.h"
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/options.h"
 
 static int print_json(const char *path, const struct smi *smi)
 {
         char tag[2 * SMI_TAG_LENGTH + 1];
-        json_t *file = json_string(path);
         json_t *object;
 
         object = json_pack(
-                "{s:o, s:I, s:I, s:s, s:[I, I, I, I]}", "file",
-                file ? file : json_string("(not UTF-8)"), "destination",
+                "{s:o, s:I, s:I, s:s, s:[I, I, I, I]}", "file", answer_text(path), "destination",
                 (json_int_t)smi->destination, "length", (json_int_t)smi->code_length, "tag",
                 hex_encode(smi->tag, sizeof(smi->tag), tag), "security_version",
                 (json_int_t)smi->security_version[0], (json_int_t)smi->security_version[1],
                 (json_int_t)smi->security_version[2], (json_int_t)smi->security_version[3]);
-        return json_print(stdout, object) ? EXIT_OK
-                                          : fault(FAULT_SYSTEM, "no memory for the answer");
+        return answer_json(object, EXIT_OK);
 }
 
 static void print_text(const char *path, const struct smi *smi)

@@ -6,6 +6,7 @@
 #include "station/commands/command.h"
 
 #include "scheduler/file.h"
+#include "station/commands/answer.h"
 #include "station/commands/options.h"
 #include "station/commands/sealing.h"
 #include "station/commands/ssp_files.h"
@@ -14,107 +15,39 @@
 
 #define IMAGE_MODE 0644u /* sealed: not secret */
 
-enum {
-        KEY_UNLOCK = OPTIONS_KEYS,
-        KEY_RELOCK,
-        KEY_BLOB,
-        KEY_PUBLIC_KEY,
-        KEY_KEY,
-        KEY_NONCE,
-        KEY_OUTPUT,
-        KEY_JSON,
-        KEY_NO_LEDGER,
-};
-
-static const struct option_name names[] = {
-        { "rma_unlock", "ru", true, false, KEY_UNLOCK },
-        { "rma_relock", "rr", true, false, KEY_RELOCK },
-        { "blob", "b", true, false, KEY_BLOB },
-        { "pubk", "pk", true, false, KEY_PUBLIC_KEY },
-        { "key", "k", true, false, KEY_KEY },
-        { "nonce", "n", true, false, KEY_NONCE },
-        { "out", "o", true, false, KEY_OUTPUT },
-        { "json", NULL, false, false, KEY_JSON },
-        { "no-ledger", NULL, true, false, KEY_NO_LEDGER },
-};
-
 struct request {
         uint32_t unlock, relock;
-        bool has_unlock, has_relock, is_json;
+        bool is_json;
         const char *blob, *public_key, *key, *nonce, *output, *no_ledger;
 };
 
-static int take_option(struct request *request, const struct options *options, int key)
-{
-        const char *value = options->value;
-
-        switch (key) {
-        case KEY_UNLOCK:
-                request->has_unlock = true;
-                return options_number("--rma_unlock", value, SSP_RMA_MAX, &request->unlock);
-        case KEY_RELOCK:
-                request->has_relock = true;
-                return options_number("--rma_relock", value, SSP_RMA_MAX, &request->relock);
-        case KEY_BLOB:
-                request->blob = value;
-                return 0;
-        case KEY_PUBLIC_KEY:
-                request->public_key = value;
-                return 0;
-        case KEY_KEY:
-                request->key = value;
-                return 0;
-        case KEY_NONCE:
-                request->nonce = value;
-                return 0;
-        case KEY_OUTPUT:
-                request->output = value;
-                return 0;
-        case KEY_JSON:
-                request->is_json = true;
-                return 0;
-        case KEY_NO_LEDGER:
-                request->no_ledger = value;
-                return 0;
-        default:
-                return fault(FAULT_BAD_VALUE, "%.60s: secrets are given with -b", value);
-        }
-}
-
-static int check_request(const struct request *request)
-{
-        size_t length = request->output ? strlen(request->output) : 0;
-
-        if (!request->has_unlock || !request->has_relock)
-                return fault(FAULT_BAD_VALUE,
-                             "both RMA passwords are needed: give -ru 0..0x7FFF -rr 0..0x7FFF");
-        if (!request->blob)
-                return fault(FAULT_BAD_VALUE, "no secrets: give -b FILE of %u bytes",
-                             SSP_SECRET_LENGTH);
-        if (!request->public_key)
-                return fault(FAULT_BAD_VALUE, "no OEM public key: give -pk FILE.pem");
-        if (!request->key || !request->nonce)
-                return fault(FAULT_BAD_VALUE,
-                             "key and nonce are both needed: give -k FILE -n FILE");
-        if (length < 5 || strcmp(request->output + length - 4, ".ssp") != 0)
-                return fault(FAULT_BAD_VALUE,
-                             "the output is %.80s, wanted -o and a name that ends in .ssp",
-                             request->output ? request->output : "not given");
-        return 0;
-}
-
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { "rma_unlock", "ru", .number = &request->unlock, .most = SSP_RMA_MAX,
+                  .what = "RMA unlock password", .needed = "-ru 0..0x7FFF" },
+                { "rma_relock", "rr", .number = &request->relock, .most = SSP_RMA_MAX,
+                  .what = "RMA relock password", .needed = "-rr 0..0x7FFF" },
+                { "blob", "b", .text = &request->blob, .what = "secrets (148 bytes)",
+                  .needed = "-b FILE" },
+                { "pubk", "pk", .text = &request->public_key, .what = "OEM public key",
+                  .needed = "-pk FILE.pem" },
+                { "key", "k", .text = &request->key, .needed = "-k FILE" },
+                { "nonce", "n", .text = &request->nonce, .needed = "-n FILE" },
+                { "out", "o", .text = &request->output, .what = "output", .needed = "-o FILE.ssp" },
+                { "json", .flag = &request->is_json },
+                { "no-ledger", .text = &request->no_ledger },
+                { .instead = "secrets are given with -b" },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                r = take_option(request, &options, r);
-                if (r < 0)
-                        return r;
-        }
-        return r < 0 ? r : check_request(request);
+        size_t length = request->output ? strlen(request->output) : 0;
+
+        if (r >= 0 && (length < 5 || strcmp(request->output + length - 4, ".ssp") != 0))
+                return fault(FAULT_BAD_VALUE,
+                             "the output is %.80s, wanted a name that ends in .ssp",
+                             request->output);
+        return r;
 }
 
 /* An .ssp takes one IV, the nonce itself: no areas. Under one key it shares the ledger with images. */
@@ -147,9 +80,7 @@ static int show_result(const struct request *request)
         if (r < 0)
                 return r;
         if (request->is_json)
-                return json_print(stdout, ssp_json(request->output, &ssp))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "no memory for the answer");
+                return answer_json(ssp_json(request->output, &ssp), EXIT_OK);
         printf("SSP generation SUCCESS\n");
         ssp_print(stdout, request->output, &ssp);
         return EXIT_OK;

@@ -2,6 +2,7 @@
 
 #include "crypto/pem.h"
 #include "scheduler/file.h"
+#include "station/commands/answer.h"
 
 int ssp_files_image(const char *path, struct ssp *ret_ssp)
 {
@@ -58,11 +59,10 @@ void ssp_print(FILE *out, const char *name, const struct ssp *ssp)
 json_t *ssp_json(const char *name, const struct ssp *ssp)
 {
         char key[2 * SSP_KEY_LENGTH + 1], hash[65], tag[2 * GCM_TAG_LENGTH + 1];
-        json_t *file = json_string(name);
 
-        return json_pack("{s:o, s:i, s:s, s:s, s:i, s:s}", "file",
-                         file ? file : json_string("(not UTF-8)"), "version", ssp->version,
-                         "public_key", hex_encode(ssp->public_key, SSP_KEY_LENGTH, key),
-                         "public_key_sha256", digest_text(ssp->key_hash, hash), "secret_length",
-                         ssp->secret_length, "tag", hex_encode(ssp->tag, sizeof(ssp->tag), tag));
+        return json_pack("{s:o, s:i, s:s, s:s, s:i, s:s}", "file", answer_text(name), "version",
+                         ssp->version, "public_key",
+                         hex_encode(ssp->public_key, SSP_KEY_LENGTH, key), "public_key_sha256",
+                         digest_text(ssp->key_hash, hash), "secret_length", ssp->secret_length,
+                         "tag", hex_encode(ssp->tag, sizeof(ssp->tag), tag));
 }

@@ -3,6 +3,7 @@
  */
 #include "station/commands/command.h"
 
+#include "station/commands/answer.h"
 #include "station/commands/options.h"
 #include "station/commands/ssp_files.h"
 
@@ -23,9 +24,7 @@ static int run(int argc, char **argv)
                 ssp_print(stdout, path, &ssp);
                 return EXIT_OK;
         }
-        return json_print(stdout, ssp_json(path, &ssp))
-                       ? EXIT_OK
-                       : fault(FAULT_SYSTEM, "no memory for the answer");
+        return answer_json(ssp_json(path, &ssp), EXIT_OK);
 }
 
 const struct command ssp_show_command = {

@@ -9,45 +9,21 @@
 #include "station/commands/options.h"
 #include "station/commands/ssp_files.h"
 
-enum { KEY_KEY = OPTIONS_KEYS, KEY_NONCE, KEY_BLOB, KEY_PUBLIC_KEY };
-
-static const struct option_name names[] = {
-        { "key", "k", true, false, KEY_KEY },
-        { "nonce", "n", true, false, KEY_NONCE },
-        { "blob", "b", true, false, KEY_BLOB },
-        { "pubk", "pk", true, false, KEY_PUBLIC_KEY },
-};
-
 struct request {
         const char *path, *key, *nonce, *blob, *public_key;
 };
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { .what = "file", .text = &request->path, .needed = "FILE.ssp" },
+                { "key", "k", .text = &request->key, .needed = "-k FILE" },
+                { "nonce", "n", .text = &request->nonce, .needed = "-n FILE" },
+                { "blob", "b", .text = &request->blob },
+                { "pubk", "pk", .text = &request->public_key },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                const char **place = r == KEY_KEY          ? &request->key
-                                     : r == KEY_NONCE      ? &request->nonce
-                                     : r == KEY_BLOB       ? &request->blob
-                                     : r == KEY_PUBLIC_KEY ? &request->public_key
-                                                           : &request->path;
-
-                if (*place)
-                        return fault(FAULT_BAD_VALUE, "one file at a time, not %.80s too",
-                                     options.value);
-                *place = options.value;
-        }
-        if (r < 0)
-                return r;
-        if (!request->path)
-                return fault(FAULT_BAD_VALUE, "no file given");
-        if (!request->key || !request->nonce)
-                return fault(FAULT_BAD_VALUE,
-                             "key and nonce are both needed: give -k FILE -n FILE");
-        return 0;
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 static int compare_blob(const char *path, const struct ssp *ssp,

@@ -9,13 +9,6 @@
 
 #include <stdlib.h>
 
-enum { KEY_URL = OPTIONS_KEYS, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "url", NULL, true, false, KEY_URL },
-        { "json", NULL, false, false, KEY_JSON },
-};
-
 static int show(struct line_source *source, struct snapshot *snapshot, bool is_json)
 {
         struct screen screen;
@@ -37,21 +30,15 @@ static int show(struct line_source *source, struct snapshot *snapshot, bool is_j
 static int run(int argc, char **argv)
 {
         const char *url = LINE_URL_DEFAULT;
+        bool is_json = false;
+        const struct argument arguments[] = {
+                { "url", .text = &url },
+                { "json", .flag = &is_json },
+        };
         struct line_source *source;
         struct snapshot *snapshot;
-        struct options options;
-        bool is_json = false;
-        int r;
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_URL)
-                        url = options.value;
-                else if (r == KEY_JSON)
-                        is_json = true;
-                else
-                        return fault(FAULT_BAD_VALUE, "unexpected word %.80s", options.value);
-        }
         if (r < 0)
                 return r;
         r = line_source_open(url, &source);

@@ -1,23 +1,24 @@
 /*
  * gangway target certificate: what the chip says of itself, for a license to be made (ST's -gc).
  *
- * The RSS is asked twice, as an install does: nothing public says what the signature covers, so only
- * a second reading shows a bit that was flipped on the way. How real silicon hands its certificate over
- * SWD is not public (spec/targets.md section 13 items 1 and 4): refused there.
+ * As a station does it: the family's RSS profile, and where an install wants an RSSe one that is for the
+ * die, or a license would be spent on a chip that nothing can be installed on. How real silicon hands
+ * its certificate over SWD is not public (spec/targets.md section 13 items 1 and 4): refused there.
  */
 #include "station/commands/command.h"
 
+#include "drivers/rsse.h"
 #include "scheduler/file.h"
 #include "station/commands/image_view.h"
 #include "station/commands/target_part.h"
 
 #include <stdio.h>
-#include <string.h>
 
 enum { KEY_OUTPUT = OPTIONS_KEYS };
 
 static const struct option_name names[] = {
         TARGET_OPTIONS,
+        TARGET_RSS_OPTIONS,
         TARGET_JSON_OPTION,
         { "output", "o", true, false, KEY_OUTPUT },
 };
@@ -51,39 +52,37 @@ static int read_request(int argc, char **argv, struct request *request)
         return key;
 }
 
-/* Which document would close the gap, and who can do it meanwhile. */
-static int not_public(const struct target_session *session)
+/* Why not, with the document that would close the gap, and who can do it meanwhile. */
+static int not_public(const char *why)
 {
-        return fault(
-                FAULT_REFERENCE_ONLY,
-                "how a %s hands out its certificate over SWD is not public (targets.md section "
-                "13): ST's programmer reads it, STM32_Programmer_CLI -c port=SWD mode=HOTPLUG "
-                "-gc FILE, and gangway cert show checks what it wrote",
-                session->chosen.family.name);
+        return fault(FAULT_REFERENCE_ONLY,
+                     "%.330s; ST's programmer reads it meanwhile, STM32_Programmer_CLI -c port=SWD "
+                     "mode=HOTPLUG -gc FILE, and gangway cert show checks what it wrote",
+                     why);
 }
 
 static int read_certificate(struct target_session *session, struct certificate *ret_certificate)
 {
-        struct certificate again;
+        struct rsse rsse CLEANUP(rsse_free) = { 0 };
         struct rss_profile rss;
+        char why[512];
         int r = target_part_rss(session, &rss);
 
-        if (r <= 0)
-                return r < 0 ? r : not_public(session);
-        r = rss_check_allowed(&session->target, &rss);
-        if (r >= 0)
-                r = target_check_boot(&session->target);
-        if (r >= 0)
-                r = rss_read_certificate(&session->target, &rss, ret_certificate);
-        if (r >= 0)
-                r = rss_read_certificate(&session->target, &rss, &again);
+        if (r == 0)
+                return not_public("how its certificate comes over SWD is not public (targets.md "
+                                  "section 13)");
         if (r < 0)
                 return r;
-        if (memcmp(again.bytes, ret_certificate->bytes, sizeof(again.bytes)) != 0)
-                return fault(FAULT_BAD_CERTIFICATE,
-                             "two readings of the certificate differ (%s, then %s)",
-                             ret_certificate->fingerprint, again.fingerprint);
-        return 0;
+        r = rsse_load(&rss, &session->chosen.family, &rsse);
+        if (r >= 0)
+                r = rss_check_allowed(&session->target, &rss);
+        if (r == -FAULT_REFERENCE_ONLY) {
+                snprintf(why, sizeof(why), "%s", fault_sentence(r));
+                return not_public(why);
+        }
+        if (r >= 0)
+                r = target_check_boot(&session->target);
+        return r < 0 ? r : rss_read_certificate(&session->target, &rss, ret_certificate);
 }
 
 static int fetch(struct target_session *session, const struct request *request)
@@ -126,10 +125,11 @@ const struct command target_certificate_command = {
         .summary = "read the chip's certificate into a file",
         .help = "usage: gangway target certificate -o FILE " TARGET_USAGE "\n"
                 "136 bytes, for gangway hsm license-from-cert. On silicon the way to it is not\n"
-                "public and it is refused, with what does it meanwhile.\n"
+                "public and it is refused, with what does it meanwhile; so is a part whose RSSe\n"
+                "is missing.\n"
                 "ST's -gc is the same: gangway target -c port=SWD mode=HOTPLUG -gc FILE.\n"
                 "\n"
-                "  -o, --output FILE   where it goes\n" TARGET_HELP
+                "  -o, --output FILE   where it goes\n" TARGET_HELP TARGET_RSS_HELP
                 "  --json              the facts for programs\n"
                 "\n"
                 "Exit codes: 0 ok, 1 the part refused, 2 usage, 3 no probe or part answers\n"

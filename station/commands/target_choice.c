@@ -155,6 +155,12 @@ int target_choice_take(struct target_choice *choice, int key, const char *value)
         case TARGET_KEY_SIMULATED:
                 choice->simulated = value;
                 return 1;
+        case TARGET_KEY_RSS:
+                choice->rss = value;
+                return 1;
+        case TARGET_KEY_RSSE:
+                choice->rsse = value;
+                return 1;
         case TARGET_KEY_JSON:
                 choice->is_json = true;
                 return 1;

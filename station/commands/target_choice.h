@@ -16,6 +16,8 @@ enum {
         TARGET_KEY_SIMULATED,
         TARGET_KEY_JSON,
         TARGET_KEY_YES,
+        TARGET_KEY_RSS,
+        TARGET_KEY_RSSE,
 };
 
 /* Rows for the table of a command. */
@@ -34,6 +36,11 @@ enum {
         {                                                                                          \
                 "yes", "y", false, false, TARGET_KEY_YES                                           \
         }
+#define TARGET_RSS_OPTIONS                                                                         \
+        { "rss", NULL, true, false, TARGET_KEY_RSS },                                              \
+        {                                                                                          \
+                "rsse", NULL, true, false, TARGET_KEY_RSSE                                         \
+        }
 
 #define TARGET_USAGE "[-c port=SWD ...]\n"
 #define TARGET_HELP                                                                                \
@@ -41,6 +48,9 @@ enum {
         "  --port-path PATH    the probe at this USB port, as 1-4.2\n"                             \
         "  --family NAME       instead of the device id's: configs/targets/NAME.conf\n"            \
         "  --simulated WHAT    a SIMULATED part: a family, or a folder to keep it in\n"
+#define TARGET_RSS_HELP                                                                            \
+        "  --rss NAME          RSS profile: its name or path (default: of the family)\n"           \
+        "  -rsse FILE          RSSe, where one is wanted (default: of the profile)\n"
 
 #define TARGET_CLOCK_KHZ     4000u /* ST's default with an ST-LINK/V2 */
 #define TARGET_CLOCK_MAX_KHZ 24000u
@@ -57,7 +67,8 @@ struct target_choice {
         bool has_access_port;
         uint32_t access_port;
         enum target_reset_way reset;
-        const char *path, *family, *simulated; /* borrowed from the command line; NULL: not given */
+        /* borrowed from the command line; NULL: not given */
+        const char *path, *family, *simulated, *rss, *rsse;
         bool is_json, is_sure;
 };
 

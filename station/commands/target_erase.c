@@ -47,7 +47,8 @@ static int read_request(int argc, char **argv, struct request *request)
 static int find_sector(const struct target_session *session, uint32_t number, uint32_t *ret_address)
 {
         const struct family *family = &session->chosen.family;
-        uint32_t each = target_session_bank_length(session) / family->sector_length;
+        uint32_t each =
+                target_bank_length(&session->target, &session->identity) / family->sector_length;
 
         if (number >= each * family->banks)
                 return fault(FAULT_BAD_VALUE, "sector %u, the part has 0 to %u of %u KiB", number,

@@ -2,32 +2,31 @@
  * gangway target info: who is it, what protects it, and may it take an install.
  *
  * Reads only. What the option bytes say is printed by field; the conditions of an install are those of
- * station/commands/target_readiness.h, each with what was measured and wanted.
+ * drivers/preflight.h, each with what was measured and wanted, where it stands and what helps.
  */
 #include "station/commands/command.h"
 
 #include "drivers/family_fields.h"
+#include "drivers/preflight.h"
 #include "station/commands/image_view.h"
 #include "station/commands/option_view.h"
 #include "station/commands/screen.h"
 #include "station/commands/target_part.h"
-#include "station/commands/target_readiness.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_RSSE = OPTIONS_KEYS, KEY_EXTERNAL };
+enum { KEY_EXTERNAL = OPTIONS_KEYS };
 
 static const struct option_name names[] = {
         TARGET_OPTIONS,
+        TARGET_RSS_OPTIONS,
         TARGET_JSON_OPTION,
-        { "rsse", NULL, true, false, KEY_RSSE },
         { "external", NULL, false, false, KEY_EXTERNAL },
 };
 
 struct request {
         struct target_choice choice;
-        const char *rsse;
         bool is_external;
 };
 
@@ -43,9 +42,7 @@ static int read_request(int argc, char **argv, struct request *request)
 
                 if (r < 0)
                         return r;
-                if (key == KEY_RSSE)
-                        request->rsse = options.value;
-                else if (key == KEY_EXTERNAL)
+                if (key == KEY_EXTERNAL)
                         request->is_external = true;
                 else if (r == 0)
                         return fault(FAULT_BAD_VALUE, "%.60s is not expected here", options.value);
@@ -98,47 +95,50 @@ static void print_state(const struct target_session *session, const struct optio
         }
 }
 
-static void print_readiness(const struct readiness *readiness)
+static void print_conditions(const struct preflight *preflight)
 {
+        static const enum tone tones[] = { [PREFLIGHT_HOLDS] = TONE_GOOD,
+                                           [PREFLIGHT_FAILS] = TONE_BAD,
+                                           [PREFLIGHT_UNKNOWN] = TONE_ATTENTION };
         struct screen screen;
 
         screen_init(&screen, stdout);
-        for (size_t i = 0; i < readiness->count; i++) {
-                const struct readiness_line *line = &readiness->lines[i];
+        for (size_t i = 0; i < preflight->count; i++) {
+                const struct preflight_line *line = &preflight->lines[i];
+                const char *word = preflight_word(line->answer);
 
                 printf("  ");
-                screen_put(&screen, stdout,
-                           line->answer == READINESS_OK   ? TONE_GOOD
-                           : line->answer == READINESS_NO ? TONE_BAD
-                                                          : TONE_ATTENTION,
-                           readiness_word(line->answer));
-                printf("%*s%-21s measured: %s", 9 - (int)strlen(readiness_word(line->answer)), "",
-                       line->name, line->measured);
-                if (line->answer != READINESS_OK && line->wanted[0])
+                screen_put(&screen, stdout, tones[line->answer], word);
+                printf("%*s%-21s measured: %s", 9 - (int)strlen(word), "", line->name,
+                       line->measured);
+                if (line->answer != PREFLIGHT_HOLDS)
                         printf("; wanted: %s (%s)", line->wanted, line->source);
+                if (line->answer == PREFLIGHT_FAILS && line->remedy)
+                        printf("; %s", line->remedy);
                 printf("\n");
         }
 }
 
 /* --- as JSON ------------------------------------------------------------------------------- */
 
-static json_t *readiness_json(const struct readiness *readiness)
+static json_t *conditions_json(const struct preflight *preflight)
 {
         json_t *list = json_array();
 
-        for (size_t i = 0; i < readiness->count; i++) {
-                const struct readiness_line *line = &readiness->lines[i];
+        for (size_t i = 0; i < preflight->count; i++) {
+                const struct preflight_line *line = &preflight->lines[i];
 
-                json_array_append_new(
-                        list, json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", line->name, "answer",
-                                        readiness_word(line->answer), "measured", line->measured,
-                                        "wanted", line->wanted, "source", line->source));
+                json_array_append_new(list,
+                                      json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?}", "name",
+                                                line->name, "answer", preflight_word(line->answer),
+                                                "measured", line->measured, "wanted", line->wanted,
+                                                "source", line->source, "remedy", line->remedy));
         }
         return list;
 }
 
 static int print_json(const struct target_session *session, const struct option_bytes *rows,
-                      const uint32_t *options, const struct readiness *readiness)
+                      const uint32_t *options, const struct preflight *preflight)
 {
         const struct target_identity *identity = &session->identity;
         json_t *probe =
@@ -156,8 +156,8 @@ static int print_json(const struct target_session *session, const struct option_
                 (int)(family_is_secure(&session->chosen.family, options) ||
                       family_is_trustzone_on(&session->chosen.family, options)),
                 "options", option_view_json(&session->chosen.family, &session->fields, rows),
-                "install_conditions", readiness_json(readiness), "can_install",
-                (int)readiness_holds(readiness));
+                "install_conditions", conditions_json(preflight), "can_install",
+                (int)preflight_holds(preflight));
 
         return json_print(stdout, object) ? EXIT_OK
                                           : fault(FAULT_SYSTEM, "no memory for the answer");
@@ -167,26 +167,26 @@ static int show(struct target_session *session, const struct request *request)
 {
         struct rss_profile rss;
         struct option_bytes rows;
-        struct readiness readiness;
+        struct preflight preflight;
         uint32_t options[OPTION_ROWS_MAX];
-        struct readiness_request wanted = { .target = &session->target,
-                                            .identity = &session->identity,
+        struct preflight_request wanted = { .target = &session->target,
                                             .options = options,
-                                            .rsse = request->rsse,
-                                            .is_external = request->is_external };
+                                            .conditions = session->chosen.family.conditions,
+                                            .is_external = request->is_external,
+                                            .identity = &session->identity };
         int r = target_part_rss(session, &rss);
 
-        if (r == 1)
+        if (r > 0)
                 wanted.rss = &rss;
         if (r >= 0)
                 r = target_read_options(&session->target, options);
         if (r >= 0)
-                r = readiness_measure(&wanted, &readiness);
+                r = preflight_look(&wanted, &preflight);
         if (r < 0)
                 return r;
         target_part_rows(session, options, &rows);
         if (request->choice.is_json)
-                return print_json(session, &rows, options, &readiness);
+                return print_json(session, &rows, options, &preflight);
         target_session_mark(session);
         print_probe(session);
         print_identity(session);
@@ -194,8 +194,8 @@ static int show(struct target_session *session, const struct request *request)
         printf("option bytes        :\n");
         option_view_print(stdout, &session->chosen.family, &session->fields, &rows);
         printf("conditions of an install:\n");
-        print_readiness(&readiness);
-        printf("%s\n", readiness_holds(&readiness) ? "It can take an install from here."
+        print_conditions(&preflight);
+        printf("%s\n", preflight_holds(&preflight) ? "It can take an install from here."
                                                    : "It cannot take an install as it is.");
         target_part_say_ways(session, options);
         return EXIT_OK;
@@ -220,8 +220,7 @@ const struct command target_info_command = {
         .help = "usage: gangway target info " TARGET_USAGE "\n"
                 "Identity, option bytes by field, protection, and each condition of an install\n"
                 "with what was measured and wanted (AN5054). Reads only, all of the flash too.\n"
-                "\n" TARGET_HELP
-                "  --rsse FILE         the RSSe the install will use, where the family wants one\n"
+                "\n" TARGET_HELP TARGET_RSS_HELP
                 "  --external          the conditions of an SFIx install as well\n"
                 "  --json              the same for programs\n"
                 "\n"

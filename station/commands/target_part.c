@@ -10,17 +10,35 @@
 
 #define LEVEL_2 0xCCu /* RDP: targets.md 5.1 */
 
+/* Beside those the profile names, or instead of one. */
+static int name_rsse(const struct family *family, const char *path, struct rss_profile *rss)
+{
+        size_t i = 0;
+
+        if (!family->needs_rsse)
+                return fault(FAULT_BAD_VALUE, "a %s takes no RSSe: leave -rsse away", family->name);
+        while (i < rss->rsse_count && rss->rsse[i].device != family->device_id)
+                i++;
+        if (i == RSSE_FILES_MAX || strlen(path) >= sizeof(rss->rsse[i].file))
+                return fault(FAULT_BAD_VALUE,
+                             "-rsse %.80s: too long, or the %u RSSe of profile %s "
+                             "are all of other devices",
+                             path, RSSE_FILES_MAX, rss->name);
+        rss->rsse[i].device = family->device_id;
+        strcpy(rss->rsse[i].file, path);
+        rss->rsse_count += i == rss->rsse_count;
+        return 0;
+}
+
 int target_part_rss(const struct target_session *session, struct rss_profile *ret_rss)
 {
-        char path[PLACE_LENGTH_MAX];
-        int r;
+        const struct target_choice *choice = session->choice;
+        const struct family *family = &session->chosen.family;
+        int r = family_rss(family, choice->rss, ret_rss), named = 0;
 
-        if (session->chosen.family.procedure != PROCEDURE_RSS_ROM)
-                return 0; /* theirs is spoken to by an RSSe, within an install */
-        r = place_find("rss/reference-h7.conf", path);
-        if (r >= 0)
-                r = rss_profile_load(path, ret_rss);
-        return r < 0 ? r : 1;
+        if (r > 0 && choice->rsse)
+                named = name_rsse(family, choice->rsse, ret_rss);
+        return named < 0 ? named : r;
 }
 
 void target_part_rows(const struct target_session *session, const uint32_t *options,
@@ -58,9 +76,6 @@ void target_part_say_ways(const struct target_session *session, const uint32_t *
                      "password that was provisioned (AN5054 section 4.3.3); not from here.");
         else
                 puts("Protected: gangway target regress opens it and erases all of the flash.");
-        if (family->needs_rsse || family_check_drivers(family) < 0)
-                puts("Installing over SWD is not done here: what its RSS or RSSe wants is not "
-                     "public.");
 }
 
 void target_part_factory(const struct family *family, uint32_t *ret_options)
@@ -97,7 +112,7 @@ static int blank_sector(struct target_session *session, uint32_t address, unsign
 int target_part_blank(struct target_session *session, unsigned *ret_erased)
 {
         const struct family *family = &session->chosen.family;
-        uint32_t bank_length = target_session_bank_length(session);
+        uint32_t bank_length = target_bank_length(&session->target, &session->identity);
         int r = 0;
 
         *ret_erased = 0;

@@ -7,7 +7,8 @@
 #include "drivers/rss.h"
 #include "station/commands/target_session.h"
 
-/* The RSS profile for the family: 1 there is one, 0 how its RSS is spoken to is not public (waits). */
+/* The RSS profile: as family_rss, with the RSSe that was named by -rsse (waits).
+ *      -FAULT_BAD_VALUE  the family takes no RSSe */
 int target_part_rss(const struct target_session *session, struct rss_profile *ret_rss) MUST_USE;
 
 /* Named rows for option_view.h. */

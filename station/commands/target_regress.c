@@ -13,9 +13,9 @@
 #include "station/commands/command.h"
 
 #include "drivers/family_fields.h"
+#include "drivers/preflight.h"
 #include "station/commands/image_view.h"
 #include "station/commands/target_part.h"
-#include "station/commands/target_readiness.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +29,7 @@ struct regression {
         uint32_t before[OPTION_ROWS_MAX], factory[OPTION_ROWS_MAX];
         bool is_needed; /* level 1 to 0; else option bytes and an erase do */
         char why[160];
-        unsigned erased, off_factory;
+        unsigned erased;
 };
 
 static const struct family *family_of(const struct regression *way)
@@ -148,25 +148,22 @@ static int regress(struct regression *way)
 static int prove(struct regression *way)
 {
         struct target_session *session = way->session;
-        const struct family *family = family_of(way);
         uint32_t options[OPTION_ROWS_MAX];
+        const struct preflight_request request = {
+                .target = &session->target,
+                .options = options,
+                .conditions = 1u << CONDITION_OPEN | 1u << CONDITION_UNPROTECTED |
+                              1u << CONDITION_DEFAULTS,
+        };
         int r = target_identify(&session->target, &session->identity);
 
         if (r >= 0)
                 r = target_read_options(&session->target, options);
-        if (r < 0)
-                return r;
-        way->off_factory = target_part_off_factory(family, options);
-        if (!family_is_open(family, options))
-                return fault(FAULT_LOCKED, "afterwards protection reads 0x%02X: not open",
-                             family_protection(family, options));
-        if (way->off_factory)
-                return fault(FAULT_OPTION_BYTES,
-                             "afterwards %u option rows are not at their factory values; gangway "
-                             "target ob read shows them",
-                             way->off_factory);
-        r = target_check_unprotected(&session->target, options);
-        return r < 0 ? r : readiness_check_blank(&session->target, &session->identity);
+        if (r >= 0)
+                r = preflight_check(&request);
+        if (r >= 0)
+                r = target_check_all_blank(&session->target, &session->identity);
+        return r < 0 ? fault_prefix(r, "afterwards") : 0;
 }
 
 static int report(const struct regression *way)

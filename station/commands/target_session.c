@@ -21,6 +21,7 @@
 
 #define SIMULATED_SPEED   0.01 /* a bank in a moment: a rehearsal of words, not of time */
 #define FAMILY_NOTE       "family"
+#define RSS_OF_OTHERS     "reference-h7"
 #define SUPPLY_MINIMUM_MV 1500u /* below every part's 1.62 V; a free probe reads some 0.1 V */
 #define ID_TAIL           8u
 
@@ -84,7 +85,6 @@ static int open_simulated(const struct target_choice *choice, struct target_bus 
         struct family_choice wanted = { 0 };
         struct chosen_family *chosen;
         struct bench_settings settings = { .seed = 1, .sites = 1, .speed = SIMULATED_SPEED };
-        char path[PLACE_LENGTH_MAX];
         int r = choose_simulated(choice, &wanted, &settings.directory);
 
         if (r < 0)
@@ -96,10 +96,9 @@ static int open_simulated(const struct target_choice *choice, struct target_bus 
         r = family_choose(&wanted, chosen);
         *bus->family = chosen->family;
         free(chosen);
-        if (r >= 0)
-                r = place_find("rss/reference-h7.conf", path);
-        if (r >= 0)
-                r = rss_profile_load(path, bus->rss);
+        if (r >= 0) /* a part has something in its system memory, whether we speak to it or not */
+                r = family_rss(bus->family, bus->family->rss_profile[0] ? NULL : RSS_OF_OTHERS,
+                               bus->rss);
         settings.family = bus->family;
         settings.rss = bus->rss;
         if (r >= 0)
@@ -379,14 +378,6 @@ void target_session_mark(const struct target_session *session)
 {
         if (session->is_simulated && !session->choice->is_json)
                 printf("SIMULATED part, not ST's: %s\n", session->chosen.family.name);
-}
-
-uint32_t target_session_bank_length(const struct target_session *session)
-{
-        const struct family *family = &session->chosen.family;
-        uint32_t length = (session->identity.flash_kib << 10) / family->banks;
-
-        return length == 0 || length > family->bank_length ? family->bank_length : length;
 }
 
 int target_confirm(const struct target_session *session, const char *what)

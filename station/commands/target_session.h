@@ -63,9 +63,6 @@ void target_session_close(struct target_session **session); /* for CLEANUP (wait
 /* "SIMULATED part ..." where it is one; nothing for --json. */
 void target_session_mark(const struct target_session *session);
 
-/* The part's flash by its own size register: bytes of each bank. */
-uint32_t target_session_bank_length(const struct target_session *session);
-
 /* Ask for the end of the unique id, unless --yes was given; `what` is what will be done. Told on
  * stderr, after what was printed before.
  *      1 go on, 0 no

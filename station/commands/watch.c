@@ -24,16 +24,6 @@
 /* A station that is being started or restarted may be silent this long. */
 #define PATIENCE_MS 5000u
 
-enum { KEY_URL = OPTIONS_KEYS, KEY_UNTIL_DONE, KEY_INTERVAL, KEY_ORDER, KEY_JSON };
-
-static const struct option_name names[] = {
-        { "url", NULL, true, false, KEY_URL },
-        { "until-done", NULL, false, false, KEY_UNTIL_DONE },
-        { "interval", NULL, true, false, KEY_INTERVAL },
-        { "order", NULL, true, false, KEY_ORDER },
-        { "json", NULL, false, false, KEY_JSON },
-};
-
 struct watch {
         const char *url, *order;
         bool is_until_done, is_json;
@@ -236,32 +226,16 @@ static int watch_line(struct watch *watch)
 
 static int take_options(struct watch *watch, int argc, char **argv)
 {
-        struct options options;
-        int r;
+        const struct argument arguments[] = {
+                { "url", .text = &watch->url },
+                { "until-done", .flag = &watch->is_until_done },
+                { "interval", .number = &watch->interval_ms, .least = INTERVAL_LOW_MS,
+                  .most = INTERVAL_HIGH_MS },
+                { "order", .text = &watch->order },
+                { "json", .flag = &watch->is_json },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((r = options_next(&options)) > 0) {
-                if (r == KEY_URL) {
-                        watch->url = options.value;
-                } else if (r == KEY_UNTIL_DONE) {
-                        watch->is_until_done = true;
-                } else if (r == KEY_JSON) {
-                        watch->is_json = true;
-                } else if (r == KEY_ORDER) {
-                        watch->order = options.value;
-                } else if (r == KEY_INTERVAL) {
-                        r = options_number("--interval", options.value, INTERVAL_HIGH_MS,
-                                           &watch->interval_ms);
-                        if (r == 0 && watch->interval_ms < INTERVAL_LOW_MS)
-                                r = fault(FAULT_BAD_VALUE, "--interval is %u ms, wanted %u to %u",
-                                          watch->interval_ms, INTERVAL_LOW_MS, INTERVAL_HIGH_MS);
-                        if (r < 0)
-                                return r;
-                } else {
-                        return fault(FAULT_BAD_VALUE, "unexpected word %.80s", options.value);
-                }
-        }
-        return r;
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 static int run(int argc, char **argv)

@@ -8,6 +8,7 @@
 #include "tests/support/test.h"
 
 #include "drivers/family_fields.h"
+#include "drivers/preflight.h"
 #include "drivers/rss.h"
 #include "drivers/simulated/part.h"
 #include "drivers/simulated/probe.h"
@@ -157,6 +158,13 @@ static inline struct bed *bed_attached(void)
 static inline void bed_power(struct bed *bed, bool on)
 {
         part_power(bed->part, clock_now_ns(), on);
+}
+
+/* No area and no lock, by the option bytes alone? */
+static inline int check_unprotected(struct target *target, const uint32_t *options)
+{
+        return preflight_check(&(struct preflight_request){
+                .target = target, .options = options, .conditions = 1u << CONDITION_UNPROTECTED });
 }
 
 static inline void bed_free(struct bed *bed)

@@ -137,7 +137,7 @@ static void options_read_as_from_the_factory(void)
         for (size_t i = 0; i < bed->family.option_count; i++)
                 if (bed->family.options[i].current)
                         assert_int_equal(values[i], bed->family.options[i].factory);
-        assert_int_equal(target_check_unprotected(target(), values), 0);
+        assert_int_equal(check_unprotected(target(), values), 0);
         assert_true(family_is_open(&bed->family, values));
 }
 
@@ -248,8 +248,7 @@ static void protected_sectors_are_named_and_kept(void)
         values[facts->protect_row] = facts->protect_value;
         assert_int_equal(target_write_options(target(), values), 0);
         read_options(values);
-        assert_fault(target_check_unprotected(target(), values), PROTECTED,
-                     facts->protect_sentence);
+        assert_fault(check_unprotected(target(), values), PROTECTED, facts->protect_sentence);
         assert_fault(target_erase(target(), first_address(), 1, NULL), PROTECTED,
                      "is write-protected");
         assert_fault(
@@ -322,7 +321,7 @@ static void trustzone_has_two_sides(void)
         assert_int_equal(target_reset(target(), 1000), 0);
         set_field(ROLE_TRUSTZONE, 1, 0, NULL);
         read_options(values);
-        assert_fault(target_check_unprotected(target(), values), PROTECTED, "secure flash");
+        assert_fault(check_unprotected(target(), values), PROTECTED, "secure flash");
 
         assert_int_equal(target_erase(target(), ns, 1, NULL), 0);
         assert_int_equal(target_program(target(), s, data, facts->word, NULL), 0);
@@ -350,7 +349,7 @@ static void trustzone_has_two_sides(void)
         assert_int_equal(target_check_blank(target(), ns, 64), 0);
         read_options(values);
         assert_true(family_is_open(&bed->family, values));
-        assert_int_equal(target_check_unprotected(target(), values), 0);
+        assert_int_equal(check_unprotected(target(), values), 0);
 }
 
 /* TZEN of the H5 is a byte, and the watermark says which sectors are secure. */
@@ -364,7 +363,7 @@ static void h5_trustzone_has_two_sides(void)
         family_field_set(family_field(&bed->family, ROLE_TRUSTZONE), values, 0xB4);
         values[7] = 0x00000000; /* SECWM1: sector 0 */
         assert_int_equal(target_write_options(target(), values), 0);
-        assert_fault(target_check_unprotected(target(), values), PROTECTED, "secure flash");
+        assert_fault(check_unprotected(target(), values), PROTECTED, "secure flash");
         assert_int_equal(target_program(target(), s, data, 16, NULL), 0);
         assert_int_equal(target_program(target(), ns + sector, data, 16, NULL), 0);
         assert_int_equal(target_read_word(target(), s, &word), 0);
@@ -381,7 +380,7 @@ static void h5_trustzone_has_two_sides(void)
         family_field_set(family_field(&bed->family, ROLE_TRUSTZONE), values, 0xC3);
         values[7] = 0x00000001;
         assert_int_equal(target_write_options(target(), values), 0);
-        assert_int_equal(target_check_unprotected(target(), values), 0);
+        assert_int_equal(check_unprotected(target(), values), 0);
 }
 
 /* Forward only, and a closed state ends with debug access gone. */
@@ -478,7 +477,7 @@ static int pcrop(void *unused)
                 values[cases[i].start_row] = cases[i].start;
                 values[cases[i].end_row] = cases[i].end;
                 assert_int_equal(target_write_options(target(), values), 0);
-                assert_fault(target_check_unprotected(target(), values), PROTECTED, "PCROP area");
+                assert_fault(check_unprotected(target(), values), PROTECTED, "PCROP area");
                 assert_fault(target_read_word(target(), 0x08000200 + (i == 3 ? 0xF00 : 0), &word),
                              TARGET_ACCESS, NULL);
                 if (cases[i].start_row == cases[i].end_row)
@@ -497,7 +496,7 @@ static int pcrop(void *unused)
                 family_field_set(family_field(&bed->family, ROLE_READOUT), values, 0xAA);
                 assert_int_equal(target_write_options(target(), values), 0);
                 read_options(values);
-                assert_int_equal(target_check_unprotected(target(), values), 0);
+                assert_int_equal(check_unprotected(target(), values), 0);
                 bed_free(bed);
         }
         return 0;

@@ -156,7 +156,7 @@ FIBER_TEST(a_refused_change_of_option_bytes_is_told_and_locked_again)
         values[0] |= H75X_SECURITY;
         values[3] = 0x00100000; /* a secure area: start 0, end 0x10 */
         assert_int_equal(target_write_options(&bed->target, values), 0);
-        assert_fault(target_check_unprotected(&bed->target, values), PROTECTED, "FSCAR_PRG_A");
+        assert_fault(check_unprotected(&bed->target, values), PROTECTED, "FSCAR_PRG_A");
         values[3] = 0x000000FF; /* away with it, without a regression */
         assert_fault(target_write_options(&bed->target, values), OPTION_BYTES, "OPTCHANGEERR");
         assert_int_equal(target_read_word(&bed->target, 0x52002018, &control), 0);
@@ -193,13 +193,13 @@ FIBER_TEST(protected_areas_are_named_with_their_bounds)
         } cases[] = {
                 { 1, 0x000000FF, NULL },
                 { 1, 0x81000200, NULL }, /* AN5054 figure 15 */
-                { 1, 0x00020001, "PCROP area 0x08000100 to 0x080002FF" },
-                { 2, 0x00020001, "PCROP area 0x08100100 to 0x081002FF" },
+                { 1, 0x00020001, "PCROP area: 0x08000100 to 0x080002FF" },
+                { 2, 0x00020001, "PCROP area: 0x08100100 to 0x081002FF" },
                 { 1, 0x00050005, "PCROP area" },
-                { 3, 0x80FF0000, "secure area 0x08000000 to 0x0800FFFF" },
-                { 4, 0x00000000, "secure area 0x08100000" },
-                { 5, 0x000000FE, "bank 1 are write-protected" },
-                { 6, 0x0000007F, "bank 2 are write-protected" },
+                { 3, 0x80FF0000, "secure area: 0x08000000 to 0x0800FFFF" },
+                { 4, 0x00000000, "secure area: 0x08100000" },
+                { 5, 0x000000FE, "write protection: sectors of bank 1" },
+                { 6, 0x0000007F, "write protection: sectors of bank 2" },
                 { 6, 0xFFFFFFFF, NULL },
         };
         struct bed *bed = bed_attached();
@@ -212,10 +212,10 @@ FIBER_TEST(protected_areas_are_named_with_their_bounds)
                         values[row] = bed->family.options[row].factory;
                 values[cases[i].row] = cases[i].value;
                 if (cases[i].sentence)
-                        assert_fault(target_check_unprotected(&bed->target, values), PROTECTED,
+                        assert_fault(check_unprotected(&bed->target, values), PROTECTED,
                                      cases[i].sentence);
                 else
-                        assert_int_equal(target_check_unprotected(&bed->target, values), 0);
+                        assert_int_equal(check_unprotected(&bed->target, values), 0);
         }
         bed_free(bed);
         return 0;

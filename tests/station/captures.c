@@ -8,6 +8,7 @@
 #include "tests/support/test.h"
 
 #include "drivers/family_fields.h"
+#include "drivers/preflight.h"
 #include "scheduler/file.h"
 #include "station/captures.h"
 
@@ -283,6 +284,10 @@ static int each_area_blank(struct target *target, const struct sfi *sfi)
 
 static int read_part(struct target *target, const struct sfi *sfi, uint32_t *options)
 {
+        const struct preflight_request request = { .target = target,
+                                                   .options = options,
+                                                   .conditions = target->family->conditions,
+                                                   .rss = simulated_rss() };
         struct target_identity identity;
         int r = target_attach(target, 24000);
 
@@ -291,11 +296,7 @@ static int read_part(struct target *target, const struct sfi *sfi, uint32_t *opt
         if (!r)
                 r = target_read_options(target, options);
         if (!r)
-                r = target_check_unprotected(target, options);
-        if (!r)
-                r = target_check_boot(target);
-        if (!r)
-                r = rss_check_allowed(target, simulated_rss());
+                r = preflight_check(&request);
         return r ? r : each_area_blank(target, sfi);
 }
 
@@ -308,7 +309,7 @@ static int do_unit(struct target *target, const struct sfi *sfi)
         struct sfi_part parts[8];
         int r = read_part(target, sfi, options), count;
 
-        for (unsigned i = 0; i < 2 && !r; i++)
+        if (!r)
                 r = rss_read_certificate(target, simulated_rss(), &certificate);
         if (r < 0)
                 return r;

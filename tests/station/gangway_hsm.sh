@@ -92,7 +92,7 @@ refused "an unknown license version" 2 'license version 2' "${all[@]}" --yes -pd
 refused "an empty package" 2 'is empty' "${all[@]}" --yes -pd STM32H7_45002001_SFI_01000000_00000000.enc.bin
 refused "more licenses than the ceiling" 2 '10001 licenses: a card of type SFI takes 1 to 10000' \
         program --card card.bin "${secrets[@]}" -id BLINKY_1 -mc 10001 -pd $h75 --yes
-refused "no licenses" 2 'give -mc COUNT' program --card card.bin "${secrets[@]}" -id BLINKY_1 -mc 0 -pd $h75 --yes
+refused "no licenses" 2 'max-counter is 0, wanted a number from 1' program --card card.bin "${secrets[@]}" -id BLINKY_1 -mc 0 -pd $h75 --yes
 refused "an identifier of 33 characters" 2 '1 to 32 printable' \
         program --card card.bin "${secrets[@]}" -id 123456789012345678901234567890123 -mc 3 -pd $h75 --yes
 refused "a nonce file of 16 bytes" 2 'has 16 bytes, wanted exactly 12' \

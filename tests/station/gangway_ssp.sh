@@ -84,7 +84,7 @@ refused() { # name, what is said, options
 all=(-k key.bin -pk oem_pub.pem)
 refused "an RMA password of 16 bits is refused" '--rma_unlock is 0x8000, wanted a number from 0 to 32767' \
         -ru 0x8000 -rr 0 -b secrets.bin -n nonce.bin "${all[@]}"
-refused "one RMA password alone is refused" 'both RMA passwords' -ru 1 -b secrets.bin -n nonce.bin "${all[@]}"
+refused "one RMA password alone is refused" 'no RMA relock password: give -rr' -ru 1 -b secrets.bin -n nonce.bin "${all[@]}"
 head -c 147 secrets.bin >short.bin
 refused "147 bytes of secrets are refused" 'has 147 bytes, wanted exactly 148' \
         -ru 1 -rr 1 -b short.bin -n nonce.bin "${all[@]}"

@@ -36,11 +36,31 @@ facts, conf = json.load(open(sys.argv[1])), open(sys.argv[2]).read()
 assert facts["device_id"] == int(re.search(r"^device_id *= *(\w+)", conf, re.M)[1], 0)
 assert facts["open"] and not facts["security"] and len(facts["unique_id"]) == 24 and facts["probe"]["simulated"]
 lines = {line["name"]: line for line in facts["install_conditions"]}
-assert lines["flash erased"]["answer"] == "ok" and lines["open"]["answer"] == "ok"
+opens = "read-out protection" if "read-out protection" in lines else "product state"
+assert lines["flash memory"]["answer"] == "ok" and lines[opens]["answer"] == "ok"
 assert facts["can_install"] == all(line["answer"] != "no" for line in lines.values())
-assert facts["can_install"] == (sys.argv[2].split("stm32")[1][:3] in ("h75", "h73", "h7a"))
+assert facts["can_install"] == ("l462" not in sys.argv[2]) == ("interface" not in lines)
+assert ("RSSe" in lines) == ("needs_rsse" in conf)
 PY
         say $? "$name: info finds the family by its device id and measures the conditions"
+        if [ "$name" = stm32l462 ]; then
+                run 1 certificate -o "$work/$name.bin" --simulated "$part" && says "is not public" && says "STM32_Programmer_CLI" &&
+                        [ ! -e "$work/$name.bin" ]
+                say $? "$name: no certificate over SWD, and what gives it meanwhile"
+        else
+                run 0 -c port=SWD mode=HOTPLUG -gc "$work/$name.bin" --simulated "$part" &&
+                        timeout 60 "$gangway" cert check "$work/$name.bin" >"$out" 2>&1 &&
+                        says "product $(sed -n 's/^device_id *= *0x0*\(...\).*/\1/p' "$file")"
+                say $? "$name: -gc reads a certificate that cert check takes"
+        fi
+        if grep -q '^needs_rsse' "$file"; then
+                foreign=configs/rss/reference-rsse-482.bin
+                [ "$name" = stm32u575 ] && foreign=configs/rss/reference-rsse-472.bin
+                run 2 certificate -o "$work/none.bin" -rsse "$work/none" --simulated "$part" && says "RSSe of device 0x" &&
+                        run 2 certificate -o "$work/none.bin" -rsse $foreign --simulated "$part" && says "is the RSSe of device 0x4" &&
+                        [ ! -e "$work/none.bin" ]
+                say $? "$name: no certificate without the RSSe of its die"
+        fi
         run 0 write 0x08000000 "$work/app.bin" --simulated "$part" &&
                 run 0 read 0x08000000 3001 -o "$work/read.bin" --simulated "$part" && cmp "$work/app.bin" "$work/read.bin"
         say $? "$name: flash takes a file and gives it back"
@@ -69,7 +89,7 @@ run 0 ob write PROT_AREA_A_START=0 PROT_AREA_A_END=1 --yes --simulated "$part/" 
         run 0 regress --yes --simulated "$part" && says "because PCROP bank 1 is on" && says "ok  open, no protected area"
 say $? "a PCROP area stays until a regression takes it"
 run 0 ob write WRPS_A=0xF0 SECURITY=on --simulated "$part" && run 0 info --simulated "$part" &&
-        says "measured: WRPS_A = 0xF0, a cleared bit protects 128 KiB; wanted: none" && run 0 default-ob --yes --simulated "$part" &&
+        says "measured: sectors of bank 1 (FWPSN_PRG_A 0x000000F0" && says "wanted: none (AN5054" && run 0 default-ob --yes --simulated "$part" &&
         run 0 info --simulated "$part" && says "It can take an install from here."
 say $? "write protection and SECURITY go by default-ob"
 run 1 ob write RDP=0xCC --yes --simulated "$part" && says "CANNOT BE UNDONE" && says "nothing was written. Give --allow" &&
@@ -89,18 +109,25 @@ run 2 info --simulated "$part" --family stm32h75x && says "take another folder"
 say $? "the folder of one family is not opened as another's"
 part=$work/wl
 run 0 ob write ESE=on FSD=on --simulated "$part/" --family stm32wl5x && run 0 info --simulated "$part" &&
-        says "measured: ESE = 0x1, FSD = 0x0; wanted: off" && run 0 disable-security --simulated "$part" &&
+        says "measured: ESE 0x1 (OPTR 0x" && says "wanted: off (AN5054 section 5.3.3); gangway target disable-security" && run 0 disable-security --simulated "$part" &&
         says "switch the board's power off and on" && says "not public" && run 0 default-ob --simulated "$part" &&
         run 0 info --simulated "$part" --json && python3 -c "
 import json, sys
 lines = {l['name']: l['answer'] for l in json.load(open('$out'))['install_conditions']}
-sys.exit(lines['security off'] != 'ok' or lines['option bytes'] != 'ok')"
+sys.exit(lines['security'] != 'ok' or lines['option bytes'] != 'ok')"
 say $? "STM32WL: disable-security and default-ob make it ready"
 run 2 disable-security --simulated stm32h75x && says "is for STM32WL"
 say $? "disable-security is for STM32WL only"
 
-run 1 certificate -o "$work/none.bin" --simulated stm32u575 && says "is not public" && says "STM32_Programmer_CLI" && [ ! -e "$work/none.bin" ]
-say $? "no certificate where its way is not public, and what does it meanwhile"
+run 2 certificate -o "$work/none.bin" --rss reference-l5 --simulated stm32u575 && says "names no RSSe for device 0x482" && [ ! -e "$work/none.bin" ] &&
+        run 2 info --rss reference-l6 --simulated stm32u575 && says "rss/reference-l6.conf" &&
+        run 2 certificate -o "$work/none.bin" -rsse "$work/app.bin" --simulated stm32h75x && says "takes no RSSe" &&
+        run 0 certificate -o "$work/own.bin" --rss configs/rss/reference-u5.conf -rsse configs/rss/reference-rsse-482.bin --simulated stm32u575
+say $? "--rss and -rsse name others, and what does not fit is told"
+run 0 info --external --simulated stm32l5 && says "unknown  OTFDEC" && says "only of STM32L562" && says "ok       SFIx option bytes" &&
+        run 0 ob write DBANK=off --simulated "$work/l5/" --family stm32l5 --yes && run 0 info --external --simulated "$work/l5" &&
+        says "measured: DBANK 0, nSWBOOT0 1, nBOOT0 1; wanted: 1 each (AN5054 section 12.3.5)"
+say $? "an SFIx install has conditions of its own"
 
 # --- memory --------------------------------------------------------------------------------------------------------------
 run 0 write "$work/app.bin" 0x24000003 --simulated stm32h75x && says "read back"
@@ -235,14 +262,15 @@ for name in stm32l462 stm32u575 stm32wl5x stm32h56x; do
         RIG_FAMILY=$name RIG_SPEED=0.02 timeout 100 "$rig" 1 -- "$gangway" target list --json >"$out" 2>&1 &&
                 grep -qi "\"family\": \"$name\"" "$out" &&
                 RIG_FAMILY=$name RIG_SPEED=0.02 timeout 100 "$rig" 1 -- bash -c "
-                        '$gangway' target -c port=SWD -w app.bin 0x08000000 && '$gangway' target -c port=SWD -rdu -y" >"$out" 2>&1 &&
+                        '$gangway' target -c port=SWD -w app.bin 0x08000000 && '$gangway' target -c port=SWD -rdu -y &&
+                        { [ $name = stm32l462 ] || '$gangway' target -c port=SWD mode=HOTPLUG -gc $name.bin; }" >"$out" 2>&1 &&
                 grep -q 'The part is virgin' "$out"
-        say $? "libusb: $name is found, programmed and brought back"
+        say $? "libusb: $name is found, programmed, brought back, and but for the L462 gives its certificate"
 done
 RIG_SILICON=1 RIG_SPEED=0.02 timeout 60 "$rig" 1 -- "$gangway" target -c port=SWD mode=HOTPLUG -gc silicon.bin >"$out" 2>&1
 [ $? = 1 ] && [ ! -e silicon.bin ] && grep -qi 'not public\|document' "$out"
 say $? "libusb: a part without the reference's marker keeps its certificate, and the gap is named"
-RIG_SILICON=1 RIG_SPEED=0.02 timeout 60 "$rig" 1 -- "$gangway" target info >"$out" 2>&1 && grep -q '^  no .*RSS protocol' "$out" &&
+RIG_SILICON=1 RIG_SPEED=0.02 timeout 60 "$rig" 1 -- "$gangway" target info >"$out" 2>&1 && grep -q '^  no .*RSS profile' "$out" &&
         says "It cannot take an install as it is."
 say $? "libusb: and info says that it cannot take an install"
 exit $bad

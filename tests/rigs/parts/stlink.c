@@ -52,8 +52,10 @@ static int load(void)
         r = family_load(path, &usual);
         if (r >= 0)
                 r = family_load("configs/targets/stm32l462.conf", &l462);
+        snprintf(path, sizeof(path), "configs/rss/%s.conf",
+                 usual.rss_profile[0] ? usual.rss_profile : "reference-h7");
         if (r >= 0)
-                r = rss_profile_load("configs/rss/reference-h7.conf", &rss);
+                r = rss_profile_load(path, &rss);
         if (getenv("RIG_SILICON"))
                 rss.marker_address = 0;
         return r;
