@@ -176,7 +176,7 @@ fuzz-run: $(ROOM_LIBS) $(BUILD)/libsupport.a $(FUZZERS:%=$(BUILD)/tests/fuzz/%.o
 # --- looking ----------------------------------------------------------------------------------
 
 lint: lint-packages layers format
-	@codespell -q 3 -L nd,craete -S build,.git,LICENSE,corpus $$(git ls-files | grep -v corpus)
+	@codespell -q 3 -L nd,craete,wel -S build,.git,LICENSE,corpus $$(git ls-files | grep -v corpus)
 	@cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
 		--enable=warning,portability -D_GNU_SOURCE -I. $(ROOMS)
 
