@@ -43,7 +43,15 @@ ROOM_LIBS := $(foreach room,$(ROOMS),$(BUILD)/lib$(room).a)
 
 TEST_SOURCES := $(wildcard $(foreach room,$(ROOMS),tests/$(room)/*.c))
 TEST_SCRIPTS := $(wildcard $(foreach room,$(ROOMS),tests/$(room)/*.sh) tests/whole/*.sh)
-CORE_TESTS := $(BUILD)/tests/drivers/simulated_core # these need unicorn
+# these need unicorn
+CORE_TESTS := $(addprefix $(BUILD)/tests/,drivers/simulated_core drivers/loader_core station/sfix)
+# external loaders for the part's core: the OCTOSPI, the memory, RAM, and how the chip is spoken to
+STLDR_h7-octal := -mcpu=cortex-m7 -DCONTROLLER=0x52005000u -DMEMORY=0x90000000u -DRCC=0x58024400u -DOCTAL=1
+STLDR_h7-single := -mcpu=cortex-m7 -DCONTROLLER=0x5200A000u -DMEMORY=0x70000000u -DRCC=0x58024400u -DOCTAL=0
+STLDR_l5 := -mcpu=cortex-m33 -DCONTROLLER=0x44021000u -DMEMORY=0x90000000u -DOCTAL=1
+STLDR_u5 := -mcpu=cortex-m33 -DCONTROLLER=0x420D2400u -DMEMORY=0x70000000u -DOCTAL=1
+STLDR_h5 := -mcpu=cortex-m33 -DCONTROLLER=0x47001400u -DMEMORY=0x90000000u -DOCTAL=0
+STLDRS := $(foreach name,h7-octal h7-single l5 u5 h5,$(BUILD)/tests/rigs/loader/$(name).stldr)
 TESTS := $(patsubst %.c,$(BUILD)/%,$(TEST_SOURCES))
 FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/*.c)))
 REPLAYS := $(FUZZERS:%=$(BUILD)/tests/fuzz/%-replay)
@@ -92,6 +100,15 @@ $(CORE_TESTS): $(BUILD)/%: $(BUILD)/%.o \
 	@echo "  LINK  $@"
 	@$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/tests/rigs/parts/core.o $(BUILD)/libsupport.a $(ROOM_LIBS) \
 		$(ALL_LIBS) -lcmocka -lunicorn
+
+$(STLDRS): $(BUILD)/%.stldr: tests/rigs/loader/loader.c tests/rigs/loader/loader.ld
+	@mkdir -p $(@D)
+	@echo "  STLDR $@"
+	@clang --target=thumbv7em-none-eabi $(STLDR_$(notdir $*)) -mfloat-abi=soft -std=gnu17 -O2 -Wall -Wextra \
+		-ffreestanding -nostdlib -c -o $(@:.stldr=.o) $<
+	@ld.lld -z max-page-size=16 -T tests/rigs/loader/loader.ld --defsym=RAM_START=$(if $(findstring h7,$*),0x24000000,0x20000000) \
+		-o $@ $(@:.stldr=.o)
+$(BUILD)/tests/drivers/loader_core $(BUILD)/tests/station/sfix: | $(STLDRS)
 
 # Rigs: programs that stand between real clients and our simulator (tests/rigs).
 RIG_LIBRARIES := fuse3 libusbredirparser-0.5
@@ -159,7 +176,7 @@ fuzz-run: $(ROOM_LIBS) $(BUILD)/libsupport.a $(FUZZERS:%=$(BUILD)/tests/fuzz/%.o
 # --- looking ----------------------------------------------------------------------------------
 
 lint: lint-packages layers format
-	@codespell -q 3 -L nd,craete -S build,.git,LICENSE,corpus $$(git ls-files | grep -v corpus)
+	@codespell -q 3 -L nd,craete,wel -S build,.git,LICENSE,corpus $$(git ls-files | grep -v corpus)
 	@cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --suppress=missingIncludeSystem \
 		--enable=warning,portability -D_GNU_SOURCE -I. $(ROOMS)
 

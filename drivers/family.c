@@ -113,6 +113,7 @@ static const struct form_field family_fields[] = {
         OPTIONAL_OWN("external"),
         OPTIONAL_OWN("backup_ram"),
         OPTIONAL_OWN("plain_registers"),
+        OPTIONAL_OWN("status_bits"),
         OPTIONAL(bank_erase_ms, FORM_UNSIGNED, .low = 1, .high = 600000),
         OPTIONAL_OWN("registers"),
         OPTIONAL_OWN("fields"), /* drivers/option_fields.c */
@@ -146,6 +147,29 @@ static const struct form_field external_fields[] = {
           .high = 4,
           .is_optional = true,
           .offset = offsetof(struct family_external, regions) },
+        { .key = "controller",
+          .kind = FORM_U32,
+          .high = ANY,
+          .multiple = 0x400,
+          .is_optional = true,
+          .offset = offsetof(struct family_external, controller) },
+};
+
+#define FOLLOWER(name_, kind_, high_)                                                              \
+        {                                                                                          \
+                .key = #name_, .kind = kind_, .offset = offsetof(struct family_follower, name_),   \
+                .high = high_, .is_optional = true                                                 \
+        }
+
+static const struct form_field follower_fields[] = {
+        { .key = "address",
+          .kind = FORM_U32,
+          .high = ANY,
+          .multiple = 4,
+          .offset = offsetof(struct family_follower, address) },
+        FOLLOWER(ones, FORM_U32, ANY),
+        FOLLOWER(bits, FORM_U32, ANY),
+        FOLLOWER(shift, FORM_UNSIGNED, 31),
 };
 
 #define REGISTER(name_, is_optional_)                                                              \
@@ -277,10 +301,13 @@ static int read_memory(const struct form *form, struct family *family)
                 r = read_ranges(form, "plain_registers", 0, FAMILY_PLAIN_MAX, family->plain,
                                 &family->plain_count);
         for (size_t i = 0; i < family->plain_count && r == 0; i++)
-                if (family->plain[i].length != FAMILY_PLAIN_LENGTH)
+                if (family->plain[i].length % FAMILY_PLAIN_UNIT ||
+                    family->plain[i].length > FAMILY_PLAIN_LENGTH)
                         r = form_fault(form, config_lookup(&form->config, "plain_registers"),
-                                       "plain_registers: a block of %u bytes, expected %u",
-                                       family->plain[i].length, FAMILY_PLAIN_LENGTH);
+                                       "plain_registers: a block of %u bytes, expected a "
+                                       "multiple of %u, at most %u",
+                                       family->plain[i].length, FAMILY_PLAIN_UNIT,
+                                       FAMILY_PLAIN_LENGTH);
         return r < 0 ? r : read_range(form, "backup_ram", &family->backup_ram);
 }
 
@@ -332,32 +359,44 @@ static int read_conditions(const struct form *form, struct family *family)
         return r;
 }
 
-static int read_externals(const struct form *form, struct family *family)
+/* key = ( { fields }, ... ), which may be missing: `count` structs of `size` bytes into `array`. */
+static int read_groups(const struct form *form, const char *key, unsigned most,
+                       const struct form_field *fields, size_t field_count, void *array,
+                       size_t size, size_t *ret_count)
 {
-        config_setting_t *list = config_lookup(&form->config, "external");
+        config_setting_t *list = config_lookup(&form->config, key);
         unsigned count = list ? (unsigned)config_setting_length(list) : 0;
+        int r = 0;
 
         if (!list)
                 return 0;
-        if (!config_setting_is_list(list) || !count || count > FAMILY_EXTERNALS_MAX)
-                return form_fault(form, list, "external: expected ( { ... }, ... ), 1 to %u",
-                                  FAMILY_EXTERNALS_MAX);
-        for (unsigned i = 0; i < count; i++) {
+        if (!config_setting_is_list(list) || !count || count > most)
+                return form_fault(form, list, "%s: expected ( { ... }, ... ), 1 to %u", key, most);
+        for (unsigned i = 0; i < count && r >= 0; i++) {
                 config_setting_t *group = config_setting_get_elem(list, i);
-                struct family_external *external = &family->externals[i];
-                int r;
 
                 if (!config_setting_is_group(group))
-                        return form_fault(form, group, "external: element %u is not a group",
-                                          i + 1);
-                r = form_read(form, group, external_fields, LENGTH_OF(external_fields), external);
-                if (r < 0)
-                        return r;
-                if (external->length - 1 > UINT32_MAX - external->address)
-                        return form_fault(form, group, "external: beyond 0xFFFFFFFF");
+                        return form_fault(form, group, "%s: element %u is not a group", key, i + 1);
+                r = form_read(form, group, fields, field_count, (char *)array + i * size);
         }
-        family->external_count = count;
-        return 0;
+        *ret_count = count;
+        return r;
+}
+
+static int read_externals(const struct form *form, struct family *family)
+{
+        int r = read_groups(form, "external", FAMILY_EXTERNALS_MAX, external_fields,
+                            LENGTH_OF(external_fields), family->externals,
+                            sizeof(family->externals[0]), &family->external_count);
+
+        for (size_t i = 0; i < family->external_count && r >= 0; i++)
+                if (family->externals[i].length - 1 > UINT32_MAX - family->externals[i].address)
+                        return form_fault(form, config_lookup(&form->config, "external"),
+                                          "external: beyond 0xFFFFFFFF");
+        return r < 0 ? r
+                     : read_groups(form, "status_bits", FAMILY_FOLLOWERS_MAX, follower_fields,
+                                   LENGTH_OF(follower_fields), family->followers,
+                                   sizeof(family->followers[0]), &family->follower_count);
 }
 
 static bool runs_over(uint32_t address, uint32_t length)

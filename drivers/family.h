@@ -16,8 +16,10 @@
 #define FAMILY_EXTERNALS_MAX 4u
 #define FAMILY_RAMS_MAX      8u
 #define FAMILY_FIELDS_MAX    48u
-#define FAMILY_PLAIN_MAX     2u
-#define FAMILY_PLAIN_LENGTH  1024u
+#define FAMILY_PLAIN_MAX     8u
+#define FAMILY_PLAIN_UNIT    1024u
+#define FAMILY_PLAIN_LENGTH  16384u /* of a block, at most */
+#define FAMILY_FOLLOWERS_MAX 8u
 
 /* Which sequences of registers the flash and its option bytes want (targets.md 6.3, 6.4). H7 and
  * H7AB share one and differ in bits. */
@@ -66,6 +68,14 @@ struct family_range {
 struct family_external {
         uint32_t address, length;
         unsigned first_region, regions; /* regions 0: no cipher there */
+        uint32_t controller; /* registers of the OCTOSPI; 0: another kind, or not modelled */
+};
+
+/* Status bits of a plain register: those always set, and a copy of `bits`, `shift` higher. So an
+ * oscillator that is switched on is ready. */
+struct family_follower {
+        uint32_t address, ones, bits;
+        unsigned shift;
 };
 
 /* Offsets that differ inside the L4 sequence (targets.md 6.2); secure_key 0: no secure registers. */
@@ -171,9 +181,12 @@ struct family {
         size_t ram_count;
         unsigned bank_erase_ms;         /* 0: as long as its sectors */
         struct family_range backup_ram; /* one of them that level 1 shuts; length 0: none */
-        /* Blocks of registers that only keep what is written: debuggers switch clocks, feed watchdogs */
+        /* Blocks of registers that only keep what is written: debuggers switch clocks, feed watchdogs,
+         * external loaders set up pins and clocks. */
         struct family_range plain[FAMILY_PLAIN_MAX];
         size_t plain_count;
+        struct family_follower followers[FAMILY_FOLLOWERS_MAX];
+        size_t follower_count;
 
         /* typical times, for the simulator and for progress */
         unsigned word_program_us, sector_erase_ms, option_program_ms, reset_ms, rss_boot_ms;

@@ -6,7 +6,9 @@
  * name. StorageInfo lies in a segment and is read at its symbol's address. Names in symbol tables
  * that we do not look for are none of our business.
  *
- * Segments go to their physical address: loaders are linked for RAM alone and both are the same.
+ * Segments go to their physical address: loaders are linked for RAM alone and both are the same. Two
+ * habits of ST's own files (built by IAR's tools): StorageInfo lies at address 0 in a segment of its own,
+ * for tools to read and not for the part; and zeroed data is in a section that no segment holds.
  */
 #include "drivers/loader.h"
 
@@ -98,11 +100,30 @@ static int check_header(const struct reading *reading)
 
 /* --- segments ------------------------------------------------------------------------------ */
 
+/* Room in RAM for `length` more bytes at `address`. */
+static int check_image(const struct reading *reading, const char *what, unsigned number,
+                       uint32_t address, uint32_t length)
+{
+        const struct loader *loader = reading->loader;
+        uint64_t image = length;
+
+        for (unsigned i = 0; i < loader->segment_count; i++)
+                image += loader->segments[i].length + (uint64_t)loader->segments[i].zeros;
+        if (image > LOADER_IMAGE_MAX)
+                return fault(FAULT_TOO_LARGE, "%s %s %u: its %u bytes make %llu in all, at most %u",
+                             reading->name, what, number, length, (unsigned long long)image,
+                             LOADER_IMAGE_MAX);
+        if (length - 1 > UINT32_MAX - address)
+                return fault(FAULT_BAD_FILE, "%s %s %u: %u bytes at 0x%08X end beyond 32 bits",
+                             reading->name, what, number, length, address);
+        return 0;
+}
+
 static int put_segment(struct reading *reading, unsigned number, const Elf32_Phdr *segment)
 {
         struct loader *loader = reading->loader;
         const struct bytes *file = &loader->file;
-        uint64_t image = segment->p_memsz;
+        int r;
 
         if (segment->p_type != PT_LOAD || !segment->p_memsz)
                 return 0;
@@ -117,16 +138,9 @@ static int put_segment(struct reading *reading, unsigned number, const Elf32_Phd
                              "bytes: it was cut off, copy it again",
                              reading->name, number, segment->p_filesz, segment->p_offset,
                              file->length);
-        for (unsigned i = 0; i < loader->segment_count; i++)
-                image += loader->segments[i].length + (uint64_t)loader->segments[i].zeros;
-        if (image > LOADER_IMAGE_MAX)
-                return fault(FAULT_TOO_LARGE,
-                             "%s segment %u: its %u bytes make %llu in all, at most %u",
-                             reading->name, number, segment->p_memsz, (unsigned long long)image,
-                             LOADER_IMAGE_MAX);
-        if (segment->p_memsz - 1 > UINT32_MAX - segment->p_paddr)
-                return fault(FAULT_BAD_FILE, "%s segment %u: %u bytes at 0x%08X end beyond 32 bits",
-                             reading->name, number, segment->p_memsz, segment->p_paddr);
+        r = check_image(reading, "segment", number, segment->p_paddr, segment->p_memsz);
+        if (r < 0)
+                return r;
         loader->segments[loader->segment_count++] =
                 (struct loader_segment){ .address = segment->p_paddr,
                                          .data = file->data + segment->p_offset,
@@ -154,6 +168,40 @@ static int read_segments(struct reading *reading)
         if (!reading->loader->segment_count)
                 return fault(FAULT_BAD_FILE, "%s: no segment to load, wanted at least one",
                              reading->name);
+        return 0;
+}
+
+static bool is_in_segment(const struct loader *loader, const Elf32_Shdr *section)
+{
+        for (unsigned i = 0; i < loader->segment_count; i++) {
+                const struct loader_segment *segment = &loader->segments[i];
+
+                if (section->sh_addr >= segment->address &&
+                    section->sh_addr - segment->address < segment->length + segment->zeros)
+                        return true;
+        }
+        return false;
+}
+
+/* A section of zeroed data outside all segments is one more. */
+static int put_zeroed(struct reading *reading, unsigned number, const Elf32_Shdr *section)
+{
+        struct loader *loader = reading->loader;
+        int r;
+
+        if (section->sh_type != SHT_NOBITS || !(section->sh_flags & SHF_ALLOC) ||
+            section->sh_flags & SHF_TLS || !section->sh_size || is_in_segment(loader, section))
+                return 0;
+        if (loader->segment_count == LOADER_SEGMENTS_MAX)
+                return fault(FAULT_TOO_LARGE,
+                             "%s section %u: zeroed data outside of %u segments, at most %u",
+                             reading->name, number, loader->segment_count, LOADER_SEGMENTS_MAX);
+        r = check_image(reading, "section", number, section->sh_addr, section->sh_size);
+        if (r < 0)
+                return r;
+        loader->segments[loader->segment_count++] = (struct loader_segment){
+                .address = section->sh_addr, .data = loader->file.data, .zeros = section->sh_size
+        };
         return 0;
 }
 
@@ -207,34 +255,32 @@ static int read_table(struct reading *reading, Elf_Scn *section, const Elf32_Shd
         return 0;
 }
 
-static int read_symbols(struct reading *reading)
+static int read_sections(struct reading *reading)
 {
         Elf_Scn *section = NULL;
+        int r = 0;
 
-        while ((section = elf_nextscn(reading->elf, section))) {
+        while (r >= 0 && (section = elf_nextscn(reading->elf, section))) {
                 const void *found = elf32_getshdr(section);
                 Elf32_Shdr header;
-                int r;
 
                 if (!found)
                         continue;
                 memcpy(&header, found, sizeof(header));
-                if (header.sh_type != SHT_SYMTAB)
-                        continue;
-                r = read_table(reading, section, &header);
-                if (r < 0)
-                        return r;
+                if (header.sh_type == SHT_SYMTAB)
+                        r = read_table(reading, section, &header);
+                else
+                        r = put_zeroed(reading, (unsigned)elf_ndxscn(section), &header);
         }
-        return 0;
+        return r;
 }
 
 /* --- what a loader must have --------------------------------------------------------------- */
 
-static const struct loader_segment *segment_at(const struct loader *loader, uint32_t address,
-                                               uint32_t length)
+static struct loader_segment *segment_at(struct loader *loader, uint32_t address, uint32_t length)
 {
         for (unsigned i = 0; i < loader->segment_count; i++) {
-                const struct loader_segment *segment = &loader->segments[i];
+                struct loader_segment *segment = &loader->segments[i];
 
                 if (address >= segment->address && address - segment->address <= segment->length &&
                     length <= segment->length - (address - segment->address))
@@ -302,9 +348,18 @@ static void read_name(const uint8_t *at, char *ret_name)
         ret_name[length] = 0;
 }
 
+static bool has_code(struct loader *loader, const struct loader_segment *segment)
+{
+        for (unsigned i = 0; i < LOADER_FUNCTIONS; i++)
+                if (loader->entries[i] &&
+                    segment_at(loader, loader->entries[i] & ~1u, 2) == segment)
+                        return true;
+        return false;
+}
+
 static int read_storage(const struct reading *reading)
 {
-        const struct loader_segment *segment =
+        struct loader_segment *segment =
                 segment_at(reading->loader, reading->storage, STORAGE_LEAST);
         struct loader_storage *storage = &reading->loader->storage;
         size_t length;
@@ -314,6 +369,7 @@ static int read_storage(const struct reading *reading)
                 return fault(FAULT_BAD_FILE,
                              "%s: StorageInfo at 0x%08X is not in the bytes of a segment",
                              reading->name, reading->storage);
+        segment->is_descriptor = !has_code(reading->loader, segment);
         at = segment->data + (reading->storage - segment->address);
         length = segment->length - (reading->storage - segment->address);
         read_name(at, storage->name);
@@ -347,7 +403,7 @@ static int read_elf(struct reading *reading)
         if (!r)
                 r = read_segments(reading);
         if (!r)
-                r = read_symbols(reading);
+                r = read_sections(reading);
         if (!r)
                 r = check_entries(reading);
         return r < 0 ? r : read_storage(reading);

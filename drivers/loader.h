@@ -9,10 +9,14 @@
  *      Init()                            pins, clocks, controller
  *      Write(address, length, buffer)
  *      SectorErase(first, last)          the sectors that hold both addresses and what is between
- *      MassErase()                       optional
- *      Read(address, length, buffer)     optional: without it the memory is read through its address
- *      Verify(address, buffer, words, misalignment)   optional, and not called: in ST's example it answers
- *                                        0 for equal data and for a failure of its own alike
+ *      Read(address, length, buffer)     optional: without it the memory is read through its address, after
+ *                                        Init has mapped it again where another function was called since
+ *      MassErase()                       optional, and not called: nothing of ours erases a whole memory,
+ *                                        and minutes without progress or a way to stop are no gain
+ *      Verify(address, buffer, words, misalignment)   optional, and not called. ST's answers 64 bits, a sum
+ *                                        above and below it 0, or an address that counts the offset twice
+ *                                        (Loader_Src.c of MX25LM51245G_STM32H7B3I-EVAL); others answer 1.
+ *                                        Reading back costs no more and names the byte
  */
 #pragma once
 
@@ -52,6 +56,7 @@ struct loader_segment {
         const uint8_t *data; /* in the file */
         uint32_t length;     /* bytes of the file */
         uint32_t zeros;      /* behind them, in RAM */
+        bool is_descriptor; /* StorageInfo and no code: need not go out, and may lie outside of RAM */
 };
 
 struct loader {
@@ -87,6 +92,7 @@ struct loader_run {
         struct target *target;       /* borrowed */
         const struct loader *loader; /* borrowed */
         uint32_t stack, breakpoint, buffer, buffer_length;
+        bool is_mapped; /* Init was called last */
 };
 
 /* Halt the core, put the loader into RAM and call Init. Whatever was in RAM there is gone.
@@ -100,7 +106,9 @@ int loader_start(struct target *target, const struct loader *loader,
 int loader_erase(struct loader_run *run, uint32_t address, uint32_t length,
                  uint32_t *progress) MUST_USE;
 
-/* Program erased memory, page by page as many as the buffer takes, and read it back.
+/* Program erased memory, page by page as many as the buffer takes, and read it back. NOR flash is given whole
+ * grains of 16 bytes, filled up with the erased value: where both edges of the clock carry pairs of bytes,
+ * loaders go wrong at odd ones.
  *      -FAULT_BAD_VALUE  not in the storage
  *      -FAULT_FLASH      Write failed, or a byte reads back otherwise: the address, found and wanted */
 int loader_write(struct loader_run *run, uint32_t address, const void *data, uint32_t length,

@@ -15,6 +15,9 @@
 #define STACK_LENGTH 8192u /* ST's HAL in Init takes one to two KiB (estimate); room beyond that */
 #define BUFFER_MAX   65536u
 #define BUFFER_LEAST 256u
+#define GRAIN        16u /* also what chips with ECC program at once */
+#define TYPE_NOR     3u  /* StorageInfo: targets.md 8.4 */
+#define TYPE_SPI     7u
 #define ZEROS        4096u
 
 static const unsigned timeouts_ms[LOADER_FUNCTIONS] = {
@@ -43,6 +46,14 @@ static bool find_ram(const struct family *family, uint32_t address, uint64_t len
         return false;
 }
 
+static bool stays_behind(const struct loader_run *run, const struct loader_segment *segment)
+{
+        struct family_range ram;
+
+        return segment->is_descriptor &&
+               !find_ram(run->target->family, segment->address, segment->length, &ram);
+}
+
 /* Where the loader ends in the RAM of its first segment. */
 static int find_room(const struct loader_run *run, struct family_range *ret_room)
 {
@@ -56,6 +67,8 @@ static int find_room(const struct loader_run *run, struct family_range *ret_room
                 uint32_t length = segment->length + segment->zeros;
                 struct family_range found;
 
+                if (stays_behind(run, segment))
+                        continue;
                 if (!find_ram(family, segment->address, length, &found))
                         return fault(FAULT_NO_ROOM,
                                      "the loader's segment of %u bytes at 0x%08X is not in the RAM "
@@ -91,8 +104,8 @@ static int lay_out(struct loader_run *run)
         left = room.length - 8 - STACK_LENGTH;
         if (left > BUFFER_MAX)
                 left = BUFFER_MAX;
-        run->buffer_length =
-                left >= storage->page_length ? left - left % storage->page_length : left & ~7u;
+        run->buffer_length = left >= storage->page_length ? left - left % storage->page_length
+                                                          : left & ~(GRAIN - 1);
         return 0;
 }
 
@@ -118,6 +131,8 @@ static int put_segments(struct loader_run *run)
         for (unsigned i = 0; i < run->loader->segment_count && !r; i++) {
                 const struct loader_segment *segment = &run->loader->segments[i];
 
+                if (stays_behind(run, segment))
+                        continue;
                 if (segment->length)
                         r = target_write(run->target, segment->address, segment->data,
                                          segment->length, NULL);
@@ -144,6 +159,7 @@ static int call(struct loader_run *run, enum loader_function function, uint32_t 
         uint32_t result = 0;
         int r = target_core_call(run->target, &arguments, &result);
 
+        run->is_mapped = function == LOADER_INIT;
         if (r < 0)
                 return fault_prefix(r, "external loader, %s(0x%X, 0x%X)",
                                     loader_function_name(function), first, second);
@@ -202,20 +218,58 @@ int loader_erase(struct loader_run *run, uint32_t address, uint32_t length, uint
         return r;
 }
 
+/* Some loaders cannot begin or end at an odd byte: with both edges of the clock eight lines carry pairs
+ * of bytes, and ST's own code takes no care of that. So portions go out, and come in, in whole grains. */
+struct portion {
+        uint32_t start, length; /* of whole grains, inside the storage */
+        uint32_t skip, count;   /* where in it the caller's bytes are */
+};
+
+static struct portion portion_at(const struct loader_run *run, uint32_t grain, uint32_t address,
+                                 uint32_t left)
+{
+        const struct loader_storage *storage = &run->loader->storage;
+        uint32_t offset = address - storage->address, skip = offset % grain, length;
+        uint32_t room = storage->length - (offset - skip), page = storage->page_length;
+        uint32_t most = run->buffer_length;
+
+        if (most >= page)
+                most -= (offset - skip) % page;
+        most = most < grain ? grain : most - most % grain;
+        length = left < most - skip ? skip + left : most;
+        length = (length + grain - 1) / grain * grain;
+        if (length > room)
+                length = room;
+        return (struct portion){ address - skip, length, skip,
+                                 left < length - skip ? left : length - skip };
+}
+
+/* Without Read the memory is seen through its address, which Write and SectorErase may have switched
+ * off, and ST's do: Init switches it on again. */
+static int prepare_to_read(struct loader_run *run)
+{
+        return run->loader->entries[LOADER_READ] || run->is_mapped
+                       ? 0
+                       : call(run, LOADER_INIT, 0, 0, 0);
+}
+
 int loader_read(struct loader_run *run, uint32_t address, void *data, uint32_t length)
 {
         bool has_read = run->loader->entries[LOADER_READ];
         int r = check_range(run, address, length);
 
-        if (r < 0)
-                return r;
-        for (uint32_t done = 0, count; done < length && !r; done += count) {
-                count = length - done < run->buffer_length ? length - done : run->buffer_length;
+        if (!r)
+                r = prepare_to_read(run);
+        for (uint32_t done = 0; done < length && !r;) {
+                struct portion portion = portion_at(run, GRAIN, address + done, length - done);
+
                 if (has_read)
-                        r = call(run, LOADER_READ, address + done, count, run->buffer);
+                        r = call(run, LOADER_READ, portion.start, portion.length, run->buffer);
                 if (!r)
-                        r = target_read(run->target, has_read ? run->buffer : address + done,
-                                        (uint8_t *)data + done, count);
+                        r = target_read(run->target,
+                                        has_read ? run->buffer + portion.skip : address + done,
+                                        (uint8_t *)data + done, portion.count);
+                done += portion.count;
         }
         return r;
 }
@@ -233,34 +287,39 @@ static int compare(struct loader_run *run, uint32_t address, const uint8_t *want
         return r;
 }
 
-/* Without Read the memory is seen through its address, which Write may have switched off: Init
- * switches it on again (ST's own loaders do so in both). */
-static int prepare_to_read(struct loader_run *run)
+/* Programming the erased value again changes nothing in a NOR flash; of other memories that is not known. */
+static uint32_t grain_of(const struct loader_storage *storage)
 {
-        return run->loader->entries[LOADER_READ] ? 0 : call(run, LOADER_INIT, 0, 0, 0);
+        bool is_nor = storage->type == TYPE_NOR || storage->type == TYPE_SPI;
+
+        return is_nor && storage->erased == 0xFF ? GRAIN : 1;
+}
+
+static int write_portion(struct loader_run *run, const struct portion *portion, const uint8_t *data)
+{
+        struct bytes padded CLEANUP(bytes_free) = bytes_new(portion->length);
+        int r;
+
+        memset(padded.data, run->loader->storage.erased, portion->length);
+        memcpy(padded.data + portion->skip, data, portion->count);
+        r = target_write(run->target, run->buffer, padded.data, portion->length, NULL);
+        return r < 0 ? r : call(run, LOADER_WRITE, portion->start, portion->length, run->buffer);
 }
 
 int loader_write(struct loader_run *run, uint32_t address, const void *data, uint32_t length,
                  uint32_t *progress)
 {
-        uint32_t page = run->loader->storage.page_length;
+        uint32_t grain = grain_of(&run->loader->storage);
         int r = check_range(run, address, length);
 
-        for (uint32_t done = 0, count; done < length && !r; done += count) {
-                uint32_t room = run->buffer_length;
+        for (uint32_t done = 0; done < length && !r;) {
+                struct portion portion = portion_at(run, grain, address + done, length - done);
 
-                if (room >= page)
-                        room -= (address + done - run->loader->storage.address) % page;
-                count = length - done < room ? length - done : room;
-                r = target_write(run->target, run->buffer, (const uint8_t *)data + done, count,
-                                 NULL);
-                if (!r)
-                        r = call(run, LOADER_WRITE, address + done, count, run->buffer);
+                r = write_portion(run, &portion, (const uint8_t *)data + done);
+                done += portion.count;
                 if (progress)
-                        *progress = done + count;
+                        *progress = done;
         }
-        if (!r)
-                r = prepare_to_read(run);
         return r < 0 ? r : compare(run, address, data, length);
 }
 

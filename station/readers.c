@@ -71,6 +71,7 @@ int readers_open_bench(const struct settings *settings, const struct family *fam
                 .speed = from->speed,
                 .misfortune = from->misfortune,
                 .directory = from->directory[0] ? from->directory : NULL,
+                .engine = from->engine,
         };
         int r = fill_cards(from, cards);
 

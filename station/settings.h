@@ -45,6 +45,8 @@ struct settings_bench {
         unsigned module_card_count;
         unsigned license_ms_low, license_ms_high;
         char directory[256]; /* "" nothing survives */
+        /* No setting: tests have the cores of simulated parts execute (drivers/simulated/core.h). */
+        const struct core_engine *engine;
 };
 
 /* Where licenses come from over HTTPS; `url` "" for nowhere. */

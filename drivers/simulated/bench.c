@@ -58,6 +58,7 @@ static void make_part(struct site *site)
                 .rss = settings->rss,
                 .store = (uint8_t *)site->file.memory + BOARD_STORE_OFFSET,
                 .speed = settings->speed,
+                .engine = settings->engine,
         };
         uint8_t seed[32];
 

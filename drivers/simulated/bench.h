@@ -59,6 +59,8 @@ struct bench_settings {
         double speed;         /* 1.0: real durations; 0.1: everything ten times faster */
         struct misfortune misfortune;
         const char *directory; /* NULL: nothing survives */
+        const struct core_engine
+                *engine; /* core.h; NULL, as the product has it: nothing executes */
 };
 
 struct bench;

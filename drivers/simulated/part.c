@@ -18,7 +18,7 @@
 
 #include <stdlib.h>
 
-#define PART_MAGIC   0x33545247u /* "GRT3": changes with the layout of the store */
+#define PART_MAGIC   0x34545247u /* "GRT4": changes with the layout of the store */
 #define RECORD_ALIGN 4096u
 
 static size_t record_length(void)
@@ -72,7 +72,7 @@ static void make_fresh(struct simulated_part *part, const uint8_t *seed)
         struct part_record *record = part->record;
         size_t words = part->flash_length / part->family->word_length;
 
-        external_make_fresh(part);
+        nor_make_fresh(part);
         memset(record, 0, sizeof(*record));
         record->device_id = part->family->device_id;
         record->revision = part->family->revision;
@@ -122,6 +122,7 @@ struct simulated_part *part_create(const struct part_settings *settings)
         part->written = part->flash + part->flash_length;
         part->external = part->written + (part->flash_length / family->word_length + 7) / 8;
         part->boot_ns = part->certificate_ns = part->option_due_ns = part->loader.due_ns = NEVER;
+        nor_power_on(part);
         if (__atomic_load_n(&part->record->magic, __ATOMIC_ACQUIRE) != PART_MAGIC)
                 make_fresh(part, settings->seed);
         option_load(part);
@@ -135,8 +136,9 @@ static void drop_charge(struct simulated_part *part)
         free(part->ram);
         free(part->apb);
         free(part->ppb);
+        free(part->plain);
         part->ram = NULL;
-        part->apb = part->ppb = NULL;
+        part->apb = part->ppb = part->plain = NULL;
 }
 
 struct simulated_part *part_destroy(struct simulated_part *part)
@@ -250,11 +252,13 @@ static void reset_system(struct simulated_part *part)
         flash_reset(part);
         option_reset(part);
         external_reset(part);
+        octospi_reset(part);
         otfdec_reset(part);
         part->is_trustzone_on = family_is_trustzone_on(part->family, part->in_force);
         if (!family_field(part->family, ROLE_READOUT)) /* targets.md 6.4: at the next reset */
                 part->protection = option_level(part, part->in_force);
-        memset(part->plain, 0, sizeof(part->plain));
+        part->flash_access = 0;
+        memset(part->plain, 0, part_plain_length(part->family));
         part->boot_ns = part->certificate_ns = NEVER;
         part_changed(part);
 }
@@ -326,7 +330,9 @@ static void power_on(struct simulated_part *part, uint64_t now_ns)
         part->ram = calloc(1, part_ram_length(part));
         part->apb = calloc(1, APB_LENGTH);
         part->ppb = calloc(1, PPB_LENGTH);
-        INSIST(part->ram && part->apb && part->ppb);
+        part->plain = calloc(1, part_plain_length(part->family) + 4);
+        INSIST(part->ram && part->apb && part->ppb && part->plain);
+        nor_power_on(part);
         part->is_powered = true;
         option_load(part);
         part->protection = option_level(part, part->in_force);
@@ -349,6 +355,7 @@ void part_power(struct simulated_part *part, uint64_t now_ns, bool on)
                 return;
         }
         reset_system(part);
+        nor_power_on(part); /* what it was at is lost with it */
         drop_charge(part);
         part->is_powered = false;
 }
@@ -367,6 +374,8 @@ static uint64_t earliest(const struct simulated_part *part)
                 due = part->option_due_ns;
         if (part->loader.due_ns < due)
                 due = part->loader.due_ns;
+        if (nor_due(part) < due)
+                due = nor_due(part);
         if (part->run.step != RSS_IDLE && part->run.due_ns < due)
                 due = part->run.due_ns;
         return due;
@@ -382,6 +391,8 @@ static void run_what_is_due(struct simulated_part *part, uint64_t due_ns, uint64
                 option_advance(part, due_ns);
         else if (part->loader.due_ns == due_ns)
                 external_advance(part);
+        else if (nor_due(part) == due_ns)
+                nor_advance(part, due_ns);
         else if (part->run.step != RSS_IDLE && part->run.due_ns == due_ns)
                 rss_advance(part, now_ns);
         else

@@ -40,6 +40,8 @@ void part_set_device_id(struct simulated_part *part, uint16_t device_id);
 void part_set_weak_word(struct simulated_part *part, uint32_t address);
 /* No memory chip behind the OCTOSPI. */
 void part_set_external(struct simulated_part *part, bool is_there);
+/* The chip at `address` arrives with its last 2^(level - 1) blocks of 64 KiB write-protected; 0: none. */
+void part_protect_external(struct simulated_part *part, uint32_t address, unsigned level);
 void part_fill_external(struct simulated_part *part, uint32_t address, const void *data,
                         size_t length);
 void part_fill_flash(struct simulated_part *part, uint32_t address, const void *data,

@@ -73,7 +73,8 @@ void core_memory_changed(struct simulated_part *part, uint32_t address, uint32_t
 /* --- the bus, as the core sees it ---------------------------------------------------------- */
 
 /* Peripherals and the core's own registers, as Armv7-M B3.1 divides the address space; and the place of
- * unique id and flash size, which is not always in system memory but in the same 64 KiB. */
+ * unique id and flash size, which is not always in system memory but in the same 64 KiB; the memories
+ * outside, of which a program can be read but not run. */
 static unsigned list_windows(const struct simulated_part *part, struct core_memory *ret_memories)
 {
         uint32_t system = part->family->system_memory & ~0xFFFFu;
@@ -82,7 +83,11 @@ static unsigned list_windows(const struct simulated_part *part, struct core_memo
         ret_memories[0] = (struct core_memory){ CORE_WINDOW, 0x40000000, 0x20000000, NULL };
         ret_memories[1] = (struct core_memory){ CORE_WINDOW, 0xE0000000, 0x00100000, NULL };
         ret_memories[2] = (struct core_memory){ CORE_WINDOW, system, length, NULL };
-        return 3;
+        for (size_t i = 0; i < part->family->external_count; i++)
+                ret_memories[3 + i] =
+                        (struct core_memory){ CORE_WINDOW, part->family->externals[i].address,
+                                              part->family->externals[i].length, NULL };
+        return 3 + (unsigned)part->family->external_count;
 }
 
 unsigned part_core_memories(struct simulated_part *part,

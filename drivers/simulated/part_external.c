@@ -1,15 +1,11 @@
 /*
- * The memory outside a simulated part, and the one program its core can run: the reference loader.
+ * The one program a core without an engine can run: the reference loader of the memory outside (part_nor.c).
  *
- * A NOR flash of 1 MiB stands at the start of each external address range of the family. Erasing a
- * sector makes it 0xFF, programming takes ones away and never puts them back. In the store it lies
- * inverted, so that an erased one is a hole in the file. It is behind a controller that nobody has
- * set up after a reset: until a loader's Init the bus faults there.
- *
- * Without an engine (core.h) nothing executes here. So that the station's way with
- * external loaders can be walked on a simulated line all the same, a core that is started on an
- * entry of the reference loader does what that entry says. REFERENCE: the image is ours; it is known by
- * the name in its StorageInfo, "GANGWAY REFERENCE LOADER ...", and each entry, a multiple of 8, holds
+ * Nothing executes here by itself (core.h). So that the station's way with external loaders can be walked on a
+ * simulated line all the same, a core that is started on an entry of the reference loader does what that entry
+ * says, straight to the array. Init leaves the controllers memory-mapped, as real loaders do. REFERENCE: the image
+ * is ours; it is known by the name in its StorageInfo, "GANGWAY REFERENCE LOADER ...", and each entry, a
+ * multiple of 8, holds
  *
  *      + 0  UDF #0x40 + function (drivers/loader.h), which a real core takes as a fault
  *      + 2  BX LR
@@ -17,7 +13,7 @@
  *
  * Work goes page by page and sector by sector, each due in its time (targets.md 10.1): what had its
  * time has happened when power goes, nothing of the rest has. Anything else a core is started on runs
- * and runs.
+ * and runs. With an engine real loaders run, on part_octospi.c, and this one is taken for the fault it is.
  */
 #include "drivers/loader.h"
 #include "drivers/simulated/part_private.h"
@@ -28,97 +24,14 @@
 #define UDF            0xDE40u
 #define BX_LR          0x4770u
 
-/* MX25LM51245G class: targets.md 10.1. */
-#define PAGE      256u
-#define PAGE_NS   (150 * NS_PER_US)
-#define SECTOR    4096u
-#define SECTOR_NS (25 * NS_PER_MS)
-#define BLOCK     65536u
-#define BLOCK_NS  (220 * NS_PER_MS)
-#define INIT_NS   (2 * NS_PER_MS)  /* estimate */
-#define READ_NS   (25 * NS_PER_US) /* of a page: estimate, 10 MB/s */
+#define INIT_NS (2 * NS_PER_MS)  /* estimate */
+#define READ_NS (25 * NS_PER_US) /* of a page: estimate, 10 MB/s */
 
 /* Offsets in StorageInfo, a second time: targets.md 8.4. */
 #define AT_ADDRESS 104u
 #define AT_LENGTH  108u
 #define AT_GROUPS  120u
 #define STORAGE    200u
-
-/* --- the array ----------------------------------------------------------------------------- */
-
-/* Where `address` lies in the store; NULL: outside. */
-static uint8_t *cell(const struct simulated_part *part, uint32_t address, size_t length)
-{
-        for (size_t i = 0; i < part->family->external_count; i++) {
-                uint32_t offset = address - part->family->externals[i].address;
-
-                if (offset < EXTERNAL_LENGTH && length <= EXTERNAL_LENGTH - offset)
-                        return part->external + i * EXTERNAL_LENGTH + offset;
-        }
-        return NULL;
-}
-
-bool external_holds(const struct simulated_part *part, uint32_t address, size_t length)
-{
-        return cell(part, address, length) != NULL;
-}
-
-/* Only where something is: writing zeros into a hole of the store would fill it. */
-void external_make_fresh(struct simulated_part *part)
-{
-        static const uint8_t zeros[SECTOR];
-
-        for (size_t at = 0; at < part->family->external_count * EXTERNAL_LENGTH; at += SECTOR)
-                if (memcmp(part->external + at, zeros, SECTOR) != 0)
-                        memset(part->external + at, 0, SECTOR);
-}
-
-uint8_t part_external_byte(const struct simulated_part *part, uint32_t address)
-{
-        const uint8_t *at = cell(part, address, 1);
-
-        INSIST(at);
-        return (uint8_t) ~*at;
-}
-
-static void copy_out(const struct simulated_part *part, uint32_t address, uint8_t *to,
-                     size_t length)
-{
-        const uint8_t *from = cell(part, address, length);
-
-        for (size_t i = 0; i < length; i++)
-                to[i] = (uint8_t)~from[i];
-}
-
-static void program(struct simulated_part *part, uint32_t address, const uint8_t *from,
-                    size_t length)
-{
-        uint8_t *to = cell(part, address, length);
-
-        for (size_t i = 0; i < length; i++)
-                to[i] |= (uint8_t)~from[i]; /* inverted: a zero is set and stays */
-}
-
-void part_fill_external(struct simulated_part *part, uint32_t address, const void *data,
-                        size_t length)
-{
-        INSIST(external_holds(part, address, length));
-        program(part, address, data, length);
-}
-
-void part_set_external(struct simulated_part *part, bool is_there)
-{
-        part->record->has_no_external = !is_there;
-}
-
-enum part_answer external_read(struct simulated_part *part, uint32_t address, void *data,
-                               size_t length)
-{
-        if (!part->loader.is_up)
-                return PART_FAULT;
-        copy_out(part, address, data, length);
-        return otfdec_see(part, address, data, length);
-}
 
 /* --- the reference loader: start and end --------------------------------------------------- */
 
@@ -175,12 +88,6 @@ static uint32_t sector_length(struct simulated_part *part, uint32_t address)
         return 0;
 }
 
-static uint64_t sector_ns(uint32_t length)
-{
-        return length >= BLOCK ? length / BLOCK * BLOCK_NS
-                               : (length + SECTOR - 1) / SECTOR * SECTOR_NS;
-}
-
 /* How long the next step takes. */
 static uint64_t step_ns(struct simulated_part *part)
 {
@@ -190,9 +97,9 @@ static uint64_t step_ns(struct simulated_part *part)
         case LOADER_INIT:
                 return INIT_NS;
         case LOADER_WRITE:
-                return PAGE_NS;
+                return NOR_PAGE_NS;
         case LOADER_SECTOR_ERASE:
-                return sector_ns(sector_length(part, run->first));
+                return nor_erase_ns(sector_length(part, run->first));
         default:
                 return READ_NS;
         }
@@ -229,18 +136,20 @@ void external_core_starts(struct simulated_part *part)
 static void move_page(struct simulated_part *part)
 {
         struct external_run *run = &part->loader;
-        uint32_t room = PAGE - run->first % PAGE;
+        uint32_t room = NOR_PAGE - run->first % NOR_PAGE;
         uint32_t count = run->length < room ? run->length : room;
         uint8_t *buffer = part_ram(part, run->buffer, count);
+        bool is_write = run->function == LOADER_WRITE;
 
-        if (!buffer || !external_holds(part, run->first, count)) {
+        if (!buffer || !nor_holds(part, run->first, count) ||
+            (is_write && !nor_takes(part, run->first, count))) {
                 finish(part, 0);
                 return;
         }
-        if (run->function == LOADER_WRITE)
-                program(part, run->first, buffer, count);
-        else
-                copy_out(part, run->first, buffer, count);
+        if (is_write)
+                nor_program(part, run->first, buffer, count);
+        for (uint32_t i = 0; i < count && !is_write; i++)
+                buffer[i] = part_external_byte(part, run->first + i);
         run->first += count;
         run->length -= count;
         run->buffer += count;
@@ -257,11 +166,11 @@ static void erase_sector(struct simulated_part *part)
         uint32_t length = sector_length(part, run->first), last = run->length;
         uint32_t start = length ? run->first - run->first % length : 0;
 
-        if (length == 0 || last < run->first || !external_holds(part, start, length)) {
+        if (length == 0 || last < run->first || !nor_takes(part, start, length)) {
                 finish(part, 0);
                 return;
         }
-        memset(cell(part, start, length), 0, length);
+        nor_erase(part, start, length);
         if (last - start < length) {
                 finish(part, 1);
                 return;
@@ -276,6 +185,8 @@ void external_advance(struct simulated_part *part)
 
         if (run->function == LOADER_INIT) {
                 run->is_up = !part->record->has_no_external;
+                if (run->is_up)
+                        octospi_map(part);
                 finish(part, run->is_up);
         } else if (!run->is_up) {
                 finish(part, 0);

@@ -23,6 +23,15 @@ size_t part_ram_length(const struct simulated_part *part)
         return length;
 }
 
+size_t part_plain_length(const struct family *family)
+{
+        size_t length = 0;
+
+        for (size_t i = 0; i < family->plain_count; i++)
+                length += family->plain[i].length;
+        return length;
+}
+
 static bool holds(uint32_t start, uint32_t length, uint32_t address, uint32_t count)
 {
         return address >= start && address - start < length && count <= length - (address - start);
@@ -69,6 +78,37 @@ unsigned part_ram_memories(struct simulated_part *part, struct core_memory *ret_
         return count;
 }
 
+/* The register at `address`; NULL: it is none that only keeps its value. */
+static uint32_t *plain_register(const struct simulated_part *part, uint32_t address)
+{
+        uint32_t *at = part->plain;
+
+        for (size_t i = 0; i < part->family->plain_count; i++) {
+                const struct family_range *plain = &part->family->plain[i];
+
+                if (holds(plain->address, plain->length, address, 4))
+                        return at + (address - plain->address) / 4;
+                at += plain->length / 4;
+        }
+        return NULL;
+}
+
+/* With the status bits that hardware would have set meanwhile. */
+static uint32_t plain_read(const struct simulated_part *part, uint32_t address, uint32_t value)
+{
+        uint32_t shown = value;
+
+        for (size_t i = 0; i < part->family->follower_count; i++) {
+                const struct family_follower *follower = &part->family->followers[i];
+
+                if (follower->address != address)
+                        continue;
+                shown &= ~(follower->bits << follower->shift);
+                shown |= follower->ones | (value & follower->bits) << follower->shift;
+        }
+        return shown;
+}
+
 /* --- two worlds ---------------------------------------------------------------------------- */
 
 /* Families with TrustZone show everything a second time on the secure side: flash, RAM, registers.
@@ -89,7 +129,8 @@ static bool find_world(const struct simulated_part *part, uint32_t *address, boo
                         if (holds(family->rams[i].address, family->rams[i].length, below, 1))
                                 plain = below;
                 if (holds(family->flash_registers, FLASH_REGISTERS, below, 1) ||
-                    otfdec_holds(part, below))
+                    otfdec_holds(part, below) || octospi_holds(part, below) ||
+                    plain_register(part, below & ~3u))
                         plain = below;
         }
         *ret_is_secure = plain != *address;
@@ -179,16 +220,14 @@ static bool apb_offset(const struct family *family, unsigned ap, uint32_t addres
         return true;
 }
 
-/* The register at `address`; NULL: it is none that only keeps its value. */
-static uint32_t *plain_register(struct simulated_part *part, uint32_t address)
+/* FLASH_ACR, first register of each kind of controller, on the H7 in the set of each bank: wait states, which
+ * the code that changes clocks reads back. Kept, and without effect. */
+#define FLASH_WAITS 0x3Fu
+static bool is_flash_access(const struct simulated_part *part, uint32_t address)
 {
-        for (size_t i = 0; i < part->family->plain_count; i++) {
-                const struct family_range *plain = &part->family->plain[i];
+        uint32_t offset = address - part->family->flash_registers;
 
-                if (holds(plain->address, plain->length, address, 4))
-                        return &part->plain[i][(address - plain->address) / 4];
-        }
-        return NULL;
+        return offset == 0 || (part->sequence->has_set_a_bank && offset == 0x100);
 }
 
 static enum part_answer register_read(struct simulated_part *part, unsigned ap, bool is_secure,
@@ -206,6 +245,10 @@ static enum part_answer register_read(struct simulated_part *part, unsigned ap, 
                 *ret_value = part_core_read(part, address);
                 return PART_OK;
         }
+        if (is_flash_access(part, address)) {
+                *ret_value = part->flash_access;
+                return PART_OK;
+        }
         if (holds(part->family->flash_registers, FLASH_REGISTERS, address, 4))
                 return part->sequence->read(part, is_secure,
                                             address - part->family->flash_registers, ret_value);
@@ -213,7 +256,7 @@ static enum part_answer register_read(struct simulated_part *part, unsigned ap, 
                 return otfdec_read(part, is_secure, address - part->family->otfdec_registers,
                                    ret_value);
         plain = plain_register(part, address);
-        *ret_value = plain ? *plain : 0;
+        *ret_value = plain ? plain_read(part, address, *plain) : 0;
         return plain ? PART_OK : PART_FAULT;
 }
 
@@ -232,6 +275,10 @@ static enum part_answer register_write(struct simulated_part *part, unsigned ap,
                 part_core_write(part, address, value);
                 return PART_OK;
         }
+        if (is_flash_access(part, address)) {
+                part->flash_access = value & FLASH_WAITS;
+                return PART_OK;
+        }
         if (holds(part->family->flash_registers, FLASH_REGISTERS, address, 4))
                 return part->sequence->write(part, is_secure,
                                              address - part->family->flash_registers, value);
@@ -242,6 +289,15 @@ static enum part_answer register_write(struct simulated_part *part, unsigned ap,
         if (plain)
                 *plain = value;
         return plain ? PART_OK : PART_FAULT;
+}
+
+/* A memory outside, through its controller and the cipher in front. */
+static enum part_answer external_read(struct simulated_part *part, uint32_t address, void *data,
+                                      size_t length)
+{
+        enum part_answer answer = octospi_see(part, address, data, length);
+
+        return answer == PART_OK ? otfdec_see(part, address, data, length) : answer;
 }
 
 static bool is_dead_under_reset(const struct simulated_part *part, unsigned ap, uint32_t address)
@@ -269,7 +325,9 @@ enum part_answer part_bus_read(struct simulated_part *part, unsigned ap, uint32_
                 }
                 if (flash_holds(part, address, width))
                         return flash_read(part, is_secure, address, data, width);
-                if (external_holds(part, address, width))
+                if (octospi_holds(part, address))
+                        return octospi_read(part, address, data, width);
+                if (family_external_at(family, address, width))
                         return external_read(part, address, data, width);
                 if (holds(family->system_memory, family->system_memory_length, address, width) ||
                     is_identity(family, address, width))
@@ -280,6 +338,26 @@ enum part_answer part_bus_read(struct simulated_part *part, unsigned ap, uint32_
                 return answer;
         for (unsigned i = 0; i < width; i++)
                 ((uint8_t *)data)[i] = (uint8_t)(word >> 8 * ((address & 3u) + i));
+        return PART_OK;
+}
+
+/* Priorities of interrupts may be written byte by byte: NVIC_IPR and SHPR (Armv7-M B3.2.10, B3.4.9). */
+static bool is_priority(uint32_t address)
+{
+        return holds(0xE000E400, 0xF0, address, 1) || holds(0xE000ED18, 12, address, 1);
+}
+
+static enum part_answer priority_write(struct simulated_part *part, uint32_t address,
+                                       const uint8_t *data, unsigned width)
+{
+        uint32_t word = part_core_read(part, address & ~3u);
+
+        for (unsigned i = 0; i < width; i++) {
+                unsigned low = 8 * ((address + i) & 3);
+
+                word = (word & ~(0xFFu << low)) | (uint32_t)data[i] << low;
+        }
+        part_core_write(part, address & ~3u, word);
         return PART_OK;
 }
 
@@ -301,6 +379,10 @@ enum part_answer part_bus_write(struct simulated_part *part, unsigned ap, uint32
                 }
                 if (flash_holds(part, address, width))
                         return flash_write(part, is_secure, address, data, width);
+                if (octospi_holds(part, address))
+                        return octospi_write(part, address, data, width);
+                if (width != 4 && is_priority(address))
+                        return priority_write(part, address, data, width);
         }
         if (width != 4)
                 return PART_FAULT;
@@ -333,7 +415,7 @@ size_t part_read_block(struct simulated_part *part, uint64_t now_ns, unsigned ap
         if (flash_holds(part, address, (uint32_t)length) &&
             flash_read(part, is_secure, address, data, length) == PART_OK)
                 return length;
-        if (external_holds(part, address, length) &&
+        if (family_external_at(part->family, address, length) &&
             external_read(part, address, data, length) == PART_OK)
                 return length;
         return 0;

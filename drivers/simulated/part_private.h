@@ -73,6 +73,8 @@ struct part_record {
         uint32_t is_boot_pin_high;
         uint32_t has_weak_word, weak_word;
         uint32_t has_no_external;
+        uint8_t external_protection
+                [FAMILY_EXTERNALS_MAX]; /* BP, where it lies in the status register */
         struct install_context install;
         uint32_t option_keys, images; /* O and S areas of the last install */
 };
@@ -158,6 +160,73 @@ struct rss_run {
         uint32_t externals, external_length; /* entries and bytes of the list so far */
 };
 
+#define NOR_PAGE      256u
+#define NOR_PAGE_NS   (150 * NS_PER_US) /* MX25LM51245G class: targets.md 10.1 */
+#define NOR_SECTOR    4096u
+#define NOR_SECTOR_NS (25 * NS_PER_MS)
+#define NOR_BLOCK     65536u
+#define NOR_BLOCK_NS  (220 * NS_PER_MS)
+
+enum nor_action {
+        NOR_DEAF, /* nothing it understands */
+        NOR_ENABLE,
+        NOR_DISABLE,
+        NOR_RESET_ENABLE,
+        NOR_RESET,
+        NOR_READ_ID,
+        NOR_READ_STATUS,
+        NOR_WRITE_STATUS,
+        NOR_READ_SECURITY,
+        NOR_READ_CR2,
+        NOR_WRITE_CR2,
+        NOR_WIDE,
+        NOR_NARROW,
+        NOR_READ,
+        NOR_READ_OCTAL,
+        NOR_READ_DOUBLE,
+        NOR_PROGRAM,
+        NOR_ERASE,
+        NOR_ERASE_ALL,
+};
+
+/* How a command looks on the wires. */
+struct nor_frame {
+        uint16_t instruction;
+        bool is_octal, is_double, is_swapped; /* swapped: the bytes of each pair */
+        bool is_garbled;                      /* in no mode of this chip */
+        unsigned dummy, address_length;       /* cycles, bytes */
+        uint32_t address;
+};
+
+enum nor_work { NOR_IDLE, NOR_PROGRAMMING, NOR_ERASING, NOR_SETTING };
+
+/* One chip: part_nor.c. */
+struct nor {
+        uint8_t mode, dummy; /* CR2 */
+        uint8_t failed;      /* flags of the security register */
+        bool is_wide, is_enabled, may_reset;
+        enum nor_action action; /* while selected */
+        uint32_t address, position, swap;
+        uint32_t length; /* to erase */
+        uint8_t page[NOR_PAGE];
+        enum nor_work work;
+        uint32_t work_address, work_length;
+        uint64_t due_ns;
+};
+
+#define OCTOSPI_LENGTH 0x400u
+
+enum octospi_phase { OCTOSPI_IDLE, OCTOSPI_WRITES, OCTOSPI_READS, OCTOSPI_POLLS, OCTOSPI_MAPS };
+
+/* One controller: part_octospi.c. */
+struct octospi {
+        uint32_t registers[OCTOSPI_LENGTH / 4];
+        uint32_t flags; /* of SR, those that stay */
+        enum octospi_phase phase;
+        bool is_selected;
+        uint64_t left; /* bytes of the transfer */
+};
+
 /* A function of the reference loader at work: part_external.c. */
 struct external_run {
         bool is_up;      /* Init has been called since the last reset */
@@ -207,7 +276,7 @@ struct simulated_part {
         uint8_t *ram; /* all SRAMs back to back, see part_memory.c */
         uint32_t *apb;
         uint32_t *ppb;
-        uint32_t plain[FAMILY_PLAIN_MAX][FAMILY_PLAIN_LENGTH / 4];
+        uint32_t *plain; /* the family's plain blocks back to back */
 
         /* debug port and access ports */
         uint32_t dp_control, dp_select, dp_buffer;
@@ -227,6 +296,7 @@ struct simulated_part {
         /* flash and option interface */
         const struct sequence *sequence;
         struct flash_set sets[FLASH_SETS];
+        uint32_t flash_access; /* ACR */
         unsigned option_keys;
         bool option_is_locked, option_is_dead, option_change_error;
         bool option_is_enabled;                   /* PG_OPT of the H7RS */
@@ -236,6 +306,8 @@ struct simulated_part {
 
         struct rss_run run;
         struct external_run loader;
+        struct nor nors[FAMILY_EXTERNALS_MAX];
+        struct octospi octospis[FAMILY_EXTERNALS_MAX];
         struct otfdec otfdecs[OTFDEC_INSTANCES];
         bool is_rsse_running; /* until the next reset */
 };
@@ -249,6 +321,7 @@ void part_changed(struct simulated_part *part); /* some due time moved: look aga
 
 /* part_memory.c: behind the access port, rules of the debug port already passed. */
 size_t part_ram_length(const struct simulated_part *part);
+size_t part_plain_length(const struct family *family);
 uint8_t *part_ram(struct simulated_part *part, uint32_t address, uint32_t length);
 unsigned part_ram_memories(struct simulated_part *part, struct core_memory *ret_memories);
 enum part_answer part_bus_read(struct simulated_part *part, unsigned ap, uint32_t address,
@@ -346,12 +419,37 @@ void rss_refuse(struct simulated_part *part, uint32_t code);
 void rss_advance(struct simulated_part *part, uint64_t now_ns);
 void rss_abandon(struct simulated_part *part);
 
-/* part_external.c: the memory, and a core that can run the reference loader and nothing else. */
-bool external_holds(const struct simulated_part *part, uint32_t address, size_t length);
-/* As the bus shows it: PART_FAULT before Init. */
-enum part_answer external_read(struct simulated_part *part, uint32_t address, void *data,
-                               size_t length);
-void external_make_fresh(struct simulated_part *part);
+/* part_nor.c: the chips, and their array by its addresses on the bus. */
+bool nor_holds(const struct simulated_part *part, uint32_t address, size_t length);
+/* Would the chip there program or erase all of it? */
+bool nor_takes(const struct simulated_part *part, uint32_t address, uint32_t length);
+void nor_program(struct simulated_part *part, uint32_t address, const uint8_t *from, size_t length);
+void nor_erase(struct simulated_part *part, uint32_t address, size_t length);
+uint64_t nor_erase_ns(uint32_t length);
+void nor_make_fresh(struct simulated_part *part);
+void nor_power_on(struct simulated_part *part);
+void nor_reset(struct simulated_part *part, unsigned chip); /* as by its reset command */
+void nor_select(struct simulated_part *part, unsigned chip, const struct nor_frame *frame);
+uint8_t nor_get(struct simulated_part *part, unsigned chip);
+void nor_put(struct simulated_part *part, unsigned chip, uint8_t byte);
+void nor_deselect(struct simulated_part *part, unsigned chip);
+uint64_t nor_due(const struct simulated_part *part);
+void nor_advance(struct simulated_part *part, uint64_t now_ns);
+
+/* part_octospi.c; addresses without the secure alias. */
+bool octospi_holds(const struct simulated_part *part, uint32_t address);
+enum part_answer octospi_read(struct simulated_part *part, uint32_t address, void *data,
+                              unsigned width);
+enum part_answer octospi_write(struct simulated_part *part, uint32_t address, const void *data,
+                               unsigned width);
+void octospi_reset(struct simulated_part *part);
+void octospi_map(struct simulated_part *part); /* all, as a loader's Init leaves them */
+/* Through the memory's own addresses: PART_FAULT unless memory-mapped. `address`, `length` lie in one
+ * external memory. */
+enum part_answer octospi_see(struct simulated_part *part, uint32_t address, void *data,
+                             size_t length);
+
+/* part_external.c: a core that can run the reference loader and nothing else. */
 void external_reset(struct simulated_part *part);
 void external_core_starts(struct simulated_part *part);
 void external_advance(struct simulated_part *part);

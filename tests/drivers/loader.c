@@ -65,6 +65,47 @@ static void sectors_of_two_lengths_are_told_apart(void **state)
         assert_false(loader_holds(&storage, 0x8FFFFFFF, 1));
 }
 
+/* As IAR's tools leave ST's examples: StorageInfo in a segment at address 0, zeroed data in a section alone. */
+static struct bytes as_st_builds(uint32_t zeros)
+{
+        struct bytes file = loader_file_make(&(struct loader_file){ 0 });
+        Elf32_Ehdr *header = (Elf32_Ehdr *)(void *)file.data;
+        Elf32_Phdr *segments = (Elf32_Phdr *)(void *)(file.data + header->e_phoff);
+        Elf32_Shdr *sections = (Elf32_Shdr *)(void *)(file.data + header->e_shoff);
+        Elf32_Sym *symbols = (Elf32_Sym *)(void *)(file.data + sections[2].sh_offset);
+        uint32_t code = segments[0].p_filesz - 200;
+
+        segments[1] = segments[0];
+        segments[0].p_filesz = segments[0].p_memsz = code;
+        segments[1].p_offset += code;
+        segments[1].p_vaddr = segments[1].p_paddr = 0;
+        segments[1].p_filesz = segments[1].p_memsz = 200;
+        symbols[1].st_value = 0;
+        sections[1] = (Elf32_Shdr){ .sh_type = SHT_NOBITS,
+                                    .sh_flags = SHF_ALLOC | SHF_WRITE,
+                                    .sh_addr = 0x24000000 + code,
+                                    .sh_size = zeros };
+        return file;
+}
+
+static void a_file_as_st_builds_them_is_read(void **state)
+{
+        struct loader CLEANUP(loader_free) loader = { 0 };
+        struct loader other;
+
+        (void)state;
+        assert_int_equal(parse(as_st_builds(100), &loader), 0);
+        assert_int_equal(loader.segment_count, 3);
+        assert_false(loader.segments[0].is_descriptor);
+        assert_true(loader.segments[1].is_descriptor);
+        assert_int_equal(loader.segments[2].address, 0x24000030);
+        assert_int_equal(loader.segments[2].length, 0);
+        assert_int_equal(loader.segments[2].zeros, 100);
+        assert_int_equal(loader.storage.address, 0x90000000);
+        assert_fault(parse(as_st_builds(LOADER_IMAGE_MAX), &other), TOO_LARGE, "section 1");
+        assert_fault(parse(as_st_builds(0xF0000000), &other), TOO_LARGE, "section 1");
+}
+
 static void what_is_missing_is_named(void **state)
 {
         struct loader loader;
@@ -147,6 +188,7 @@ int main(void)
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_loader_is_read),
                 cmocka_unit_test(sectors_of_two_lengths_are_told_apart),
+                cmocka_unit_test(a_file_as_st_builds_them_is_read),
                 cmocka_unit_test(what_is_missing_is_named),
                 cmocka_unit_test(a_descriptor_that_cannot_be_is_refused),
                 cmocka_unit_test(more_than_ram_can_hold_is_refused),

@@ -288,7 +288,7 @@ FIBER_TEST(what_a_function_refuses_is_named_with_its_address)
 
         (void)unused;
         assert_fault(loader_write(&desk->run, EXTERNAL + 0x100000, data, 2, NULL), FLASH,
-                     "Write(0x90100000, 0x2) answered 0");
+                     "Write(0x90100000, 0x10) answered 0");
         assert_fault(loader_erase(&desk->run, EXTERNAL + 0x100000, 2, NULL), FLASH,
                      "SectorErase(0x90100000, 0x90100FFF) answered 0");
         desk_free(desk);

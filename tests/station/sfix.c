@@ -3,9 +3,12 @@
  *
  * What is good (external_image.h) is read back twice: enciphered from the chip, with the key from the part's
  * flash, and in the clear through the part's OTFDEC, programmed as its own firmware would.
+ *
+ * The loader is the reference one, which the simulated part knows; or it is code (tests/rigs/loader) and the part's
+ * core executes it.
  */
+#include "tests/rigs/parts/core.h"
 #include "tests/support/external_image.h"
-#include "tests/support/loader_file.h"
 #include "tests/support/test.h"
 
 #include "drivers/family_fields.h"
@@ -52,26 +55,32 @@ static void put_register(struct simulated_part *part, const struct family *famil
         put(part, family, 0xE000EDF4, 0x10000 | number);
 }
 
-/* What firmware does first: set up the controller. Here by Init of the reference loader. */
+/* What firmware does first: set up the controller. Here by Init of the loader. */
 static void open_controller(struct unit *unit, struct simulated_part *part)
 {
         const struct family *family = &unit->line->family;
-        uint32_t ram = unit->image.ram ? unit->image.ram : 0x24000000;
-        struct bytes file = loader_file_make(
-                &(struct loader_file){ .ram = ram, .address = unit->image.external });
+        struct bytes file = external_image_loader(&unit->image);
+        const struct loader_segment *code;
         struct loader loader;
+        uint32_t ram;
 
         assert_int_equal(loader_parse("x", &file, &loader), 0);
+        code = &loader.segments[loader.segments[0].is_descriptor];
+        ram = code->address & ~0xFFFu;
         (void)part_dp_write(part, now, 0, 0x1E);
         (void)part_dp_write(part, now, 4, 0x50000000);
         put(part, family, 0xE000EDF0, 0xA05F0003);
-        for (uint32_t i = 0; i < loader.segments[0].length; i += 4)
-                put(part, family, ram + i, load_le32(loader.segments[0].data + i));
+        for (uint32_t i = 0; i < code->length; i += 4)
+                put(part, family, code->address + i, load_le32(code->data + i));
+        put(part, family, ram + 0x8000, 0xBE00BE00);
+        put_register(part, family, 13, ram + 0x8000);
+        put_register(part, family, 14, (ram + 0x8000) | 1);
         put_register(part, family, 15, loader.entries[LOADER_INIT] & ~1u);
-        put_register(part, family, 14, (ram + 0x1000) | 1);
+        put_register(part, family, 16, 0x01000000);
         put(part, family, 0xE000EDF0, 0xA05F0001);
         loader_free(&loader);
-        now += NS_PER_S;
+        for (unsigned i = 0; i < 100; i++) /* a core catches up by some milliseconds at once */
+                part_advance(part, now += 10 * NS_PER_MS);
 }
 
 /* And then: program the region, and read. */
@@ -141,6 +150,8 @@ static void run_unit(struct unit *unit)
 
         unit->line = line_create(1, 1);
         external_image_make(&unit->image, unit->line);
+        if (unit->image.stldr)
+                unit->line->station.settings.bench.engine = &unicorn_engine;
         snprintf(more, sizeof(more), "retries: 0\n%s", unit->more ? unit->more : "");
         external_image_order(unit->line, 2, more); /* so that the first unit does not end it */
         (void)line_run(unit->line, LOOP_TIME_VIRTUAL, 5, watch, unit);
@@ -202,6 +213,25 @@ static void an_h573_gets_it(void **state)
         assert_installed((struct unit){ .image = external_h573 });
 }
 
+/* The same, with loaders that are code: with eight lines and with one, on either core. */
+static void each_of_them_gets_it_by_a_loader_on_its_own_core(void **state)
+{
+        static const struct {
+                const struct external_image *image;
+                const char *stldr;
+        } rows[] = { { &external_h7a3, "h7-octal" }, { &external_h7a3_second, "h7-single" },
+                     { &external_h73x, "h7-octal" }, { &external_l5, "l5" },
+                     { &external_u585, "u5" },       { &external_h573, "h5" } };
+
+        (void)state;
+        for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+                struct unit unit = { .image = *rows[i].image };
+
+                unit.image.stldr = rows[i].stldr;
+                assert_installed(unit);
+        }
+}
+
 static const uint8_t stain[3] = { 0, 0, 0 };
 
 static void spoil_external(struct simulated_part *part, const struct unit *unit)
@@ -218,6 +248,8 @@ static void an_external_flash_that_may_be_erased_is(void **state)
         unit.spoil = spoil_external;
         unit.more = "erase: always\n";
         assert_installed(unit);
+        unit.image.stldr = "h7-octal";
+        assert_installed(unit);
 }
 
 /* --- bad ----------------------------------------------------------------------------------- */
@@ -228,6 +260,8 @@ static void an_external_flash_that_is_not_blank_costs_no_license(void **state)
 
         (void)state;
         unit.spoil = spoil_external;
+        assert_failed(unit, "NOT_BLANK", "external memory reads 0x00 at 0x90004E84", false);
+        unit.image.stldr = "h7-octal";
         assert_failed(unit, "NOT_BLANK", "external memory reads 0x00 at 0x90004E84", false);
 }
 
@@ -263,6 +297,24 @@ static void a_loader_that_fails_costs_no_license(void **state)
         (void)state;
         unit.spoil = take_external;
         assert_failed(unit, "FLASH", "Init(0x0, 0x0) answered 0", false);
+        unit.image.stldr = "u5";
+        assert_failed(unit, "FLASH", "Init(0x0, 0x0) answered 0", false);
+}
+
+static void protect_external(struct simulated_part *part, const struct unit *unit)
+{
+        part_protect_external(part, unit->image.external, 5);
+}
+
+/* Blank is all the preflight can see of it; that it takes nothing shows in Write, after the license. */
+static void a_write_protected_memory_is_told_with_its_address(void **state)
+{
+        struct unit unit = { .image = external_h7a3, .spoil = protect_external };
+
+        (void)state;
+        assert_failed(unit, "FLASH", "Write(0x90000000, 0x4E20) answered 0", true);
+        unit.image.stldr = "h7-octal";
+        assert_failed(unit, "FLASH", "Write(0x90000000, 0x4E20) answered 0", true);
 }
 
 static void a_region_of_the_other_memory_is_refused(void **state)
@@ -293,16 +345,16 @@ static void external_firmware_without_its_key_is_refused(void **state)
 }
 
 /* While the RSS works on each of the three parts, and while the loader is at work between them. */
-static void power_lost_between_parts_is_no_pass(void **state)
+static void lose_power(const char *stldr)
 {
         static const unsigned moments[] = { 10, 48, 52, 56, 80, 112, 116, 120, 150 };
         char parts[4] = "   ";
 
-        (void)state;
         for (size_t i = 0; i < LENGTH_OF(moments); i++) {
                 struct unit unit = { .image = external_h7a3 };
                 const char *part;
 
+                unit.image.stldr = stldr;
                 unit.cut_at = "install";
                 unit.cut_after_ms = moments[i];
                 run_unit(&unit);
@@ -316,6 +368,13 @@ static void power_lost_between_parts_is_no_pass(void **state)
                 line_destroy(unit.line);
         }
         assert_string_equal(parts, "123");
+}
+
+static void power_lost_between_parts_is_no_pass(void **state)
+{
+        (void)state;
+        lose_power(NULL);
+        lose_power("h7-octal");
 }
 
 /* Boards come one after the other into the same place: what one got is not in the next. */
@@ -424,10 +483,12 @@ int main(void)
                 cmocka_unit_test(an_l5_gets_it_under_a_random_key),
                 cmocka_unit_test(a_u585_gets_it_behind_its_second_otfdec),
                 cmocka_unit_test(an_h573_gets_it),
+                cmocka_unit_test(each_of_them_gets_it_by_a_loader_on_its_own_core),
                 cmocka_unit_test(an_external_flash_that_may_be_erased_is),
                 cmocka_unit_test(an_external_flash_that_is_not_blank_costs_no_license),
                 cmocka_unit_test(where_random_keys_may_go_must_be_blank),
                 cmocka_unit_test(a_loader_that_fails_costs_no_license),
+                cmocka_unit_test(a_write_protected_memory_is_told_with_its_address),
                 cmocka_unit_test(a_region_of_the_other_memory_is_refused),
                 cmocka_unit_test(a_mode_that_is_not_public_is_refused),
                 cmocka_unit_test(external_firmware_without_its_key_is_refused),

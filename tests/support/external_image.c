@@ -3,12 +3,15 @@
 #include "crypto/digest.h"
 #include "crypto/otfdec.h"
 #include "drivers/family_fields.h"
+#include "drivers/loader.h"
 #include "scheduler/chance.h"
+#include "scheduler/file.h"
 #include "tests/support/loader_file.h"
 #include "tests/support/sealed.h"
 #include "tests/support/test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Regions, modes and key addresses: AN5054 12.3.2 and 13.3.2 (secure-install.md 6.1) for L5, U585 and
@@ -118,14 +121,27 @@ struct making {
         const struct line *line;
 };
 
+struct bytes external_image_loader(const struct external_image *image)
+{
+        struct loader_file settings = { .ram = image->ram,
+                                        .address = image->loader_address ? image->loader_address
+                                                                         : image->external };
+        struct bytes file = { 0 };
+        char path[512];
+
+        if (!image->stldr)
+                return loader_file_make(&settings);
+        snprintf(path, sizeof(path), "%s/tests/rigs/loader/%s.stldr", getenv("GANGWAY_BUILD"),
+                 image->stldr);
+        assert_int_equal(file_read(path, LOADER_FILE_MAX, &file), 0);
+        return file;
+}
+
 static int write_files(void *subject)
 {
         const struct making *making = subject;
         const struct external_image *image = making->image;
-        struct loader_file settings = { .ram = image->ram,
-                                        .address = image->loader_address ? image->loader_address
-                                                                         : image->external };
-        struct bytes file = seal(image, making->line), loader = loader_file_make(&settings);
+        struct bytes file = seal(image, making->line), loader = external_image_loader(image);
         uint8_t digest[DIGEST_LENGTH];
         char text[65];
 

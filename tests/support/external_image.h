@@ -17,7 +17,9 @@
 struct external_image {
         const char *family, *rss;
         uint32_t external, region, mode, key_address;
-        uint32_t ram;            /* of the loader; 0: 0x24000000 */
+        const char *
+                stldr; /* of tests/rigs/loader, for a core that executes; NULL: the reference loader */
+        uint32_t ram;            /* of the reference loader; 0: 0x24000000 */
         uint32_t loader_address; /* of the memory it is for; 0: `external` */
         bool has_key_area, has_no_key;
         bool closes;           /* the option bytes take debug access: a product state */
@@ -29,6 +31,9 @@ extern const struct external_image external_h7a3, external_h7a3_second, external
 
 /* The line is for that family and image from now on: image.sfi and x.stldr in its directory. */
 void external_image_make(const struct external_image *image, struct line *line);
+
+/* The file of its loader; free with bytes_free. */
+struct bytes external_image_loader(const struct external_image *image);
 
 /* Drop an order for it, with further YAML lines. */
 void external_image_order(struct line *line, unsigned quantity, const char *more);
