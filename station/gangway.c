@@ -67,6 +67,7 @@ static const struct command *const commands[] = {
         &licenses_ahead_command,
         &target_list_command,
         &target_info_command,
+        &target_discover_command,
         &target_certificate_command,
         &target_disable_command,
         &target_default_command,

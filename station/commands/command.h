@@ -52,4 +52,5 @@ extern const struct command target_certificate_command, target_disable_command;
 extern const struct command target_default_command;
 extern const struct command target_ob_read_command, target_ob_write_command;
 extern const struct command target_read_command, target_write_command;
+extern const struct command target_discover_command;
 extern const struct command target_erase_command, target_reset_command, target_regress_command;
