@@ -34,7 +34,7 @@ extern const struct command key_new_command, key_show_command, nonce_new_command
 extern const struct command nonces_list_command, nonces_merge_command;
 extern const struct command nonces_export_command, nonces_verify_command;
 extern const struct command obk_create_command, obk_show_command;
-extern const struct command chain_create_command, chain_show_command;
+extern const struct command obk_chain_create_command, obk_chain_show_command;
 extern const struct command ssp_create_command, ssp_show_command, ssp_verify_command;
 extern const struct command smi_show_command, cert_show_command, cert_check_command;
 extern const struct command license_global_command;

@@ -115,15 +115,13 @@ static int run(int argc, char **argv)
 const struct command target_discover_command = {
         .words = "target discover",
         .summary = "what a closed H5 or H7RS part says, and what opens it",
-        .help = "usage: gangway target discover " TARGET_USAGE "\n"
-                "Discovery of debug authentication: die, unique id, life cycle, whether "
-                "credentials\n"
-                "are provisioned, and which open it. The part is reset, twice; an open one is "
-                "not.\n"
+        .help = "usage: gangway target discover " TARGET_USAGE
+                "Discovery of debug authentication: die, unique id, life cycle, whether a\n"
+                "credential is provisioned, and which. Resets the part twice, an open one not.\n"
                 "ST's debugauth=2: gangway target -c port=SWD debugauth=2.\n"
                 "\n" TARGET_HELP
-                "  --profile FILE      how the service is woken, where it was traced:\n"
-                "                      configs/debug-authentication/reference.conf explains it\n"
+                "  --profile FILE      how the service is woken, where it was traced; see\n"
+                "                      configs/debug-authentication/reference.conf\n"
                 "  --json              the same for programs\n"
                 "\n"
                 "Exit codes: 0 ok, 1 refused or nobody answers, 2 usage, 3 no probe or part\n"

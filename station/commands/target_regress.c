@@ -332,19 +332,16 @@ static int run(int argc, char **argv)
 const struct command target_regress_command = {
         .words = "target regress",
         .summary = "back to a virgin part, with proof",
-        .help = "usage: gangway target regress [--yes] " TARGET_USAGE "\n"
-                "Protection down to level 0, areas and TrustZone off, factory option bytes, flash\n"
-                "erased: told before, confirmed, read back after. Level 2 has no way back. An H5\n"
-                "or H7RS that is not open wants what its .obk was made of: the certificate chain "
-                "of\n"
-                "the root key, or the password. target discover says which. ST's lines: -rdu, and\n"
-                "gangway target -c port=SWD per=a key=... cert=... pwd=... debugauth=1.\n"
+        .help = "usage: gangway target regress [--yes] " TARGET_USAGE
+                "Told before, confirmed, proven after. RDP goes to level 0; level 2 has no way\n"
+                "back. An H5 or H7RS that is not open wants what its .obk was made of: target\n"
+                "discover. ST's: -rdu, or per=a key=... cert=... pwd=... debugauth=1.\n"
                 "\n" TARGET_HELP
                 "  --certificate FILE  chain in base64 (cert_leaf_chain.b64); with it --key\n"
                 "  --key FILE          private key of its last certificate, PEM\n"
                 "  --password FILE     password.bin of gangway obk create\n"
                 "  --permission a      the full regression, the only one done from here\n"
-                "  --profile FILE      how debug authentication is woken, see target discover\n"
+                "  --profile FILE      see target discover\n"
                 "  -y, --yes           do not ask\n"
                 "  --json              the proof for programs\n"
                 "\n"

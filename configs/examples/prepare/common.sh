@@ -26,7 +26,7 @@ certificate_obk() {
         for name in root leaf; do
                 openssl ecparam -name prime256v1 -genkey -noout -out "$dir/da-$name.pem" 2>/dev/null
         done
-        "$gangway" chain create --key "$dir/da-root.pem" --key "$dir/da-leaf.pem" -o "$dir/da-chain.b64" >/dev/null
+        "$gangway" obk chain create --key "$dir/da-root.pem" --key "$dir/da-leaf.pem" -o "$dir/da-chain.b64" >/dev/null
         cat >"$dir/da.xml" <<XML
 <?xml version="1.0" encoding="UTF-8"?>
 <Root>

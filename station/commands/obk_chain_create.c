@@ -1,5 +1,5 @@
 /*
- * gangway chain create: the certificates that open a part by debug authentication, from their keys.
+ * gangway obk chain create: the certificates that open a part by debug authentication, from their keys.
  *
  * Each --key is a link, the root first; every certificate is signed by the key before its own. So all but the
  * last must be private; the last may be the public key of somebody who keeps his own. What is written is read
@@ -141,26 +141,23 @@ static int run(int argc, char **argv)
         return EXIT_OK;
 }
 
-const struct command chain_create_command = {
-        .words = "chain create",
+const struct command obk_chain_create_command = {
+        .words = "obk chain create",
         .summary = "certificates for debug authentication, from their keys",
-        .help = "usage: gangway chain create --key ROOT.pem [--key ...] -o CHAIN.b64\n"
+        .help = "usage: gangway obk chain create --key ROOT.pem [--key ...] -o CHAIN.b64\n"
                 "\n"
-                "A certificate chain for gangway target regress, as ST's cert_leaf_chain.b64: the\n"
-                "root signs itself, each further certificate is signed by the key before. The "
-                "root\n"
-                "must be the one in the .obk (gangway obk create, DA_Config.xml).\n"
+                "A certificate chain for gangway target regress, as ST's cert_leaf_chain.b64:\n"
+                "the root signs itself, each further certificate is signed by the key before.\n"
+                "The root must be the one in the .obk (gangway obk create, DA_Config.xml).\n"
                 "\n"
-                "  -k, --key FILE      P-256 in PEM, root first, up to 8; all private but the "
-                "last,\n"
-                "                      which may be public\n"
-                "  --permission MASK   what each lets through; 0x5077, all of an H5, where not "
-                "given\n"
-                "                      bit 14: full regression\n"
+                "  -k, --key FILE      P-256 in PEM, root first, up to 8; all private but the\n"
+                "                      last, which may be public\n"
+                "  --permission MASK   what each lets through; 0x5077 (an H5: all) unless given,\n"
+                "                      bit 14 is the full regression\n"
                 "  --soc-class N       for parts of this device id only; any where not given\n"
                 "  -o, --output FILE   base64, on one line\n"
                 "\n"
                 "Exit codes: 0 ok, 2 usage or a bad file\n"
-                "example: gangway chain create --key root.pem --key leaf.pem -o chain.b64\n",
+                "example: gangway obk chain create --key root.pem --key leaf.pem -o chain.b64\n",
         .run = run,
 };

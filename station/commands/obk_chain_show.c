@@ -1,5 +1,5 @@
 /*
- * gangway chain show: what a certificate chain lets through, after proving it; no private key is needed.
+ * gangway obk chain show: what a certificate chain lets through, after proving it; no private key is needed.
  */
 #include "station/commands/command.h"
 
@@ -82,10 +82,10 @@ static int run(int argc, char **argv)
         return EXIT_OK;
 }
 
-const struct command chain_show_command = {
-        .words = "chain show",
+const struct command obk_chain_show_command = {
+        .words = "obk chain show",
         .summary = "decode and prove a certificate chain",
-        .help = "usage: gangway chain show CHAIN.b64 [--json]\n"
+        .help = "usage: gangway obk chain show CHAIN.b64 [--json]\n"
                 "\n"
                 "The certificates that open a part by debug authentication: whose root, what each\n"
                 "lets through, and what all together do. The signatures are proven first. The\n"
@@ -94,6 +94,6 @@ const struct command chain_show_command = {
                 "  --json  the same for programs\n"
                 "\n"
                 "Exit codes: 0 proven, 2 usage or a file that is no such chain\n"
-                "example: gangway chain show DA/Certificates/cert_leaf_chain.b64\n",
+                "example: gangway obk chain show DA/Certificates/cert_leaf_chain.b64\n",
         .run = run,
 };
