@@ -68,6 +68,16 @@ static uint32_t start_of(const struct install *install, const struct sfi_area *a
         return family_plain_address(install->target.family, area->address);
 }
 
+/* Of this part: smaller ones of a two-bank line keep the bank addresses and halve the banks. */
+static uint32_t bank_length(const struct install *install)
+{
+        const struct family *family = install->target.family;
+        uint32_t length = (install->identity.flash_kib << 10) / family->banks;
+
+        return length < family->bank_length ? length : family->bank_length;
+}
+
+/* Where random keys go is sealed with the rest (secure-install.md 6.2): anywhere may be theirs. */
 static bool image_touches(const struct install *install, uint32_t address, uint32_t length)
 {
         const struct sfi *sfi = install->lot->sfi;
@@ -76,6 +86,8 @@ static bool image_touches(const struct install *install, uint32_t address, uint3
                 const struct sfi_area *area = &sfi->areas[i];
                 uint32_t start = start_of(install, area);
 
+                if (area->type == SFI_KEYS)
+                        return true;
                 if (area_is_in_flash(area) && start < address + length &&
                     address < start + area->length)
                         return true;
@@ -88,10 +100,11 @@ static int each_touched_sector(struct install *install,
                                int (*act)(struct install *install, uint32_t address))
 {
         const struct family *family = install->target.family;
+        uint32_t length = bank_length(install);
         int r;
 
         for (unsigned bank = 0; bank < family->banks; bank++)
-                for (uint32_t at = 0; at < family->bank_length; at += family->sector_length) {
+                for (uint32_t at = 0; at < length; at += family->sector_length) {
                         uint32_t address = family->bank_address[bank] + at;
 
                         if (!image_touches(install, address, family->sector_length))
@@ -166,11 +179,8 @@ static int check_size(struct install *install)
 {
         const struct sfi *sfi = install->lot->sfi;
         const struct family *family = install->target.family;
-        uint32_t bank = family->banks > 1 ? family->bank_length : install->identity.flash_kib << 10;
+        uint32_t bank = bank_length(install);
 
-        /* Smaller parts of a two-bank line keep the bank addresses and halve the banks. */
-        if (family->banks > 1 && install->identity.flash_kib < family->banks * bank >> 10)
-                bank = (install->identity.flash_kib << 10) / family->banks;
         for (unsigned i = 0; i < sfi->count; i++) {
                 const struct sfi_area *area = &sfi->areas[i];
                 bool fits = !area_is_in_flash(area);

@@ -7,7 +7,8 @@
  * part. What is to be programmed is fetched before the loader overwrites it.
  *
  * An image may close the part with its last part. External data of that part is then out of reach:
- * the unit is lost and so would be every next one, which stops the line.
+ * the unit is lost and so would be every next one, which stops the line. Images of ours have their option
+ * bytes in a part of their own, so this does not happen to them.
  */
 #include "station/install_parts.h"
 
@@ -130,8 +131,8 @@ int install_program_external(struct install *install, const struct sfi_part *par
                 return fault(
                         FAULT_BAD_IMAGE,
                         "external flash: the image closed the part before its external data could "
-                        "be fetched; seal "
-                        "it with option bytes that leave debug access, and close the part after");
+                        "be fetched; seal it again with gangway sfi create, which gives the option "
+                        "bytes a part of their own, or with option bytes that leave debug access");
         r = rss_read_externals(&install->target, &install->station->rss, lot->sfi, part,
                                &externals);
         if (!r)

@@ -126,9 +126,12 @@ struct flash_set {
         uint64_t due_ns;
         uint32_t banks;                  /* a bit each, of an erase */
         uint32_t sector;                 /* in that bank */
-        uint8_t buffer[WORD_LENGTH_MAX]; /* the word being collected, then programmed */
+        uint8_t buffer[WORD_LENGTH_MAX]; /* the word being collected */
         uint32_t buffer_address;
         uint32_t buffer_mask; /* bytes written so far */
+        bool is_queued;       /* the buffer is whole and waits behind the word at work (H7) */
+        uint8_t word[WORD_LENGTH_MAX]; /* being programmed */
+        uint32_t word_address;
 };
 
 /* What one kind of controller does behind its registers; `offset` from the flash registers. */

@@ -313,14 +313,19 @@ static struct wholes gather(const struct image_inputs *inputs, struct image_plan
         return wholes;
 }
 
-/* External firmware always has P and R, and everything internal is installed before it (spec 6.3). */
-static void open_external_part(struct wholes *wholes)
+/* External firmware always has P and R, and everything internal is installed before it (spec 6.3). Option
+ * bytes behind it have a part of their own: they may close the part, and external data goes out when the
+ * part of the image that carries it is done. */
+static void open_external_parts(struct wholes *wholes)
 {
+        bool has_external = false;
+
         for (size_t i = 0; i < wholes->count; i++) {
-                if (wholes->items[i].external) {
-                        wholes->items[i].opens_part = true;
-                        return;
-                }
+                struct whole *whole = &wholes->items[i];
+
+                whole->opens_part = has_external ? whole->area.type == SFI_CONFIGURATION
+                                                 : whole->external != NULL;
+                has_external |= whole->external != NULL;
         }
 }
 
@@ -479,7 +484,7 @@ int image_plan_make(const struct image_rules *rules, struct image_inputs *inputs
         if (r < 0)
                 return r;
         wholes = gather(inputs, &plan);
-        open_external_part(&wholes);
+        open_external_parts(&wholes);
         r = place(rules, &wholes, &plan);
         if (r >= 0 && rules->always_parts && plan.parts == 1 && wholes.count) {
                 r = open_last_part(rules, &wholes);

@@ -64,15 +64,15 @@ openocd stlink stm32h7x 'mww 0x24000000 0x3001be00' 'mww 0x24000004 0xbe003001' 
 [ "$(grep -c 'r0 (/32): 0x0000002a' "$RIG/out")" = 1 ] && has 'r0 (/32): 0x0000002b' && has 'pc (/32): 0x24000006'
 say $? "OpenOCD steps, resumes, and halts at a breakpoint instruction"
 
-flash() { # name device file
-        timeout 60 "$rig" "$2=1" -- sh -c "st-flash --freq=24M write $3 0x08000000 &&
+flash() { # name device file pace
+        RIG_SPEED=$4 timeout 60 "$rig" "$2=1" -- sh -c "st-flash --freq=24M write $3 0x08000000 &&
                 st-flash --freq=24M read $RIG/back 0x08000000 $(stat -c %s "$3")" 2>&1 |
                 tr '\r' '\n' | grep -v 'bytes written$' >"$RIG/out"
         has 'Flash written and verified' && cmp -s "$3" "$RIG/back"
         say $? "st-flash programs and verifies $(($(stat -c %s "$3") / 1000)) kB of the simulated $1"
 }
-flash STM32H75x stlink "$RIG/short"
-flash STM32L462 stlink-l4 "$RIG/image"
+flash STM32H75x stlink "$RIG/short" 1 # 64 bytes at a time: every second word waits in the queue of the controller
+flash STM32L462 stlink-l4 "$RIG/image" $RIG_SPEED
 has 'Successfully loaded flash loader in sram'
 say $? "with its own loader in SRAM on the L462"
 

@@ -60,13 +60,49 @@ static void a_word_takes_its_time_and_stands_after_it(void **state)
         assert_int_equal(rd(rig, SR) & 5, 5); /* QW, BSY */
         rig->now += 99 * NS_PER_US;
         assert_int_equal(rig_try_read(rig, FLASH, &value), PART_WAIT);
-        assert_int_equal(rig_try_write(rig, FLASH + 32, 0), PART_WAIT);
         assert_int_equal(rig_try_write(rig, CR, 0), PART_WAIT);
         assert_int_equal(rd(rig, BANK_2), UINT32_MAX); /* the other bank reads on */
         assert_int_equal(part_flash(rig->part, FLASH)[0], 0xFF);
         rig->now += 1 * NS_PER_US;
         assert_int_equal(rd(rig, SR) & 5, 0);
         assert_int_equal(rd(rig, FLASH + 28), 0x107);
+}
+
+static void a_second_word_is_taken_while_one_is_programmed_and_a_third_waits(void **state)
+{
+        struct rig *rig = *state;
+
+        rig_unlock(rig);
+        wr(rig, CR, 0x2 | PSIZE_64);
+        write_word(rig, FLASH, 0x100);
+        write_word(rig, FLASH + 32, 0x200);
+        assert_int_equal(rig_try_write(rig, FLASH + 64, 0), PART_WAIT);
+        rig->now += 100 * NS_PER_US;
+        assert_int_equal(rd(rig, SR) & 5, 5);
+        write_word(rig, FLASH + 64, 0x300);
+        assert_int_equal(part_flash(rig->part, FLASH)[28], 0x07);
+        assert_int_equal(part_flash(rig->part, FLASH + 32)[0], 0xFF);
+        rig->now += 200 * NS_PER_US;
+        assert_int_equal(rd(rig, SR) & 5, 0);
+        assert_int_equal(rd(rig, FLASH + 32 + 28), 0x207);
+        assert_int_equal(rd(rig, FLASH + 64 + 28), 0x307);
+}
+
+static void a_word_that_waits_is_lost_with_power_and_may_not_be_the_one_at_work(void **state)
+{
+        struct rig *rig = *state;
+
+        rig_unlock(rig);
+        wr(rig, CR, 0x2 | PSIZE_64);
+        write_word(rig, FLASH, 0x100);
+        write_word(rig, FLASH, 0x200);
+        assert_true(rd(rig, SR) & 1u << 18); /* PGSERR */
+        wr(rig, CCR, 1u << 18);
+        write_word(rig, FLASH + 32, 0x300);
+        rig->now += 199 * NS_PER_US;
+        rig_power_cycle(rig);
+        assert_int_equal(rd(rig, FLASH + 28), 0x107);
+        assert_int_equal(rd(rig, FLASH + 32), UINT32_MAX);
 }
 
 static void narrow_parallelism_is_slower(void **state)
@@ -471,6 +507,8 @@ int main(void)
                 T(a_wrong_key_faults_and_locks_until_reset),
                 T(a_locked_control_register_ignores_writes),
                 T(a_word_takes_its_time_and_stands_after_it),
+                T(a_second_word_is_taken_while_one_is_programmed_and_a_third_waits),
+                T(a_word_that_waits_is_lost_with_power_and_may_not_be_the_one_at_work),
                 T(narrow_parallelism_is_slower),
                 T(a_power_cut_before_the_time_leaves_the_word_erased),
                 T(a_part_of_a_word_waits_for_force_write),

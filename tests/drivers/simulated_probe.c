@@ -431,7 +431,7 @@ static void a_busy_bank_is_10_and_comes_back(void **state)
 static void a_flash_word_is_programmed_through_the_probe(void **state)
 {
         struct bench_top *top = *state;
-        uint8_t data[64];
+        uint8_t data[96];
 
         enter(top);
         top->rig.now = top->now;
@@ -443,8 +443,8 @@ static void a_flash_word_is_programmed_through_the_probe(void **state)
         top->now += 1 * MS;
         part_advance(top->rig.part, top->now);
         assert_memory_equal(part_flash(top->rig.part, FLASH + 32), data, 32);
-        /* two words at a time: the second meets a full queue */
-        assert_int_equal(write_memory(top, 0x08, FLASH + 64, data, 64), 0x10);
+        /* three words at a time: the second waits in the queue, the third meets a full one */
+        assert_int_equal(write_memory(top, 0x08, FLASH + 64, data, 96), 0x10);
 }
 
 static void a_list_of_operations_runs_item_by_item(void **state)

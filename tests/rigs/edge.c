@@ -127,17 +127,9 @@ static libusb_device_handle *wait_for_probe(libusb_context *in)
         libusb_device_handle *handle = NULL;
 
         for (unsigned i = 0; i < 200 && !handle; i++) {
+                if (i > 0)
+                        usleep(50000);
                 handle = open_probe(in);
-                /* On rig A one that has just come back was once seen (of some 15 runs) to be taken for the
-                 * one that went: opened, and gone at its first use. A client tries again, so does our bus. */
-                if (handle && libusb_claim_interface(handle, 0) == 0) {
-                        (void)libusb_release_interface(handle, 0);
-                        break;
-                }
-                if (handle)
-                        libusb_close(handle);
-                handle = NULL;
-                usleep(50000);
         }
         return handle;
 }

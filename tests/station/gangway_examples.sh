@@ -45,14 +45,14 @@ prepare sfia-wba5 stm32wba5x 'F'
 prepare sfi-h7rs stm32h7rs 'FKOC'
 prepare sfi-u5 stm32u59x 'FFC'
 prepare sfi-h5 stm32h56x 'F(PRF)+FOC' --ram 0x20800 --token 0x081FC000
-prepare sfix-h7b3 stm32h7a3 'FFPRE(PRE)+C' --ram 0x20000 --token 0x081FF000
-prepare sfix-h5 stm32h56x 'FFMOSPREC' --ram 0x20800 --token 0x081FC000 --hash
-prepare sfix-l5-key-file stm32l5 'FFFPRE(PRE)+C' --ram 0x19000 --token 0x0807F000
-prepare sfix-l5-key-area stm32l5 'FFKPRE(PRE)+C' --ram 0x19000 --token 0x0807F000
-prepare sfix-u585-key-file stm32u575 'FFFPRE(PRE)+C' --ram 0x55500 --token 0x081FE000
-prepare sfix-u585-key-area stm32u575 'FFKPRE(PRE)+C' --ram 0x55500 --token 0x081FE000
-prepare sfix-u59x-key-file stm32u59x 'FFFPRE(PRE)+C' --ram 0x55500 --token 0x083FE000
-prepare sfix-u5fx-key-area stm32u5fx 'FFKPRE(PRE)+C' --ram 0x55500 --token 0x083FE000
+prepare sfix-h7b3 stm32h7a3 'FFPRE(PRE)+PRC' --ram 0x20000 --token 0x081FF000
+prepare sfix-h5 stm32h56x 'FFMOSPREPRC' --ram 0x20800 --token 0x081FC000 --hash
+prepare sfix-l5-key-file stm32l5 'FFFPRE(PRE)+PRC' --ram 0x19000 --token 0x0807F000
+prepare sfix-l5-key-area stm32l5 'FFKPRE(PRE)+PRC' --ram 0x19000 --token 0x0807F000
+prepare sfix-u585-key-file stm32u575 'FFFPRE(PRE)+PRC' --ram 0x55500 --token 0x081FE000
+prepare sfix-u585-key-area stm32u575 'FFKPRE(PRE)+PRC' --ram 0x55500 --token 0x081FE000
+prepare sfix-u59x-key-file stm32u59x 'FFFPRE(PRE)+PRC' --ram 0x55500 --token 0x083FE000
+prepare sfix-u5fx-key-area stm32u5fx 'FFKPRE(PRE)+PRC' --ram 0x55500 --token 0x083FE000
 
 # every preparation there is was run here
 for script in configs/examples/prepare/s*.sh; do

@@ -1,201 +1,38 @@
 /*
  * Images with external firmware, from the order to the memory outside the part: whole lines in virtual time.
  *
- * Each image has firmware, a key for the OTFDEC (a file, or random by a K area), external firmware cut over two
- * parts, and option bytes that leave debug access. What is good is read back twice: enciphered from the chip, with
- * the key from the part's flash, and in the clear through the part's OTFDEC, programmed as its own firmware would.
+ * What is good (external_image.h) is read back twice: enciphered from the chip, with the key from the part's
+ * flash, and in the clear through the part's OTFDEC, programmed as its own firmware would.
  */
-#include "tests/support/line.h"
+#include "tests/support/external_image.h"
 #include "tests/support/loader_file.h"
-#include "tests/support/sealed.h"
 #include "tests/support/test.h"
 
-#include "crypto/digest.h"
-#include "crypto/otfdec.h"
 #include "drivers/family_fields.h"
 #include "drivers/loader.h"
 #include "drivers/simulated/part.h"
-#include "scheduler/chance.h"
+#include "scheduler/bytes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_LENGTH  20000u
-#define SECOND_LENGTH 5003u
-#define LENGTH        (FIRST_LENGTH + SECOND_LENGTH)
-
 /* One unit, and what is wrong with it. */
 struct unit {
-        const char *family, *rss;
-        uint32_t external, region, mode, key_address;
-        uint32_t ram; /* of the loader; 0: 0x24000000 */
-        bool has_key_area;
+        struct external_image image;
         void (*spoil)(struct simulated_part *part, const struct unit *unit);
         const char *cut_at; /* power goes at this step, after so many milliseconds */
         unsigned cut_after_ms;
         const char *more; /* lines of the order */
-        uint32_t loader_address;
-        bool has_no_key;
-        bool closes; /* the option bytes take debug access: a product state */
 
         /* what came of it */
         struct line *line;
         bool has_ended;
         struct record record;
         bool is_cipher_good, is_plain_good;
-        int plain_fault;
 };
 
-static const struct unit h7a3 = { .family = "stm32h7a3",
-                                  .rss = "reference-h7",
-                                  .external = 0x90000000,
-                                  .region = 0,
-                                  .mode = 2,
-                                  .key_address = 0x081FC000 };
-static const struct unit h7a3_second = { .family = "stm32h7a3",
-                                         .rss = "reference-h7",
-                                         .external = 0x70000000,
-                                         .region = 5,
-                                         .mode = 1,
-                                         .key_address = 0x081FC000 };
-/* AN5054 12.3.2 and 13.3.2: regions, modes and key addresses (secure-install.md 6.1). */
-static const struct unit l5 = { .family = "stm32l5",
-                                .rss = "reference-l5",
-                                .external = 0x90000000,
-                                .region = 0,
-                                .mode = 2,
-                                .key_address = 0x0C020000,
-                                .ram = 0x20000000,
-                                .has_key_area = true };
-static const struct unit u585 = { .family = "stm32u575",
-                                  .rss = "reference-u5",
-                                  .external = 0x70000000,
-                                  .region = 4,
-                                  .mode = 1,
-                                  .key_address = 0x0800A000,
-                                  .ram = 0x20000000 };
-static const struct unit h573 = { .family = "stm32h56x",
-                                  .rss = "reference-h5",
-                                  .external = 0x90000000,
-                                  .region = 0,
-                                  .mode = 2,
-                                  .key_address = 0x081FFFF0,
-                                  .ram = 0x20000000,
-                                  .has_key_area = true };
-
-/* --- the image ----------------------------------------------------------------------------- */
-
-static uint8_t plain[LENGTH];
-
-static void put_prefix(const struct unit *unit, uint8_t *at)
-{
-        store_le32(at, unit->region);
-        store_le32(at + 4, unit->mode);
-        store_le32(at + 8, unit->key_address);
-}
-
-static void put_options(const struct unit *unit, uint8_t *words)
-{
-        const struct family *family = &unit->line->family;
-        uint32_t options[OPTION_ROWS_MAX];
-
-        for (size_t i = 0; i < family->option_count; i++)
-                options[i] = family->options[i].factory;
-        if (family->procedure == PROCEDURE_RSS_ROM)
-                family_secure(family, options);
-        if (unit->closes)
-                family_field_set(family_field(family, ROLE_STATE), options, 0x72); /* closed */
-        for (size_t i = 0; i < family->option_count; i++)
-                store_le32(words + 4 * i, options[i]);
-}
-
-static struct bytes seal(const struct unit *unit)
-{
-        static uint8_t code[4096], key[16], token[32], couples[8], words[OPTION_ROWS_MAX * 4];
-        static uint8_t first[12 + FIRST_LENGTH], second[12 + SECOND_LENGTH];
-        struct chance chance = chance_fork(3, "external firmware", 0);
-        uint32_t token_address = unit->line->family.bank_address[0] + 0x40000;
-        struct sfi_plain_area areas[10];
-        struct sfi_recipe recipe = { .protocol = 2, .version = 1, .areas = areas };
-        size_t n = 0;
-
-        chance_bytes(&chance, plain, sizeof(plain));
-        chance_bytes(&chance, code, sizeof(code));
-        chance_bytes(&chance, key, sizeof(key));
-        put_prefix(unit, first);
-        put_prefix(unit, second);
-        memcpy(first + 12, plain, FIRST_LENGTH);
-        memcpy(second + 12, plain + FIRST_LENGTH, SECOND_LENGTH);
-        put_options(unit, words);
-        store_le32(couples, sizeof(key));
-        store_le32(couples + 4, unit->key_address);
-        areas[n++] = (struct sfi_plain_area){ SFI_FIRMWARE, 0x08000000, code, sizeof(code) };
-        if (unit->has_key_area)
-                areas[n++] = (struct sfi_plain_area){ SFI_KEYS, unit->key_address, couples,
-                                                      sizeof(couples) };
-        else if (!unit->has_no_key)
-                areas[n++] = (struct sfi_plain_area){ SFI_FIRMWARE, unit->key_address, key,
-                                                      sizeof(key) };
-        areas[n++] = (struct sfi_plain_area){ SFI_PAUSE, token_address, token, sizeof(token) };
-        areas[n++] = (struct sfi_plain_area){ SFI_RESUME, token_address, token, sizeof(token) };
-        areas[n++] = (struct sfi_plain_area){ SFI_EXTERNAL, unit->external, first, sizeof(first) };
-        areas[n++] = (struct sfi_plain_area){ SFI_PAUSE, token_address, token, sizeof(token) };
-        areas[n++] = (struct sfi_plain_area){ SFI_RESUME, token_address, token, sizeof(token) };
-        areas[n++] = (struct sfi_plain_area){ SFI_EXTERNAL, unit->external + FIRST_LENGTH, second,
-                                              sizeof(second) };
-        areas[n++] = (struct sfi_plain_area){ SFI_CONFIGURATION, 0, words,
-                                              unit->line->family.option_count * 4 };
-        recipe.count = n;
-        return sealed_file(&recipe, unit->line->key, unit->line->nonce, NULL);
-}
-
-static void write_file(const struct line *line, const char *name, const void *data, size_t length)
-{
-        FILE *file = fopen(line_path(line, name), "wb");
-
-        assert_non_null(file);
-        assert_int_equal(fwrite(data, 1, length, file), length);
-        fclose(file);
-}
-
-static int prepare(void *subject)
-{
-        struct unit *unit = subject;
-        struct loader_file settings = { .ram = unit->ram,
-                                        .address = unit->loader_address ? unit->loader_address
-                                                                        : unit->external };
-        struct bytes image = seal(unit), loader = loader_file_make(&settings);
-        uint8_t digest[DIGEST_LENGTH];
-        char text[65];
-
-        digest_sha256(image.data, image.length, digest);
-        hex_encode(digest, sizeof(digest), text);
-        write_file(unit->line, "image.sfi", image.data, image.length);
-        write_file(unit->line, "image.sha256", text, 64);
-        write_file(unit->line, "x.stldr", loader.data, loader.length);
-        bytes_free(&image);
-        bytes_free(&loader);
-        return 0;
-}
-
-/* --- what is in the memory ------------------------------------------------------------------ */
-
-static bool check_cipher(const struct unit *unit, const struct simulated_part *part)
-{
-        const uint8_t *key =
-                part_flash(part, family_plain_address(&unit->line->family, unit->key_address));
-        struct otfdec_region region = { .index = (uint8_t)(unit->region % 4) };
-        static uint8_t found[LENGTH], opened[LENGTH];
-
-        for (unsigned i = 0; i < 4; i++)
-                region.key[i] = load_le32(key + 4 * i);
-        for (uint32_t i = 0; i < LENGTH; i++)
-                found[i] = part_external_byte(part, unit->external + i);
-        otfdec_crypt(&region, unit->external, found, opened, LENGTH);
-        return memcmp(found, plain, LENGTH) != 0 && memcmp(opened, plain, LENGTH) == 0 &&
-               part_external_byte(part, unit->external + LENGTH) == 0xFF;
-}
+/* --- what its own firmware reads ------------------------------------------------------------ */
 
 static uint64_t now;
 
@@ -219,9 +56,9 @@ static void put_register(struct simulated_part *part, const struct family *famil
 static void open_controller(struct unit *unit, struct simulated_part *part)
 {
         const struct family *family = &unit->line->family;
-        uint32_t ram = unit->ram ? unit->ram : 0x24000000;
-        struct bytes file =
-                loader_file_make(&(struct loader_file){ .ram = ram, .address = unit->external });
+        uint32_t ram = unit->image.ram ? unit->image.ram : 0x24000000;
+        struct bytes file = loader_file_make(
+                &(struct loader_file){ .ram = ram, .address = unit->image.external });
         struct loader loader;
 
         assert_int_equal(loader_parse("x", &file, &loader), 0);
@@ -241,25 +78,26 @@ static void open_controller(struct unit *unit, struct simulated_part *part)
 static bool check_plain(struct unit *unit, struct simulated_part *part)
 {
         const struct family *family = &unit->line->family;
-        const uint8_t *key = part_flash(part, family_plain_address(family, unit->key_address));
+        const uint8_t *key =
+                part_flash(part, family_plain_address(family, unit->image.key_address));
         bool is_secure = family_is_trustzone_on(family, part_options(part));
         uint32_t base = family->otfdec_registers + (is_secure ? 0x10000000 : 0) +
-                        unit->region / 4 * 0x400 + 0x20 + unit->region % 4 * 0x30;
-        static uint8_t found[LENGTH + 1];
+                        unit->image.region / 4 * 0x400 + 0x20 + unit->image.region % 4 * 0x30;
+        static uint8_t found[EXTERNAL_LENGTH + 1];
 
         now = clock_now_ns();
         open_controller(unit, part);
-        put(part, family, base, unit->mode << 4);
+        put(part, family, base, unit->image.mode << 4);
         for (unsigned i = 0; i < 4; i++)
                 put(part, family, base + 0x14 + 4 * i, load_le32(key + 4 * i));
-        put(part, family, base + 4, unit->external);
-        put(part, family, base + 8, unit->external + 0xFFFF);
-        put(part, family, base, unit->mode << 4 | 1);
-        for (uint32_t i = 0; i < LENGTH; i++)
-                if (part_read(part, now, family->access_port, unit->external + i, found + i, 1) !=
-                    PART_OK)
+        put(part, family, base + 4, unit->image.external);
+        put(part, family, base + 8, unit->image.external + 0xFFFF);
+        put(part, family, base, unit->image.mode << 4 | 1);
+        for (uint32_t i = 0; i < EXTERNAL_LENGTH; i++)
+                if (part_read(part, now, family->access_port, unit->image.external + i, found + i,
+                              1) != PART_OK)
                         return false;
-        return memcmp(found, plain, LENGTH) == 0;
+        return memcmp(found, external_image_plain(), EXTERNAL_LENGTH) == 0;
 }
 
 /* --- one unit ------------------------------------------------------------------------------ */
@@ -288,7 +126,8 @@ static int watch(void *context)
         unit->record = station->sites[0].install.record;
         part = bench_part(station->bench, 0);
         if (part && part_is_powered(part)) {
-                unit->is_cipher_good = check_cipher(unit, part);
+                unit->is_cipher_good =
+                        external_image_is_in(&unit->image, &unit->line->family, part);
                 unit->is_plain_good = check_plain(unit, part);
         }
         unit->has_ended = true;
@@ -296,21 +135,14 @@ static int watch(void *context)
         return 0;
 }
 
-static void order(const struct unit *unit, unsigned quantity)
-{
-        char more[512];
-
-        snprintf(more, sizeof(more), "external_loader: %s/x.stldr\nretries: 0\n%s",
-                 unit->line->directory, unit->more ? unit->more : "");
-        line_order(unit->line, "X1", quantity, more);
-}
-
 static void run_unit(struct unit *unit)
 {
+        char more[128];
+
         unit->line = line_create(1, 1);
-        line_family(unit->line, unit->family, unit->rss);
-        assert_int_equal(test_on_fiber(LOOP_TIME_REAL, 1, prepare, unit), 0);
-        order(unit, 2); /* so that the first unit does not end it */
+        external_image_make(&unit->image, unit->line);
+        snprintf(more, sizeof(more), "retries: 0\n%s", unit->more ? unit->more : "");
+        external_image_order(unit->line, 2, more); /* so that the first unit does not end it */
         (void)line_run(unit->line, LOOP_TIME_VIRTUAL, 5, watch, unit);
         assert_true(unit->has_ended);
 }
@@ -344,42 +176,43 @@ static void assert_failed(struct unit unit, const char *fault, const char *sente
 static void an_h7a3_gets_its_external_firmware(void **state)
 {
         (void)state;
-        assert_installed(h7a3);
-        assert_installed(h7a3_second);
+        assert_installed((struct unit){ .image = external_h7a3 });
+        assert_installed((struct unit){ .image = external_h7a3_second });
 }
 
 static void an_l5_gets_it_under_a_random_key(void **state)
 {
         (void)state;
-        assert_installed(l5);
+        assert_installed((struct unit){ .image = external_l5 });
 }
 
 static void a_u585_gets_it_behind_its_second_otfdec(void **state)
 {
-        struct unit unit = u585;
+        struct unit unit = { .image = external_u585 };
 
         (void)state;
         assert_installed(unit);
-        unit.has_key_area = true;
+        unit.image.has_key_area = true;
         assert_installed(unit);
 }
 
 static void an_h573_gets_it(void **state)
 {
         (void)state;
-        assert_installed(h573);
+        assert_installed((struct unit){ .image = external_h573 });
 }
 
 static const uint8_t stain[3] = { 0, 0, 0 };
 
 static void spoil_external(struct simulated_part *part, const struct unit *unit)
 {
-        part_fill_external(part, unit->external + FIRST_LENGTH + 100, stain, sizeof(stain));
+        part_fill_external(part, unit->image.external + EXTERNAL_FIRST_LENGTH + 100, stain,
+                           sizeof(stain));
 }
 
 static void an_external_flash_that_may_be_erased_is(void **state)
 {
-        struct unit unit = h7a3;
+        struct unit unit = { .image = external_h7a3 };
 
         (void)state;
         unit.spoil = spoil_external;
@@ -391,11 +224,30 @@ static void an_external_flash_that_may_be_erased_is(void **state)
 
 static void an_external_flash_that_is_not_blank_costs_no_license(void **state)
 {
-        struct unit unit = h7a3;
+        struct unit unit = { .image = external_h7a3 };
 
         (void)state;
         unit.spoil = spoil_external;
         assert_failed(unit, "NOT_BLANK", "external memory reads 0x00 at 0x90004E84", false);
+}
+
+/* Where they go is sealed; so all of the flash must be blank. */
+static void spoil_key_place(struct simulated_part *part, const struct unit *unit)
+{
+        uint32_t address =
+                family_plain_address(&unit->line->family, unit->image.key_address) + 0x1000;
+
+        part_fill_flash(part, address, stain, sizeof(stain));
+}
+
+static void where_random_keys_may_go_must_be_blank(void **state)
+{
+        struct unit unit = { .image = external_l5, .spoil = spoil_key_place };
+
+        (void)state;
+        assert_failed(unit, "NOT_BLANK", "the flash at 0x08021000 holds 0x00", false);
+        unit.more = "erase: always\n";
+        assert_installed(unit);
 }
 
 static void take_external(struct simulated_part *part, const struct unit *unit)
@@ -406,7 +258,7 @@ static void take_external(struct simulated_part *part, const struct unit *unit)
 
 static void a_loader_that_fails_costs_no_license(void **state)
 {
-        struct unit unit = u585;
+        struct unit unit = { .image = external_u585 };
 
         (void)state;
         unit.spoil = take_external;
@@ -415,28 +267,28 @@ static void a_loader_that_fails_costs_no_license(void **state)
 
 static void a_region_of_the_other_memory_is_refused(void **state)
 {
-        struct unit unit = h7a3;
+        struct unit unit = { .image = external_h7a3 };
 
         (void)state;
-        unit.region = 4;
+        unit.image.region = 4;
         assert_failed(unit, "BAD_IMAGE", "the OTFDEC region is not in front of this memory", true);
 }
 
 static void a_mode_that_is_not_public_is_refused(void **state)
 {
-        struct unit unit = u585;
+        struct unit unit = { .image = external_u585 };
 
         (void)state;
-        unit.mode = 3;
+        unit.image.mode = 3;
         assert_failed(unit, "BAD_IMAGE", "its mode is not public", true);
 }
 
 static void external_firmware_without_its_key_is_refused(void **state)
 {
-        struct unit unit = h7a3;
+        struct unit unit = { .image = external_h7a3 };
 
         (void)state;
-        unit.has_no_key = true;
+        unit.image.has_no_key = true;
         assert_failed(unit, "BAD_IMAGE", "its key is not there", true);
 }
 
@@ -448,7 +300,7 @@ static void power_lost_between_parts_is_no_pass(void **state)
 
         (void)state;
         for (size_t i = 0; i < LENGTH_OF(moments); i++) {
-                struct unit unit = h7a3;
+                struct unit unit = { .image = external_h7a3 };
                 const char *part;
 
                 unit.cut_at = "install";
@@ -469,26 +321,40 @@ static void power_lost_between_parts_is_no_pass(void **state)
 /* Boards come one after the other into the same place: what one got is not in the next. */
 static void the_next_board_has_a_blank_memory(void **state)
 {
-        struct unit unit = h7a3;
+        struct unit unit = { .image = external_h7a3 };
 
         (void)state;
         unit.line = line_create(1, 1);
-        line_family(unit.line, unit.family, unit.rss);
-        assert_int_equal(test_on_fiber(LOOP_TIME_REAL, 1, prepare, &unit), 0);
-        order(&unit, 3);
+        external_image_make(&unit.image, unit.line);
+        external_image_order(unit.line, 3, "retries: 0\n");
         assert_int_equal(line_run(unit.line, LOOP_TIME_VIRTUAL, 5, NULL, NULL), 0);
         assert_int_equal(unit.line->balance.installed, 3);
         assert_int_equal(unit.line->balance.issued, 3);
         line_destroy(unit.line);
 }
 
+/* Its debug port is shut then; that it reads in the clear only its own firmware can tell. */
+static void an_h573_that_closes_after_its_external_data_gets_it(void **state)
+{
+        struct unit unit = { .image = external_h573 };
+
+        (void)state;
+        unit.image.closes = unit.image.has_options_part = true;
+        run_unit(&unit);
+        assert_int_equal(unit.record.result, RESULT_PASS);
+        assert_true(unit.is_cipher_good);
+        assert_false(unit.is_plain_good);
+        assert_int_equal(unit.line->balance.installed, 1);
+        line_destroy(unit.line);
+}
+
 /* An H573 whose option bytes close it goes with the last part, and external data with it. */
 static void an_image_that_closes_the_part_too_early_stops_the_line(void **state)
 {
-        struct unit unit = h573;
+        struct unit unit = { .image = external_h573 };
 
         (void)state;
-        unit.closes = true;
+        unit.image.closes = true;
         assert_failed(unit, "BAD_IMAGE", "part 3 of 3: external flash: the image closed the part",
                       true);
 }
@@ -512,8 +378,7 @@ static void assert_refused(struct unit unit, const char *loader, const char *sen
         const char *path;
 
         unit.line = line_create(1, 1);
-        line_family(unit.line, unit.family, unit.rss);
-        assert_int_equal(test_on_fiber(LOOP_TIME_REAL, 1, prepare, &unit), 0);
+        external_image_make(&unit.image, unit.line);
         if (loader)
                 snprintf(more, sizeof(more), "external_loader: %s/%s\n", unit.line->directory,
                          loader);
@@ -532,22 +397,23 @@ static void assert_refused(struct unit unit, const char *loader, const char *sen
 static void an_order_without_the_loader_is_refused(void **state)
 {
         (void)state;
-        assert_refused(h7a3, NULL, "2 areas for external flash and no external loader is named");
+        assert_refused((struct unit){ .image = external_h7a3 }, NULL,
+                       "2 areas for external flash and no external loader is named");
 }
 
 static void an_order_with_a_loader_that_is_none_is_refused(void **state)
 {
         (void)state;
-        assert_refused(h7a3, "image.sfi", "no ELF magic");
-        assert_refused(h7a3, "nowhere.stldr", "nowhere.stldr");
+        assert_refused((struct unit){ .image = external_h7a3 }, "image.sfi", "no ELF magic");
+        assert_refused((struct unit){ .image = external_h7a3 }, "nowhere.stldr", "nowhere.stldr");
 }
 
 static void an_order_with_the_loader_of_another_memory_is_refused(void **state)
 {
-        struct unit unit = h7a3;
+        struct unit unit = { .image = external_h7a3 };
 
         (void)state;
-        unit.loader_address = 0x70000000;
+        unit.image.loader_address = 0x70000000;
         assert_refused(unit, "x.stldr", "is for 1048576 bytes at 0x70000000");
 }
 
@@ -560,12 +426,14 @@ int main(void)
                 cmocka_unit_test(an_h573_gets_it),
                 cmocka_unit_test(an_external_flash_that_may_be_erased_is),
                 cmocka_unit_test(an_external_flash_that_is_not_blank_costs_no_license),
+                cmocka_unit_test(where_random_keys_may_go_must_be_blank),
                 cmocka_unit_test(a_loader_that_fails_costs_no_license),
                 cmocka_unit_test(a_region_of_the_other_memory_is_refused),
                 cmocka_unit_test(a_mode_that_is_not_public_is_refused),
                 cmocka_unit_test(external_firmware_without_its_key_is_refused),
                 cmocka_unit_test(power_lost_between_parts_is_no_pass),
                 cmocka_unit_test(the_next_board_has_a_blank_memory),
+                cmocka_unit_test(an_h573_that_closes_after_its_external_data_gets_it),
                 cmocka_unit_test(an_image_that_closes_the_part_too_early_stops_the_line),
                 cmocka_unit_test(an_order_without_the_loader_is_refused),
                 cmocka_unit_test(an_order_with_a_loader_that_is_none_is_refused),

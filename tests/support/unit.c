@@ -60,8 +60,20 @@ static void signal_nobody(struct fixture *fixture, enum fixture_signal signal)
 
 static struct fixture nobody = { .signal = signal_nobody };
 
-static bool is_there(struct station *station, const struct point *point)
+/* Some of eight bytes: enciphered, one alone may be 0xFF. */
+static bool holds_outside(const struct simulated_part *part, uint32_t address)
 {
+        bool is_blank = true;
+
+        for (unsigned i = 0; i < 8; i++)
+                is_blank = is_blank && part_external_byte(part, address + i) == 0xFF;
+        return !is_blank;
+}
+
+static bool is_there(const struct unit *unit)
+{
+        struct station *station = &unit->line->station;
+        const struct point *point = unit->point;
         struct simulated_part *part = bench_part(station->bench, 0);
         uint32_t state = 0;
         uint8_t word[4] = { 0 };
@@ -69,6 +81,8 @@ static bool is_there(struct station *station, const struct point *point)
         part_advance(part, clock_now_ns());
         if (point->when == IN_AREAS)
                 return *part_flash(part, UNIT_FIRMWARE) != 0xFF;
+        if (point->when == OUTSIDE || point->when == OUTSIDE_ERASED)
+                return holds_outside(part, unit->outside) == (point->when == OUTSIDE);
         if (part_read(part, clock_now_ns(), station->family.access_port,
                       station->rss.mailbox + 0x20, word, sizeof(word)) == PART_OK)
                 state = load_le32(word);
@@ -82,7 +96,7 @@ static bool reach(struct unit *unit)
 
         if (!line_wait_step(unit->line, 0, unit->point->step))
                 return false;
-        while (unit->point->when != AT_ONCE && !is_there(station, unit->point))
+        while (unit->point->when != AT_ONCE && !is_there(unit))
                 if (is_over(station) || fiber_sleep_ns(50 * NS_PER_US) < 0)
                         return false;
         return true;

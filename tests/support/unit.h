@@ -17,10 +17,11 @@
 #define UNIT_FIRMWARE 0x08000000u /* where line_family's image begins */
 
 /* Where on its way something befalls a unit: as a step begins; or later in it, when the first word of
- * the image is in the flash, or when an RSSe shows its value. */
+ * the image is in the flash, when an RSSe shows its value, or when the memory outside the part holds something
+ * at unit.outside, or nothing any more. */
 struct point {
         const char *step;
-        enum { AT_ONCE, IN_AREAS, AS_SHOWN } when;
+        enum { AT_ONCE, IN_AREAS, AS_SHOWN, OUTSIDE, OUTSIDE_ERASED } when;
 };
 
 struct unit {
@@ -28,6 +29,7 @@ struct unit {
         void (*spoil)(struct simulated_part *part,
                       const struct family *family); /* before its lot */
         const struct point *point;                  /* NULL: nothing befalls it on the way */
+        uint32_t outside;                           /* an address; see struct point */
         void (*befall)(struct station *station);
         void (*look)(struct simulated_part *part); /* at the part in the end; NULL */
 
