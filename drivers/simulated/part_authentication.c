@@ -88,7 +88,7 @@ static enum part_method method_at(uint32_t destination)
 void authentication_provision(struct simulated_part *part, const void *file, size_t length)
 {
         struct part_credential *own = &part->record->credential;
-        const uint8_t *bytes = file, *record = bytes + 12 + DIGEST_LENGTH;
+        const uint8_t *bytes = file, *record;
         enum part_method method = length >= 12 ? method_at(load_le32(bytes)) : METHOD_NONE;
         uint8_t digest[DIGEST_LENGTH];
 
@@ -101,6 +101,7 @@ void authentication_provision(struct simulated_part *part, const void *file, siz
                 own->method = METHOD_BROKEN;
                 return;
         }
+        record = bytes + 12 + DIGEST_LENGTH;
         digest_sha256(record, 64, digest);
         if (memcmp(digest, bytes + 12, sizeof(digest)) != 0)
                 own->method = METHOD_BROKEN;
