@@ -4,7 +4,7 @@
  * Each word has its own deadline, polled every millisecond: the part checks a signature between our last word
  * and its first. A status that is not "more" or "success" ends the session at once, with the step in the
  * sentence, because "unauthorized" alone does not tell a wrong key from a permission that was not granted.
- * The password is read from its owner word by word and copied nowhere.
+ * The password is read from its owner word by word, copied nowhere, and concealed from a recorder.
  */
 #include "drivers/debug_authentication.h"
 
@@ -406,9 +406,11 @@ int debug_by_password(struct debug_session *session, const struct bytes *passwor
         int r = ask_challenge(session, challenge);
 
         INSIST(password->length % 4 == 0);
+        wire_conceal(session->probe->wire, true);
         if (r >= 0)
                 r = exchange(session, "password", COMMAND_RESPONSE, password->data,
                              (uint32_t)(password->length / 4), &answer);
+        wire_conceal(session->probe->wire, false);
         if (r < 0 || answer.status == STATUS_SUCCESS)
                 return r;
         return refused("password", answer.status, "it is not the one that was provisioned");

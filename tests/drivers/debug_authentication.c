@@ -7,6 +7,7 @@
 
 #include "crypto/obk_recipe.h"
 #include "drivers/debug_authentication.h"
+#include "drivers/recorder.h"
 
 #include <stdio.h>
 
@@ -169,6 +170,28 @@ FIBER_TEST(the_password_opens_a_part_without_trustzone)
         assert_int_equal(open_place(&place), 0);
         assert_int_equal(by_password(&place, PASSWORD), 0);
         assert_virgin(&place);
+        bed_free(place.bed);
+        return 0;
+}
+
+FIBER_TEST(the_password_stays_out_of_captures)
+{
+        struct place place = place_make("stm32h52x", CLOSED, false,
+                                        test_credential(H5_PLACE, PASSWORD, 16, ALL));
+        struct recorder *recorder = recorder_create(RECORDER_LATELY);
+        struct capture_about about = { 0 };
+        struct bytes file = { 0 };
+
+        (void)unused;
+        wire_record(place.bed->stlink.wire, recorder);
+        assert_int_equal(open_place(&place), 0);
+        assert_int_equal(by_password(&place, PASSWORD), 0);
+        assert_true(recorder_export(recorder, &about, "", &file) > 50);
+        for (unsigned i = 0; i < 16; i += 4)
+                assert_null(memmem(file.data, file.length, &PASSWORD[i], 4));
+        wire_record(place.bed->stlink.wire, NULL);
+        bytes_free(&file);
+        recorder_destroy(recorder);
         bed_free(place.bed);
         return 0;
 }
@@ -496,6 +519,7 @@ int main(void)
                 cmocka_unit_test(discovery_tells_who_and_what),
                 cmocka_unit_test(the_right_chain_makes_a_closed_part_virgin),
                 cmocka_unit_test(the_password_opens_a_part_without_trustzone),
+                cmocka_unit_test(the_password_stays_out_of_captures),
                 cmocka_unit_test(an_h503_keeps_its_password),
                 cmocka_unit_test(an_h7rs_takes_what_its_place_says),
                 cmocka_unit_test(another_root_is_refused),
