@@ -8,7 +8,7 @@
  * last, so a process killed while a part is being made leaves no half of one.
  *
  * The other files each hold one noun: part_memory the bus, part_flash, part_options, part_debug,
- * part_core what executes if anything does, part_rss, part_rsse, part_certificate; and the registers of
+ * part_core what executes if anything does, part_rss, part_rsse, part_authentication, part_certificate; and the registers of
  * each sequence of controllers: part_h7, part_l4, part_h5, part_h7rs.
  */
 #include "drivers/simulated/part_private.h"
@@ -18,7 +18,7 @@
 
 #include <stdlib.h>
 
-#define PART_MAGIC   0x34545247u /* "GRT4": changes with the layout of the store */
+#define PART_MAGIC   0x35545247u /* "GRT5": changes with the layout of the store */
 #define RECORD_ALIGN 4096u
 
 static size_t record_length(void)
@@ -123,6 +123,7 @@ struct simulated_part *part_create(const struct part_settings *settings)
         part->external = part->written + (part->flash_length / family->word_length + 7) / 8;
         part->boot_ns = part->certificate_ns = part->option_due_ns = part->loader.due_ns = NEVER;
         nor_power_on(part);
+        part->authentication.due_ns = NEVER;
         if (__atomic_load_n(&part->record->magic, __ATOMIC_ACQUIRE) != PART_MAGIC)
                 make_fresh(part, settings->seed);
         option_load(part);
@@ -186,6 +187,11 @@ void part_fill_flash(struct simulated_part *part, uint32_t address, const void *
                 address += count;
                 length -= count;
         }
+}
+
+void part_provision(struct simulated_part *part, const void *file, size_t length)
+{
+        authentication_provision(part, file, length);
 }
 
 const uint8_t *part_flash(const struct simulated_part *part, uint32_t address)
@@ -254,6 +260,7 @@ static void reset_system(struct simulated_part *part)
         external_reset(part);
         octospi_reset(part);
         otfdec_reset(part);
+        authentication_reset(part);
         part->is_trustzone_on = family_is_trustzone_on(part->family, part->in_force);
         if (!family_field(part->family, ROLE_READOUT)) /* targets.md 6.4: at the next reset */
                 part->protection = option_level(part, part->in_force);
@@ -285,7 +292,7 @@ static void boot(struct simulated_part *part)
         uint64_t now_ns = part->boot_ns;
 
         part->boot_ns = NEVER;
-        if (!part_boots_system(part))
+        if (authentication_begins(part) || !part_boots_system(part))
                 return;
         if (rsse_is_pending(part)) {
                 rsse_begin(part, now_ns);
@@ -339,6 +346,7 @@ static void power_on(struct simulated_part *part, uint64_t now_ns)
         part->dp_control = part->dp_select = part->dp_buffer = 0;
         memset(part->ports, 0, sizeof(part->ports));
         part->option_is_dead = false;
+        part->authentication = (struct authentication){ 0 };
         part_core_reset(part, true);
         reset_system(part);
         if (!part->is_reset_held)
@@ -376,6 +384,8 @@ static uint64_t earliest(const struct simulated_part *part)
                 due = part->loader.due_ns;
         if (nor_due(part) < due)
                 due = nor_due(part);
+        if (part->authentication.due_ns < due)
+                due = part->authentication.due_ns;
         if (part->run.step != RSS_IDLE && part->run.due_ns < due)
                 due = part->run.due_ns;
         return due;
@@ -393,6 +403,8 @@ static void run_what_is_due(struct simulated_part *part, uint64_t due_ns, uint64
                 external_advance(part);
         else if (nor_due(part) == due_ns)
                 nor_advance(part, due_ns);
+        else if (part->authentication.due_ns == due_ns)
+                authentication_advance(part, due_ns);
         else if (part->run.step != RSS_IDLE && part->run.due_ns == due_ns)
                 rss_advance(part, now_ns);
         else

@@ -47,6 +47,10 @@ void part_fill_external(struct simulated_part *part, uint32_t address, const voi
 void part_fill_flash(struct simulated_part *part, uint32_t address, const void *data,
                      size_t length);
 
+/* What a debug-authentication .obk leaves in the part, whatever its state; `file` as crypto/obk.h has it.
+ * Others are passed over. */
+void part_provision(struct simulated_part *part, const void *file, size_t length);
+
 void part_power(struct simulated_part *part, uint64_t now_ns, bool on);
 bool part_is_powered(const struct simulated_part *part);
 void part_reset(struct simulated_part *part, uint64_t now_ns);

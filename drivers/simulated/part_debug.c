@@ -69,6 +69,8 @@ bool part_has_access_port(const struct simulated_part *part, unsigned ap)
 {
         if (ap == part->family->access_port)
                 return part->protection < LEVEL_2;
+        if (authentication_is_there(part, ap))
+                return true;
         return ap == AP_APB && has_apb(part);
 }
 

@@ -315,6 +315,8 @@ enum part_answer part_bus_read(struct simulated_part *part, unsigned ap, uint32_
         uint32_t word = 0;
         bool is_secure;
 
+        if (authentication_is_there(part, ap))
+                return authentication_read(part, address, data, width);
         if (is_dead_under_reset(part, ap, address) || !find_world(part, &address, &is_secure))
                 return PART_FAULT;
         if (ap == part->family->access_port) {
@@ -366,6 +368,9 @@ enum part_answer part_bus_write(struct simulated_part *part, unsigned ap, uint32
 {
         bool is_secure;
 
+        if (authentication_is_there(part, ap))
+                return width == 4 ? authentication_write(part, address, load_le32(data))
+                                  : PART_FAULT;
         if (is_dead_under_reset(part, ap, address) || !find_world(part, &address, &is_secure))
                 return PART_FAULT;
         if (ap == part->family->access_port) {

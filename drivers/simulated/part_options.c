@@ -342,7 +342,7 @@ static bool level_may_change(const struct simulated_part *part, const uint32_t *
         return !was_on || is_on || is_regression(part, values);
 }
 
-/* Product states go forward; back leads only debug authentication, which is not modelled. TrustZone
+/* Product states go forward; back leads only debug authentication (part_authentication.c). TrustZone
  * may change while the part is open (estimate). */
 static bool state_may_change(const struct simulated_part *part, const uint32_t *values)
 {

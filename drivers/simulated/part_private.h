@@ -28,6 +28,7 @@
 #define WORD_LENGTH_MAX    32u
 #define CORE_REGISTERS     128u
 #define AP_APB             2u /* H7 */
+#define AP_AUTHENTICATION  0u /* H5, H7RS: debug authentication (wiki.st.com) */
 #define INSTALL_RANGES_MAX SFI_AREAS_MAX
 #define EXTERNAL_LENGTH    0x100000u /* so much of each external memory is there */
 #define OTFDEC_INSTANCES   2u
@@ -63,6 +64,21 @@ struct install_context {
         } ranges[INSTALL_RANGES_MAX];
 };
 
+/* What a debug-authentication .obk leaves: which method, and its 64-byte record. */
+enum part_method {
+        METHOD_NONE,
+        METHOD_EITHER, /* H5: TrustZone decides */
+        METHOD_CERTIFICATE,
+        METHOD_PASSWORD,
+        METHOD_LOCKED,
+        METHOD_BROKEN, /* its digest was wrong */
+};
+struct part_credential {
+        uint32_t method;
+        uint8_t digest[32]; /* SHA-256 of root key or password */
+        uint8_t permissions[16];
+};
+
 struct part_record {
         uint32_t magic; /* last word written when a part is made, first one read */
         uint32_t device_id, revision;
@@ -77,6 +93,8 @@ struct part_record {
                 [FAMILY_EXTERNALS_MAX]; /* BP, where it lies in the status register */
         struct install_context install;
         uint32_t option_keys, images; /* O and S areas of the last install */
+        struct part_credential credential;
+        uint32_t challenges; /* given so far */
 };
 
 enum flash_work { FLASH_IDLE, FLASH_PROGRAM, FLASH_ERASE_SECTOR, FLASH_ERASE_BANKS };
@@ -247,6 +265,20 @@ struct otfdec {
         struct otfdec_set sets[OTFDEC_REGIONS];
 };
 
+/* The mailbox of debug authentication and what its service knows of a session; part_authentication.c. */
+struct authentication {
+        uint32_t host, word;         /* the two registers */
+        bool host_waits, part_waits; /* written, not yet read */
+        bool is_awake, has_ended;
+        uint32_t request[2 + 56], answer[2 + 62];
+        unsigned received, answers, sent; /* words */
+        uint8_t challenge[32];
+        uint64_t challenge_until_ns;      /* 0: none stands */
+        unsigned links;                   /* certificates taken */
+        uint8_t key[64], permissions[16]; /* of the last one, and what all let through */
+        uint64_t due_ns;                  /* when the regression is done; NEVER: none runs */
+};
+
 /* What executes, and how far it has come; see part_core.c. Zero: nothing. */
 struct core_runner {
         struct part_core *core; /* the engine's */
@@ -305,6 +337,7 @@ struct simulated_part {
         uint64_t option_due_ns;
 
         struct rss_run run;
+        struct authentication authentication;
         struct external_run loader;
         struct nor nors[FAMILY_EXTERNALS_MAX];
         struct octospi octospis[FAMILY_EXTERNALS_MAX];
@@ -485,6 +518,18 @@ uint32_t rss_check_range(struct simulated_part *part, uint32_t start, uint32_t l
 
 /* part_rss_external.c: the opened E area becomes an entry of the list for the host; an rss_code. */
 uint32_t rss_give_external(struct simulated_part *part);
+
+/* part_authentication.c */
+bool authentication_is_there(const struct simulated_part *part, unsigned ap);
+/* The bytes of an .obk; any but that of debug authentication changes nothing. */
+void authentication_provision(struct simulated_part *part, const void *file, size_t length);
+void authentication_reset(struct simulated_part *part);
+bool authentication_begins(struct simulated_part *part); /* instead of the rest of the boot */
+void authentication_advance(struct simulated_part *part, uint64_t now_ns);
+enum part_answer authentication_read(struct simulated_part *part, uint32_t address, void *data,
+                                     unsigned width);
+enum part_answer authentication_write(struct simulated_part *part, uint32_t address,
+                                      uint32_t value);
 
 /* part_certificate.c */
 void part_certificate(const struct simulated_part *part,

@@ -501,7 +501,7 @@ static uint32_t keep_options(struct simulated_part *part)
 }
 
 /* Files for the part's key store and ST's own images (reference letters, crypto/sfi.h): they are opened
- * and counted, what is in them is not modelled. */
+ * and counted; of what is in them, debug authentication is kept (part_authentication.c). */
 static uint32_t keep_file(struct simulated_part *part, char type)
 {
         const struct family_range *keys = &part->family->option_keys;
@@ -516,6 +516,7 @@ static uint32_t keep_file(struct simulated_part *part, char type)
         if (keys->length && run->plain_address - keys->address >= keys->length)
                 return RSS_ERROR_RANGE;
         part->record->option_keys++;
+        authentication_provision(part, run->plain, run->plain_length);
         return RSS_OK;
 }
 

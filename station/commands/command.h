@@ -34,6 +34,7 @@ extern const struct command key_new_command, key_show_command, nonce_new_command
 extern const struct command nonces_list_command, nonces_merge_command;
 extern const struct command nonces_export_command, nonces_verify_command;
 extern const struct command obk_create_command, obk_show_command;
+extern const struct command obk_chain_create_command, obk_chain_show_command;
 extern const struct command ssp_create_command, ssp_show_command, ssp_verify_command;
 extern const struct command smi_show_command, cert_show_command, cert_check_command;
 extern const struct command license_global_command;
@@ -52,4 +53,5 @@ extern const struct command target_certificate_command, target_disable_command;
 extern const struct command target_default_command;
 extern const struct command target_ob_read_command, target_ob_write_command;
 extern const struct command target_read_command, target_write_command;
+extern const struct command target_discover_command;
 extern const struct command target_erase_command, target_reset_command, target_regress_command;

@@ -4,7 +4,9 @@
  */
 #include "station/commands/image_lint.h"
 
+#include "crypto/adac.h"
 #include "crypto/obk.h"
+#include "drivers/family_fields.h"
 #include "station/commands/image_plan.h"
 
 #include <stdarg.h>
@@ -17,7 +19,7 @@ struct look {
         size_t count;
         uint32_t rows[OPTION_ROWS_MAX];
         struct image_lint *lint;
-        bool is_closed, is_final, has_opener;
+        bool has_rows, is_closed, is_final, has_opener, is_in_otp;
 };
 
 static void PRINTF_LIKE(4, 5)
@@ -162,11 +164,35 @@ static void look_at_options(struct look *look)
                     family->name);
         for (size_t i = 0; i < family->option_count; i++)
                 look->rows[i] = load_le32((const uint8_t *)area->data + 4 * i);
+        look->has_rows = true;
         for (size_t i = 0; i < look->fields->count; i++)
                 look_at_field(look, &look->fields->fields[i]);
 }
 
 /* --- the rest ------------------------------------------------------------------------------ */
+
+/* The credential is there; is it one that leads back? A certificate wants its permission, and an H5 with
+ * TrustZone takes no password, one without no certificate (AN6008 section 2.1). */
+static void look_at_opener(struct look *look, const struct obk_facts *facts)
+{
+        bool by_certificate = facts->kind == OBK_DA_CERTIFICATE ||
+                              (facts->kind == OBK_DA_EITHER && look->has_rows &&
+                               family_is_trustzone_on(look->family, look->rows));
+
+        look->has_opener = true;
+        if (by_certificate && !adac_permission_has(facts->permission, ADAC_FULL_REGRESSION)) {
+                say(look, LINT_REFUSAL, "debug authentication",
+                    "its permission lacks bit 14, the full regression: no certificate will bring "
+                    "the part back to virgin");
+                look->is_final = true;
+        }
+        if (facts->kind == OBK_DA_EITHER && look->has_rows)
+                say(look, LINT_FACT, "debug authentication",
+                    "TrustZone is %s in the image, so the .obk must hold a %s: with a %s the part "
+                    "is closed for good (AN6008 section 2.1)",
+                    by_certificate ? "on" : "off", by_certificate ? "root key" : "password",
+                    by_certificate ? "password" : "root key");
+}
 
 static void look_at_option_key(struct look *look, const struct sfi_plain_area *area)
 {
@@ -187,7 +213,8 @@ static void look_at_option_key(struct look *look, const struct sfi_plain_area *a
         case OBK_DA_CERTIFICATE:
         case OBK_DA_PASSWORD:
         case OBK_DA_EITHER:
-                look->has_opener = !facts.problem[0];
+                if (!facts.problem[0])
+                        look_at_opener(look, &facts);
                 break;
         case OBK_DA_LOCK:
                 say(look, LINT_REFUSAL, "debug authentication",
@@ -200,20 +227,36 @@ static void look_at_option_key(struct look *look, const struct sfi_plain_area *a
         }
 }
 
+/* Product states without OB-keys: the H503 has its password in OTP, written once and by nobody's image
+ * (wiki.st.com, debug authentication for STM32H503). */
+static void look_at_password_in_otp(struct look *look)
+{
+        if (!family_field(look->family, ROLE_STATE) || !look->is_closed)
+                return;
+        say(look, LINT_REFUSAL, "debug authentication",
+            "the image closes the part, and the password that opens it again is in its OTP, where "
+            "no "
+            "image puts one: program it before, or the part is closed for good");
+        look->is_in_otp = true;
+}
+
 /* AN5054 sections 9.3.2 and 10.3.2: without its .obk in the image the part becomes inaccessible. */
 static void look_at_debug_authentication(struct look *look)
 {
         for (size_t i = 0; i < look->count; i++)
                 if (look->areas[i].type == SFI_OPTION_KEY_REFERENCE)
                         look_at_option_key(look, &look->areas[i]);
-        if (!look->family->has_lock_out)
+        if (!look->family->has_lock_out) {
+                look_at_password_in_otp(look);
                 return;
+        }
         if (look->has_opener)
                 say(look, LINT_FACT, "debug authentication", "its .obk is in the image");
         else
                 say(look, LINT_REFUSAL, "debug authentication",
-                    "no .obk for it in the image: once closed, the part cannot be opened again "
-                    "(AN5054 section 9.3.2); add one with --ob-keys");
+                    "no .obk for it in the image%s: once closed, the part cannot be opened again "
+                    "(AN5054 section 9.3.2); add one with --ob-keys",
+                    look->is_closed ? ", which closes the part" : "");
 }
 
 static void look_at_digest(struct look *look)
@@ -267,6 +310,8 @@ static void sum_up(struct look *look)
         else if (look->family->has_lock_out)
                 say(look, LINT_FACT, "to open it again",
                     "by debug authentication, with the key or password of the .obk");
+        else if (look->is_in_otp)
+                say(look, LINT_FACT, "to open it again", "only with the password in its OTP");
         else if (look->is_closed)
                 say(look, LINT_FACT, "to open it again",
                     "possible, and it erases the flash (see the values above)");

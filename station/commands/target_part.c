@@ -73,7 +73,7 @@ void target_part_say_ways(const struct target_session *session, const uint32_t *
                 puts("Open: read, write, erase, option bytes and default-ob work from here.");
         else if (family_field(family, ROLE_STATE))
                 puts("Not open: the way back is debug authentication, with the certificate or\n"
-                     "password that was provisioned (AN5054 section 4.3.3); not from here.");
+                     "password that was provisioned: gangway target discover, then regress.");
         else
                 puts("Protected: gangway target regress opens it and erases all of the flash.");
 }

@@ -7,14 +7,16 @@
  * section 4.3.6): the part erases itself. Then factory option bytes, then whatever sector is not blank.
  * In the end everything is read again: level, options, every byte of flash.
  *
- * Where product states take the place of levels (H5, H7RS) the way back from a closed state is debug
- * authentication, which needs what was provisioned: refused, with what it takes.
+ * Where product states take the place of levels (H5, H7RS) the way back from any state but open is debug
+ * authentication with what was provisioned (target_closed.h): files are read first, then the part is asked
+ * what it takes, then told, confirmed and done; and the same proof stands at the end.
  */
 #include "station/commands/command.h"
 
 #include "drivers/family_fields.h"
 #include "drivers/preflight.h"
 #include "station/commands/image_view.h"
+#include "station/commands/target_closed.h"
 #include "station/commands/target_part.h"
 
 #include <stdio.h>
@@ -22,7 +24,8 @@
 
 #define LEVEL_1 0xBBu /* what ST's tools write (targets.md 5.1) */
 
-static const struct option_name names[] = { TARGET_OPTIONS, TARGET_YES_OPTION, TARGET_JSON_OPTION };
+static const struct option_name names[] = { TARGET_OPTIONS, TARGET_YES_OPTION, TARGET_JSON_OPTION,
+                                            CLOSED_OPTIONS };
 
 struct regression {
         struct target_session *session;
@@ -30,6 +33,13 @@ struct regression {
         bool is_needed; /* level 1 to 0; else option bytes and an erase do */
         char why[160];
         unsigned erased;
+        const char *by; /* "level", "certificate", "password" or "erase" */
+};
+
+struct request {
+        struct target_choice choice;
+        struct closed_words words;
+        struct closed_credentials credentials;
 };
 
 static const struct family *family_of(const struct regression *way)
@@ -51,15 +61,7 @@ static int check_possible(const struct regression *way)
                                 ? ", unless an OEM2 key was provisioned (RM0456), which is not "
                                   "done from here"
                                 : "");
-        if (family_field(family, ROLE_READOUT) || family_is_open(family, way->before))
-                return 0;
-        return fault(FAULT_LOCKED,
-                     "the product state is 0x%02X, wanted 0x%02X: a %s goes back by debug "
-                     "authentication only, with the certificate chain and key, or the password, of "
-                     "the .obk it was given (AN5054 section 4.3.3); ST's tool: "
-                     "STM32_Programmer_CLI -c port=SWD debugauth=1 per=a key=... cert=...",
-                     family_protection(family, way->before), family_field(family, ROLE_STATE)->open,
-                     family->name);
+        return 0;
 }
 
 /* What option bytes alone do not take away. */
@@ -172,12 +174,12 @@ static int report(const struct regression *way)
 
         if (session->choice->is_json)
                 return json_print(stdout,
-                                  json_pack("{s:s, s:s, s:b, s:i, s:b, s:b, s:b, s:b}", "family",
-                                            family_of(way)->name, "unique_id",
+                                  json_pack("{s:s, s:s, s:b, s:s, s:i, s:b, s:b, s:b, s:b}",
+                                            "family", family_of(way)->name, "unique_id",
                                             session->identity.unique_id_text, "regressed",
-                                            (int)way->is_needed, "sectors_erased", (int)way->erased,
-                                            "open", 1, "factory_options", 1, "blank", 1,
-                                            "simulated", (int)session->is_simulated))
+                                            (int)way->is_needed, "by", way->by, "sectors_erased",
+                                            (int)way->erased, "open", 1, "factory_options", 1,
+                                            "blank", 1, "simulated", (int)session->is_simulated))
                                ? EXIT_OK
                                : fault(FAULT_SYSTEM, "no memory for the answer");
         printf("ok  open, no protected area\n"
@@ -188,26 +190,11 @@ static int report(const struct regression *way)
         return EXIT_OK;
 }
 
-static int perform(struct regression *way)
+/* Factory option bytes, whatever is not blank, and the proof: after any of the ways. */
+static int finish(struct regression *way)
 {
-        int r = target_read_options(&way->session->target, way->before);
+        int r = target_write_options(&way->session->target, way->factory);
 
-        if (r >= 0)
-                r = check_possible(way);
-        if (r < 0)
-                return r;
-        target_part_factory(family_of(way), way->factory);
-        find_need(way);
-        tell(way);
-        r = target_confirm(way->session, "bring it back to virgin");
-        if (r == 0) {
-                fprintf(stderr, "not confirmed, nothing was changed\n");
-                return EXIT_NO;
-        }
-        if (r > 0 && way->is_needed)
-                r = regress(way);
-        if (r >= 0)
-                r = target_write_options(&way->session->target, way->factory);
         if (r >= 0)
                 r = target_part_blank(way->session, &way->erased);
         if (r >= 0)
@@ -215,31 +202,144 @@ static int perform(struct regression *way)
         return r < 0 ? r : report(way);
 }
 
+/* 1 go on, EXIT_NO told and not confirmed. */
+static int confirm(const struct regression *way)
+{
+        int r = target_confirm(way->session, "bring it back to virgin");
+
+        if (r == 0)
+                fprintf(stderr, "not confirmed, nothing was changed\n");
+        return r;
+}
+
+static int by_option_bytes(struct regression *way)
+{
+        int r = check_possible(way);
+
+        if (r < 0)
+                return r;
+        find_need(way);
+        way->by = way->is_needed ? "level" : "erase";
+        tell(way);
+        r = confirm(way);
+        if (r == 0)
+                return EXIT_NO;
+        if (r > 0 && way->is_needed)
+                r = regress(way);
+        return r < 0 ? r : finish(way);
+}
+
+/* --- by debug authentication --------------------------------------------------------------- */
+
+static void tell_closed(const struct regression *way, const struct closed_part *part)
+{
+        if (way->session->choice->is_json)
+                return;
+        closed_print(way->session, part);
+        printf("Full regression by debug authentication, with the %s:\n"
+               "  the part erases ALL of its flash, RAM and OB-keys, and its product state is "
+               "open\n"
+               "  option bytes go to their factory values\n"
+               "Power must stay on until it is done. Nothing brings the contents back.\n",
+               way->by);
+}
+
+static int authenticate(struct regression *way, struct closed_part *part,
+                        const struct closed_credentials *credentials)
+{
+        bool by_password;
+        int r = closed_discover(way->session, part);
+
+        if (r >= 0)
+                r = closed_choose(part, credentials, &by_password);
+        if (r < 0)
+                return r;
+        way->is_needed = true;
+        way->by = by_password ? "password" : "certificate";
+        tell_closed(way, part);
+        r = confirm(way);
+        if (r == 0)
+                return EXIT_NO;
+        if (r > 0)
+                r = closed_regress(way->session, part, credentials, by_password);
+        return r < 0 ? r : finish(way);
+}
+
+/* Which way? A part with product states that is not open wants authentication. */
+static int perform(struct regression *way, const struct request *request, struct closed_part *part,
+                   bool is_shut)
+{
+        const struct family *family = family_of(way);
+        int r = is_shut ? 0 : target_read_options(&way->session->target, way->before);
+
+        if (r < 0)
+                return r;
+        target_part_factory(family, way->factory);
+        if (!is_shut && (family_field(family, ROLE_READOUT) || family_is_open(family, way->before)))
+                return by_option_bytes(way);
+        r = is_shut ? 0 : debug_check_allowed(&part->session);
+        if (r >= 0)
+                r = authenticate(way, part, &request->credentials);
+        return closed_release(part, r);
+}
+
+static int read_request(int argc, char **argv, struct request *request)
+{
+        struct options options;
+        int key;
+
+        target_choice_init(&request->choice);
+        options_init(&options, argc, argv, names, LENGTH_OF(names));
+        while ((key = options_next(&options)) > 0) {
+                int r = target_choice_take(&request->choice, key, options.value);
+
+                if (r == 0)
+                        r = closed_words_take(&request->words, key, options.value);
+                if (r < 0)
+                        return r;
+                if (r == 0)
+                        return fault(FAULT_BAD_VALUE, "%.60s is not expected here", options.value);
+        }
+        return key < 0 ? key : closed_credentials_read(&request->words, &request->credentials);
+}
+
+static void request_wipe(struct request *request)
+{
+        closed_wipe(&request->credentials);
+}
+
 static int run(int argc, char **argv)
 {
         struct target_session *session CLEANUP(target_session_close) = NULL;
-        struct target_choice choice;
+        struct request request CLEANUP(request_wipe) = { 0 };
+        struct closed_part part = { 0 };
         struct regression way = { 0 };
-        size_t count;
-        int r = target_read_words(argc, argv, names, LENGTH_OF(names), &choice, NULL, 0, &count);
+        bool is_shut = false;
+        int r = read_request(argc, argv, &request);
 
         if (r >= 0)
-                r = target_session_open(&choice, &session);
+                r = closed_session_open(&request.choice, request.words.profile, &session, &part,
+                                        &is_shut);
         way.session = session;
         if (r >= 0)
-                r = perform(&way);
+                r = perform(&way, &request, &part, is_shut);
         return target_answer("target regress", r);
 }
 
 const struct command target_regress_command = {
         .words = "target regress",
         .summary = "back to a virgin part, with proof",
-        .help = "usage: gangway target regress [--yes] " TARGET_USAGE "\n"
-                "Protection down to level 0, areas and TrustZone off, factory option bytes, flash\n"
-                "erased: told before, confirmed, read back after. Level 2 has no way back; closed\n"
-                "H5 and H7RS parts want debug authentication and are refused.\n"
-                "ST's -rdu: gangway target -c port=SWD mode=HOTPLUG -rdu.\n"
-                "\n" TARGET_HELP "  -y, --yes           do not ask\n"
+        .help = "usage: gangway target regress [--yes] " TARGET_USAGE
+                "Told before, confirmed, proven after. RDP goes to level 0; level 2 has no way\n"
+                "back. An H5 or H7RS that is not open wants what its .obk was made of: target\n"
+                "discover. ST's: -rdu, or per=a key=... cert=... pwd=... debugauth=1.\n"
+                "\n" TARGET_HELP
+                "  --certificate FILE  chain in base64 (cert_leaf_chain.b64); with it --key\n"
+                "  --key FILE          private key of its last certificate, PEM\n"
+                "  --password FILE     password.bin of gangway obk create\n"
+                "  --permission a      the full regression, the only one done from here\n"
+                "  --profile FILE      see target discover\n"
+                "  -y, --yes           do not ask\n"
                 "  --json              the proof for programs\n"
                 "\n"
                 "Exit codes: 0 virgin, 1 refused or not confirmed, 2 usage, 3 nothing answers\n"

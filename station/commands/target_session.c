@@ -7,12 +7,15 @@
  */
 #include "station/commands/target_session.h"
 
+#include "crypto/obk.h"
 #include "drivers/simulated/bench.h"
+#include "drivers/simulated/part.h"
 #include "drivers/usb.h"
 #include "scheduler/fiber.h"
 #include "scheduler/file.h"
 #include "station/commands/command.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +25,7 @@
 #define SIMULATED_SPEED   0.01 /* a bank in a moment: a rehearsal of words, not of time */
 #define FAMILY_NOTE       "family"
 #define RSS_OF_OTHERS     "reference-h7"
+#define PROVISION_FILE    "provisioned.obk"
 #define SUPPLY_MINIMUM_MV 1500u /* below every part's 1.62 V; a free probe reads some 0.1 V */
 #define ID_TAIL           8u
 
@@ -80,6 +84,28 @@ static int choose_simulated(const struct target_choice *choice, struct family_ch
         return recall_family(what, choice, family);
 }
 
+/* What a part was provisioned with before it came here: an .obk beside it, taken once. */
+static int provision_simulated(const char *folder, struct simulated_part *part)
+{
+        char path[PLACE_LENGTH_MAX], taken[PLACE_LENGTH_MAX + 8];
+        struct bytes file CLEANUP(bytes_wipe_free) = { 0 };
+        struct obk obk;
+        int r;
+
+        if ((size_t)snprintf(path, sizeof(path), "%s/" PROVISION_FILE, folder) >= sizeof(path))
+                return fault(FAULT_BAD_VALUE, "the path %.80s... is too long", folder);
+        snprintf(taken, sizeof(taken), "%s.taken", path);
+        r = file_read(path, OBK_FILE_MAX, &file);
+        if (r == -FAULT_NOT_FOUND)
+                return 0;
+        if (r >= 0)
+                r = obk_parse(path, file.data, file.length, &obk);
+        if (r < 0)
+                return r;
+        part_provision(part, file.data, file.length);
+        return rename(path, taken) < 0 ? fault_errno(errno, "%s", path) : 0;
+}
+
 static int open_simulated(const struct target_choice *choice, struct target_bus *bus)
 {
         struct family_choice wanted = { 0 };
@@ -107,6 +133,10 @@ static int open_simulated(const struct target_choice *choice, struct target_bus 
                 return r;
         if (!bench_part(bus->bench, 0))
                 bench_insert(bus->bench, 0);
+        if (settings.directory)
+                r = provision_simulated(settings.directory, bench_part(bus->bench, 0));
+        if (r < 0)
+                return r;
         bus->bus = bench_bus(bus->bench);
         /* it has just been powered: until it has booted nothing answers */
         return fiber_sleep_ns((bus->family->reset_ms + bus->family->rss_boot_ms) * NS_PER_MS);
@@ -288,7 +318,7 @@ int target_detect(struct stlink *probe, const struct target_choice *choice,
         return fault(
                 FAULT_WRONG_PART,
                 "no family in configs/targets/ has this part: debug port 0x%08X, device id:%s; "
-                "a closed part shows none",
+                "a closed part shows none: gangway target discover asks it",
                 look.dpidr, look.seen[0] ? look.seen : " not readable");
 }
 

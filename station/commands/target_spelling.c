@@ -31,6 +31,8 @@ static const struct {
         { "--erase", { "erase", NULL } },
         { "-rst", { "reset", NULL } },
         { "-rdu", { "regress", NULL } },
+        { "debugauth=1", { "regress", NULL } },
+        { "debugauth=2", { "discover", NULL } },
         { "-l", { "list", NULL } },
         { "--list", { "list", NULL } },
 };
@@ -89,8 +91,14 @@ int target_spelling(int argc, char **argv, char **ret_argv)
         int at = 0;
 
         for (int i = 2; i < argc; i++) {
-                if (find_verb(argv[i]) == LENGTH_OF(verbs))
+                if (find_verb(argv[i]) == LENGTH_OF(verbs)) {
+                        if (strncmp(argv[i], "debugauth=", 10) == 0)
+                                return fault(FAULT_BAD_VALUE,
+                                             "%.20s, wanted debugauth=1, the regression, or "
+                                             "debugauth=2, the discovery",
+                                             argv[i]);
                         continue;
+                }
                 if (at)
                         return fault(FAULT_BAD_VALUE,
                                      "%.20s and %.20s in one line: one verb at a time", argv[at],

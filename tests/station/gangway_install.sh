@@ -47,6 +47,27 @@ done
 for name in sfi-h5 sfi-h7rs; do
         check "$name closed its part, and that is the evidence" grep -q 'access port 1 is gone$' "$dir/$name/log"
 done
+# The way back of what an install has closed, with what its .obk was made of (prepare/common.sh, prepare/sfi-h7rs.sh).
+back() { # NAME FAMILY CREDENTIAL...
+        local bench=$dir/back-$1 family=$2
+        mkdir "$bench" && cp "$dir/$1/bench/site-0.board" "$bench" || return 1
+        # a person takes the board from the good ones and puts it in again: state 2, no verdict (bench_private.h)
+        python3 -c "
+import struct
+with open('$bench/site-0.board', 'r+b') as board:
+    board.seek(4); board.write(struct.pack('<I', 2)); board.seek(16); board.write(bytes(4))" || return 1
+        shift 2
+        "$GANGWAY_BUILD/gangway" target discover --simulated "$bench" --family "$family" | grep -q "provisioning        : good" &&
+                ! "$GANGWAY_BUILD/gangway" target regress --yes --simulated "$bench" &&
+                "$GANGWAY_BUILD/gangway" target regress --yes "$@" --simulated "$bench" | grep -q "The part is virgin" &&
+                "$GANGWAY_BUILD/gangway" target info --simulated "$bench" --json | grep -q '"open": true'
+}
+check "sfi-h5: the closed part goes back to virgin by its certificate" back sfi-h5 stm32h56x \
+        --certificate "$dir/sfi-h5/da-chain.b64" --key "$dir/sfi-h5/da-leaf.pem"
+check "sfi-h7rs: the closed part goes back to virgin by its password" back sfi-h7rs stm32h7rs \
+        --password "$dir/sfi-h7rs/password.bin"
+check "and is found virgin, with nothing left to authenticate to" \
+        bash -c "'$GANGWAY_BUILD/gangway' target discover --simulated '$dir/back-sfi-h7rs' | grep -q 'is open'"
 for family in h75x h7a3 h73x l5 u535 u575 u59x u5fx wl5x wba5x wba6x h503 h52x h56x h7rs; do
         install family stm32$family
 done

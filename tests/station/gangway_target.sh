@@ -103,10 +103,98 @@ run 3 info --simulated "$part" || run 1 info --simulated "$part"
 say $? "a part at level 2 answers nobody any more"
 part=$work/state
 run 0 ob write PRODUCT_STATE=0x17 --allow --yes --simulated "$part/" --family stm32h56x &&
-        run 1 regress --yes --simulated "$part" && says "product state is 0x17, wanted 0xED" && says "debug authentication"
-say $? "a product state has no way back from here, and it says what leads there"
+        run 1 regress --yes --simulated "$part" && says "no debug authentication is provisioned (integrity 0xF5F5F5F5)" &&
+        says "nobody can open this part again" && run 0 discover --simulated "$part" && says "Nobody can open this part again"
+say $? "a part that left the open state without a credential stays there, and that is said"
 run 2 info --simulated "$part" --family stm32h75x && says "take another folder"
 say $? "the folder of one family is not opened as another's"
+
+# --- closed parts: debug authentication ----------------------------------------------------------------------------------
+obk() { # destination credential-element permission -> da.obk, password.bin
+        cat >"$work/da.xml" <<XML
+<?xml version="1.0" encoding="UTF-8"?>
+<Root><Obdata><Info><Title>DA</Title><ObDestAddress>$1</ObDestAddress><DoEncryption>1</DoEncryption><GlobalAlign>16</GlobalAlign></Info>
+<Hash></Hash><DA></DA>$2<Permission><Name>P</Name><Value>$3</Value><Width>4</Width></Permission>
+<Output><Name>O</Name><Value>da.obk</Value></Output></Obdata></Root>
+XML
+        "$gangway" obk create "$work/da.xml" >"$out" 2>&1
+}
+by_key="<File><Name>K</Name><Value>root.pem</Value><Align>4</Align><KeyType>ecdsa-p256</KeyType><Type>Public</Type></File>"
+by_word="<Text><Name>W</Name><Value>correct-horse</Value><MinWidth>4</MinWidth><Width>16</Width></Text>"
+for name in root middle leaf other; do
+        (umask 077; openssl ecparam -name prime256v1 -genkey -noout -out "$work/$name.pem" 2>/dev/null)
+done
+chain() { timeout 60 "$gangway" obk chain "$@" >"$out" 2>&1; }
+chain create --key "$work/root.pem" --key "$work/middle.pem" --key "$work/leaf.pem" -o "$work/chain.b64" &&
+        says "3 certificates, permission 0x5077, read back and proven" && chain show "$work/chain.b64" &&
+        says "bit 14                  full regression" && chain show "$work/chain.b64" --json && grep -q '"full_regression": true' "$out"
+say $? "a certificate chain is made, proven and shown"
+openssl pkey -in "$work/leaf.pem" -pubout -out "$work/leaf-public.pem" 2>/dev/null
+chain create --key "$work/root.pem" --key "$work/leaf-public.pem" --permission 0x1077 --soc-class 0x484 -o "$work/narrow.b64" &&
+        chain show "$work/narrow.b64" && says "permission 0x1077, SoC class 0x484" &&
+        ! chain create --key "$work/leaf-public.pem" --key "$work/root.pem" -o "$work/none.b64" && says "wanted the private one" &&
+        ! chain create -o "$work/none.b64" && says "no --key given" && ! chain create --key "$work/root.pem" &&
+        ! chain show "$work/root.pem" && says "wanted base64" && [ ! -e "$work/none.b64" ]
+say $? "the last key may be public, the others must sign; what is no chain is refused"
+close() { # part: TrustZone on, provisioned, closed
+        mkdir "$1" && cp "$work/da.obk" "$1/provisioned.obk" &&
+                run 0 ob write "TZEN=$2" --yes --simulated "$1" --family stm32h56x &&
+                run 0 write 0x08000000 "$work/app.bin" --simulated "$1" || return 1
+        run 3 ob write PRODUCT_STATE=closed --allow --yes --simulated "$1" && [ -e "$1/provisioned.obk.taken" ]
+}
+part=$work/closed
+obk 0x0ffd0100 "$by_key" 0x00005077 && close "$part" off && run 1 info --simulated "$part" && says "gangway target discover asks it" &&
+        run 0 discover --simulated "$part" && says "life cycle          : secured (0x3072)" && says "takes               : password"
+say $? "a closed part is found by its debug unit and says what it takes"
+run 2 regress --yes --simulated "$part" && says "give --password" &&
+        run 2 regress --yes --key "$work/leaf.pem" --certificate "$work/chain.b64" --simulated "$part" && says "give --password"
+say $? "a root key without TrustZone leads nowhere: the part wants a password nobody has"
+part=$work/word
+obk 0x0ffd0100 "$by_word" 0x00005077 && close "$part" off &&
+        run 2 regress --simulated "$part" --password "$work/password.bin" && says "give --yes in a script" &&
+        run 0 regress --yes --simulated "$part" --password "$work/password.bin" && says "with the password" && says "The part is virgin." &&
+        run 0 discover --json --simulated "$part" && grep -q '"open": true' "$out" &&
+        ! grep -q "correct-horse" "$out"
+say $? "the password brings it back"
+part=$work/word-wrong
+obk 0x0ffd0100 "$by_word" 0x00005077 && close "$part" off && (umask 077; sed 's/horse/hoarse/; s/\x0d/\x0e/' "$work/password.bin" >"$work/wrong.bin") &&
+        run 1 regress --yes --simulated "$part" --password "$work/wrong.bin" && says "it is not the one that was provisioned" &&
+        ! grep -q "correct-h" "$out" && run 0 regress --yes --simulated "$part" --password "$work/password.bin"
+say $? "a wrong password is refused and never shown; the right one still works"
+part=$work/key
+obk 0x0ffd0100 "$by_key" 0x00005077 && close "$part" on && run 2 regress --yes --simulated "$part" && says "give --certificate and --key" &&
+        run 2 regress --yes --simulated "$part" --password "$work/password.bin" && says "erases ALL of its flash, RAM and OB-keys" &&
+        run 2 regress --yes --simulated "$part" --key "$work/leaf.pem" && says "belong together" &&
+        run 2 regress --yes --simulated "$part" --key "$work/middle.pem" --certificate "$work/chain.b64" &&
+        says "is not the key of the last of 3 certificates" &&
+        run 2 regress --yes --simulated "$part" --key "$work/leaf-public.pem" --certificate "$work/chain.b64" && says "holds a public key" &&
+        run 1 regress --yes --simulated "$part" --key "$work/leaf.pem" --certificate "$work/narrow.b64" && says "not through"
+say $? "without the credential it wants, nothing is done and what is missing is named"
+chain create --key "$work/other.pem" --key "$work/leaf.pem" -o "$work/other.b64" &&
+        run 1 regress --yes --simulated "$part" --key "$work/leaf.pem" --certificate "$work/other.b64" &&
+        says "certificate 1 of 2: the part refuses (status 4, unauthorized); its root key is not the one"
+say $? "a chain of another root is refused by the part"
+run 2 -c port=SWD debugauth=3 --simulated "$part" && says "wanted debugauth=1" &&
+        run 2 -c port=SWD per=b key="$work/leaf.pem" cert="$work/chain.b64" debugauth=1 --simulated "$part" && says "only a (14)" &&
+        run 0 -c port=SWD debugauth=2 --simulated "$part" && says "certificate chain and key" &&
+        run 0 -c port=SWD per=a key="$work/leaf.pem" cert="$work/chain.b64" pwd="$work/password.bin" debugauth=1 --yes --json \
+                --simulated "$part" && grep -q '"by": "certificate"' "$out"
+say $? "ST's lines, debugauth=2 and 1, work as they stand"
+part=$work/locked
+obk 0x0ffd0100 "$by_key" 0x00005077 && mkdir "$part" && cp "$work/da.obk" "$part/provisioned.obk" &&
+        run 3 ob write PRODUCT_STATE=0x5C --allow --yes --simulated "$part" --family stm32h56x
+run 1 discover --simulated "$part" && says "or locked (then nothing leads back)"
+say $? "a locked part answers nobody, and the sentence says what that can mean"
+sed 's/GANGWAY REF/ANOTHER REF/' configs/debug-authentication/reference.conf >"$work/profile.conf"
+part=$work/marker
+obk 0x0ffd0100 "$by_key" 0x00005077 && close "$part" on && run 1 discover --profile "$work/profile.conf" --simulated "$part" &&
+        says "is a reference for the simulator" && says "ST's SDM library" && run 2 discover --profile "$work/none.conf" --simulated "$part" &&
+        run 1 discover --simulated stm32h75x && says "has no debug authentication"
+say $? "the reference profile is refused on parts without its marker"
+printf 'not an obk' >"$work/marker/provisioned.obk"
+run 2 discover --simulated "$work/marker" && says "provisioned.obk"
+say $? "an .obk beside a simulated part that is none is named"
+
 part=$work/wl
 run 0 ob write ESE=on FSD=on --simulated "$part/" --family stm32wl5x && run 0 info --simulated "$part" &&
         says "measured: ESE 0x1 (OPTR 0x" && says "wanted: off (AN5054 section 5.3.3); gangway target disable-security" && run 0 disable-security --simulated "$part" &&

@@ -1,8 +1,10 @@
 /*
  * What the lint says of option bytes: families of the tree, a field set, and what must be told.
  */
+#include "tests/support/chain.h"
 #include "tests/support/test.h"
 
+#include "drivers/family_fields.h"
 #include "station/commands/image_lint.h"
 
 #include <string.h>
@@ -37,7 +39,11 @@ static const struct lint_case {
         { "stm32h56x", "PRODUCT_STATE", 0x72, LINT_REFUSAL, "no .obk for it" },
         { "stm32h56x", "TZEN", 0xB4, LINT_FACT, "on (TZEN = 0xB4)" },
         { "stm32h7rs", "DBG_AUTH", 0xB4, LINT_REFUSAL, "nobody opens the part again" },
+        { "stm32h56x", "PRODUCT_STATE", 0x72, LINT_REFUSAL, "in the image, which closes the part" },
         { "stm32h503", "PRODUCT_STATE", 0x5C, LINT_REFUSAL, "locked" },
+        { "stm32h503", "PRODUCT_STATE", 0x72, LINT_REFUSAL,
+          "password that opens it again is in its OTP" },
+        { "stm32h503", "PRODUCT_STATE", 0x72, LINT_FACT, "only with the password in its OTP" },
 };
 
 static void load(const char *name, struct chosen_family *chosen)
@@ -92,8 +98,9 @@ static int all_cases(void *unused)
                         image_lint_print(stderr, &lint);
                         fail();
                 }
-                assert_int_equal(lint.refusals > 0,
-                                 cases[i].kind == LINT_REFUSAL || chosen.family.has_lock_out);
+                assert_int_equal(lint.refusals > 0, cases[i].kind == LINT_REFUSAL ||
+                                                            chosen.family.has_lock_out ||
+                                                            strstr(cases[i].text, "OTP"));
         }
         return 0;
 }
@@ -102,6 +109,59 @@ static void what_values_do_is_told_and_the_final_refused(void **state)
 {
         (void)state;
         assert_int_equal(test_on_fiber(LOOP_TIME_REAL, 1, all_cases, NULL), 0);
+}
+
+/* Areas C and O of an H5 that closes, TrustZone on or off, with a permission that leads back or not. */
+static int openers(void *unused)
+{
+        static const struct {
+                bool has_trustzone;
+                uint16_t permissions;
+                enum lint_kind kind;
+                const char *text;
+        } wanted[] = {
+                { true, 0x5077, LINT_FACT,
+                  "must hold a root key: with a password the part is closed" },
+                { true, 0x5077, LINT_FACT, "its .obk is in the image" },
+                { true, 0x1077, LINT_REFUSAL, "its permission lacks bit 14" },
+                { true, 0x1077, LINT_FACT, "not possible" },
+                { false, 0x1077, LINT_FACT,
+                  "must hold a password: with a root key the part is closed" },
+        };
+
+        (void)unused;
+        for (size_t i = 0; i < LENGTH_OF(wanted); i++) {
+                struct image_lint lint CLEANUP(image_lint_free) = { 0 };
+                struct bytes obk =
+                        test_credential(0x0FFD0100, "anything", 8, wanted[i].permissions);
+                uint8_t rows[4 * OPTION_ROWS_MAX];
+                struct lint_case state = { .field = "PRODUCT_STATE", .value = 0x72 };
+                struct sfi_plain_area areas[] = {
+                        { .type = SFI_OPTION_KEY_REFERENCE,
+                          .data = obk.data,
+                          .length = obk.length },
+                        { .type = SFI_CONFIGURATION, .data = rows },
+                };
+                struct chosen_family chosen;
+                const struct family_field *trustzone;
+
+                load("stm32h56x", &chosen);
+                areas[1].length = make_rows(&chosen, &state, rows);
+                trustzone = family_field(&chosen.family, ROLE_TRUSTZONE);
+                rows[4 * trustzone->row + 3] = wanted[i].has_trustzone ? 0xB4 : 0xC3;
+                assert_int_equal(image_lint_make(&chosen, areas, LENGTH_OF(areas), &lint), 0);
+                if (!tells(&lint, wanted[i].kind, wanted[i].text))
+                        image_lint_print(stderr, &lint);
+                assert_true(tells(&lint, wanted[i].kind, wanted[i].text));
+                bytes_free(&obk);
+        }
+        return 0;
+}
+
+static void a_credential_that_leads_nowhere_is_told_before(void **state)
+{
+        (void)state;
+        assert_int_equal(test_on_fiber(LOOP_TIME_REAL, 1, openers, NULL), 0);
 }
 
 static int odd_images(void *unused)
@@ -139,6 +199,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_values_do_is_told_and_the_final_refused),
+                cmocka_unit_test(a_credential_that_leads_nowhere_is_told_before),
                 cmocka_unit_test(an_image_that_is_odd_is_told_so),
         };
 

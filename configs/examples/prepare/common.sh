@@ -20,3 +20,26 @@ secrets=(-k "$dir/oem.key.bin" -n "$dir/oem.nonce.bin")
 firmware() { head -c "$2" /dev/urandom >"$dir/$1"; }
 # expect TYPE ADDRESS FILE [REGION MODE KEYADDRESS] : what must come out of the image again
 expect() { echo "$*" >>"$dir/expected.txt"; }
+# certificate_obk : da.obk for an H5 with TrustZone on, and beside it what opens the part again: da-chain.b64 and da-leaf.pem.
+# With TrustZone only a certificate does; a password there would shut the part for good (AN6008 section 2.1).
+certificate_obk() {
+        for name in root leaf; do
+                openssl ecparam -name prime256v1 -genkey -noout -out "$dir/da-$name.pem" 2>/dev/null
+        done
+        "$gangway" obk chain create --key "$dir/da-root.pem" --key "$dir/da-leaf.pem" -o "$dir/da-chain.b64" >/dev/null
+        cat >"$dir/da.xml" <<XML
+<?xml version="1.0" encoding="UTF-8"?>
+<Root>
+<Obdata>
+  <Info><Title>DA</Title><ObDestAddress>0x0FFD0100</ObDestAddress><DoEncryption>1</DoEncryption>
+    <GlobalAlign>16</GlobalAlign></Info>
+  <Hash></Hash>
+  <DA></DA>
+  <File><Name>Root key</Name><Value>da-root.pem</Value><Align>4</Align><KeyType>ecdsa-p256</KeyType><Type>Public</Type></File>
+  <Permission><Name>Permission</Name><Value>0x00005077</Value><Width>4</Width></Permission>
+  <Output><Name>Output File</Name><Value>da.obk</Value></Output>
+</Obdata>
+</Root>
+XML
+        "$gangway" obk create "$dir/da.xml" >/dev/null
+}

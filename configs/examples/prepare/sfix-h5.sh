@@ -10,21 +10,7 @@ firmware module.bin 5000
 firmware license-v0.bin 136
 firmware secure-manager.ssfi 20000
 echo "./module.bin, ./license-v0.bin, 0x8172000" >"$dir/modules.mcsv"
-cat >"$dir/da.xml" <<XML
-<?xml version="1.0" encoding="UTF-8"?>
-<Root>
-<Obdata>
-  <Info><Title>DA</Title><ObDestAddress>0x0FFD0100</ObDestAddress><DoEncryption>1</DoEncryption>
-    <GlobalAlign>16</GlobalAlign></Info>
-  <Hash></Hash>
-  <DA></DA>
-  <Text><Name>Password</Name><Value>$(od -An -N8 -tx1 /dev/urandom | tr -d ' \n')</Value><MinWidth>4</MinWidth><Width>16</Width></Text>
-  <Data><Name>Permission</Name><Value>0x00005077</Value><Width>4</Width></Data>
-  <Output><Name>Output File</Name><Value>da.obk</Value></Output>
-</Obdata>
-</Root>
-XML
-"$gangway" obk create "$dir/da.xml" >/dev/null
+certificate_obk
 
 "$gangway" ob create -devid 0x484 TZEN=on PRODUCT_STATE=closed -o "$dir/ob.csv" >/dev/null
 "$gangway" sfi create -devid 0x484 \
