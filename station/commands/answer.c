@@ -4,26 +4,20 @@
  */
 #include "station/commands/answer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-bool json_print(FILE *out, json_t *object)
+int answer_json(json_t *object, int exit_code)
 {
         char *text = json_dumps(object, JSON_INDENT(2));
 
         json_decref(object);
         if (!text)
-                return false;
-        fprintf(out, "%s\n", text);
+                return fault(FAULT_SYSTEM,
+                             "no answer as JSON: a name in it is not UTF-8, or there is no memory");
+        puts(text);
         free(text);
-        return true;
-}
-
-int answer_json(json_t *object, int exit_code)
-{
-        if (json_print(stdout, object))
-                return exit_code;
-        return fault(FAULT_SYSTEM,
-                     "no answer as JSON: a name in it is not UTF-8, or there is no memory");
+        return exit_code;
 }
 
 json_t *answer_text(const char *text)

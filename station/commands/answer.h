@@ -7,8 +7,6 @@
 #include "scheduler/fault.h"
 
 #include <jansson.h>
-#include <stdbool.h>
-#include <stdio.h>
 
 /* Print `object` (given), indented, and return `exit_code`.
  *      -FAULT_SYSTEM  there is none: a text in it is not UTF-8, or memory ran out */
@@ -16,6 +14,3 @@ int answer_json(json_t *object, int exit_code) MUST_USE;
 
 /* `text` as a value (given to the caller): names of files need not be UTF-8, JSON must be. */
 json_t *answer_text(const char *text);
-
-/* As answer_json, true when it was printed; the target commands' own. */
-bool json_print(FILE *out, json_t *object);

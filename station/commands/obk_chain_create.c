@@ -22,58 +22,33 @@
 #define PIECE              (ADAC_TLV_LENGTH + ADAC_CERTIFICATE_LENGTH)
 #define TEXT_MAX           (ADAC_CHAIN_MAX * PIECE / 3 * 4 + 8)
 
-enum { KEY_KEY = OPTIONS_KEYS, KEY_PERMISSION, KEY_CLASS, KEY_OUTPUT };
-
-static const struct option_name names[] = {
-        { "key", "k", true, true, KEY_KEY },
-        { "permission", "per", true, false, KEY_PERMISSION },
-        { "soc-class", NULL, true, false, KEY_CLASS },
-        { "output", "o", true, false, KEY_OUTPUT },
-};
-
 struct request {
         const char *keys[ADAC_CHAIN_MAX], *output;
         size_t count;
         uint32_t permission, soc_class;
 };
 
-static int take(struct request *request, int key, const char *value)
+static int take_key(void *context, struct options *options)
 {
-        switch (key) {
-        case KEY_KEY:
-                if (request->count == ADAC_CHAIN_MAX)
-                        return fault(FAULT_BAD_VALUE, "more than %u --key", ADAC_CHAIN_MAX);
-                request->keys[request->count++] = value;
-                return 0;
-        case KEY_PERMISSION:
-                return options_number("--permission", value, UINT32_MAX, &request->permission);
-        case KEY_CLASS:
-                return options_number("--soc-class", value, UINT32_MAX, &request->soc_class);
-        case KEY_OUTPUT:
-                request->output = value;
-                return 0;
-        default:
-                return fault(FAULT_BAD_VALUE, "%.60s is not expected here", value);
-        }
+        struct request *request = context;
+
+        if (request->count == ADAC_CHAIN_MAX)
+                return fault(FAULT_BAD_VALUE, "more than %u --key", ADAC_CHAIN_MAX);
+        request->keys[request->count++] = options->value;
+        return 0;
 }
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int key;
+        const struct argument arguments[] = {
+                { "output", "o", .text = &request->output, .needed = "-o FILE" },
+                { "key", "k", .take = take_key, .context = request, .is_repeatable = true,
+                  .needed = "--key FILE, the root's first, then one a link" },
+                { "permission", "per", .number = &request->permission, .most = UINT32_MAX },
+                { "soc-class", .number = &request->soc_class, .most = UINT32_MAX },
+        };
 
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((key = options_next(&options)) > 0) {
-                int r = take(request, key, options.value);
-
-                if (r < 0)
-                        return r;
-        }
-        if (key < 0)
-                return key;
-        if (!request->count)
-                return fault(FAULT_BAD_VALUE, "no --key given: the root's first, then one a link");
-        return request->output ? 0 : fault(FAULT_BAD_VALUE, "no --output given");
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 static int read_key(const char *path, bool needs_private, struct pem_key *ret_key)

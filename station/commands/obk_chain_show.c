@@ -6,6 +6,7 @@
 #include "crypto/adac.h"
 #include "crypto/digest.h"
 #include "scheduler/file.h"
+#include "station/commands/answer.h"
 #include "station/commands/image_view.h"
 #include "station/commands/options.h"
 
@@ -75,9 +76,7 @@ static int run(int argc, char **argv)
         if (r < 0)
                 return r;
         if (is_json)
-                return json_print(stdout, as_json(&chain))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "no memory for the answer");
+                return answer_json(as_json(&chain), EXIT_OK);
         print(path, &chain);
         return EXIT_OK;
 }

@@ -9,72 +9,76 @@
 #include "station/text.h"
 
 #include <ctype.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
-/* --- one option after the other ------------------------------------------------------------ */
+/* What has been read so far; `given` counts by row. */
+struct reading {
+        struct options options;
+        const struct argument *rows;
+        size_t count, given[OPTIONS_MAX];
+        bool is_rest;                             /* after "--" */
+        struct option table[2 * OPTIONS_MAX + 1]; /* getopt's, and its short string */
+        char letters[2 * OPTIONS_MAX + 3];
+};
+
+/* --- getopt -------------------------------------------------------------------------------- */
+
+#define END   0
+#define WORD  1     /* that is no option: getopt's own figure */
+#define FIRST 0x100 /* the first row; above every letter */
 
 static bool is_letter(const char *alias)
 {
         return alias && alias[0] && !alias[1];
 }
 
-void options_init(struct options *options, int argc, char **argv, const struct option_name *names,
-                  size_t count)
+static void begin(struct reading *reading)
 {
-        size_t rows = 0, letters = 0;
+        struct option *next = reading->table;
+        char *letter = reading->letters;
 
-        INSIST(count <= OPTIONS_MAX);
-        *options = (struct options){ .argc = argc, .argv = argv, .names = names, .count = count };
-        options->letters[letters++] = '-'; /* words in order */
-        options->letters[letters++] = ':'; /* tell a missing value apart */
-        for (size_t i = 0; i < count; i++) {
-                const struct option_name *name = &names[i];
-                struct option row = { .name = name->name,
-                                      .has_arg = name->has_value ? required_argument : no_argument,
-                                      .val = name->key };
+        *letter++ = '-'; /* words in order */
+        *letter++ = ':'; /* tell a missing value apart */
+        for (size_t i = 0; i < reading->count; i++) {
+                const struct argument *row = &reading->rows[i];
+                bool has_value = row->text || row->number || row->take;
+                struct option entry = { .name = row->name,
+                                        .has_arg = has_value ? required_argument : no_argument,
+                                        .val = FIRST + (int)i };
 
-                INSIST(name->key >= OPTIONS_KEYS);
-                options->table[rows++] = row;
-                if (is_letter(name->alias)) {
-                        options->letters[letters++] = name->alias[0];
-                        if (name->has_value)
-                                options->letters[letters++] = ':';
-                } else if (name->alias) {
-                        row.name = name->alias;
-                        options->table[rows++] = row;
+                INSIST(!row->number || row->most);
+                if (!row->name)
+                        continue;
+                *next++ = entry;
+                if (is_letter(row->alias)) {
+                        *letter++ = row->alias[0];
+                        if (has_value)
+                                *letter++ = ':';
+                } else if (row->alias) {
+                        entry.name = row->alias;
+                        *next++ = entry;
                 }
         }
         optind = 0; /* glibc: begin anew */
         opterr = 0; /* sentences of our own */
 }
 
-static int unknown(const struct options *options, const char *word)
+static int unknown(const struct reading *reading, const char *word)
 {
         const char *bare = word + strspn(word, "-"), *known[2 * OPTIONS_MAX], *nearest;
         size_t count = 0;
 
-        for (size_t i = 0; i < options->count; i++) {
-                known[count++] = options->names[i].name;
-                if (options->names[i].alias && !is_letter(options->names[i].alias))
-                        known[count++] = options->names[i].alias;
+        while (reading->table[count].name) {
+                known[count] = reading->table[count].name;
+                count++;
         }
         nearest = text_nearest(bare, known, sizeof(*known), count);
         if (nearest)
                 return fault(FAULT_BAD_VALUE, "unknown option %.60s; did you mean --%s?", word,
                              nearest);
         return fault(FAULT_BAD_VALUE, "unknown option %.60s; --help lists what there is", word);
-}
-
-static const struct option_name *find(const struct options *options, int found)
-{
-        for (size_t i = 0; i < options->count; i++) {
-                const struct option_name *name = &options->names[i];
-
-                if (name->key == found || (is_letter(name->alias) && name->alias[0] == found))
-                        return name;
-        }
-        return NULL;
 }
 
 /* What getopt stumbled over: it has moved on to the next word, except within "-abc". */
@@ -85,31 +89,28 @@ static const char *present_word(const struct options *options)
         return options->argv[at];
 }
 
-int options_next(struct options *options)
+/* FIRST and on: that row's option; WORD, END, or a fault. The value is in `options`. */
+static int next(struct reading *reading)
 {
-        const struct option_name *name;
-        int found;
+        struct options *options = &reading->options;
+        int found = reading->is_rest ? -1
+                                     : getopt_long_only(options->argc, options->argv,
+                                                        reading->letters, reading->table, NULL);
 
-        found = options->is_rest ? -1
-                                 : getopt_long_only(options->argc, options->argv, options->letters,
-                                                    options->table, NULL);
         options->value = optarg;
         if (found == -1) {
-                options->is_rest = true;
+                reading->is_rest = true;
                 options->value = optind < options->argc ? options->argv[optind++] : NULL;
-                return options->value ? OPTIONS_POSITION : OPTIONS_END;
+                return options->value ? WORD : END;
         }
-        if (found == OPTIONS_POSITION)
-                return OPTIONS_POSITION;
         if (found == ':')
                 return fault(FAULT_BAD_VALUE, "option %.60s wants a value", present_word(options));
-        name = find(options, found);
-        if (found == '?' || !name)
-                return unknown(options, present_word(options));
-        if (options->seen[name - options->names] && !name->is_repeatable)
-                return fault(FAULT_BAD_VALUE, "option --%s is given twice", name->name);
-        options->seen[name - options->names] = true;
-        return name->key;
+        if (found == '?')
+                return unknown(reading, present_word(options));
+        for (size_t i = 0; i < reading->count && found > WORD && found < FIRST; i++)
+                if (is_letter(reading->rows[i].alias) && reading->rows[i].alias[0] == found)
+                        return FIRST + (int)i;
+        return found;
 }
 
 const char *options_take_word(struct options *options)
@@ -177,33 +178,6 @@ static const char *what_of(const struct argument *argument)
         return argument->what ? argument->what : argument->name;
 }
 
-static size_t name_all(const struct argument *arguments, size_t count, struct option_name *names)
-{
-        size_t used = 0;
-
-        for (size_t i = 0; i < count; i++) {
-                const struct argument *row = &arguments[i];
-
-                INSIST(!row->number || row->most);
-                if (row->name)
-                        names[used++] = (struct option_name){
-                                .name = row->name,
-                                .alias = row->alias,
-                                .has_value = row->text || row->number || row->take,
-                                .is_repeatable = row->is_repeatable,
-                                .key = OPTIONS_KEYS + (int)i,
-                        };
-        }
-        return used;
-}
-
-/* What has been read so far; `given` counts by row. */
-struct reading {
-        struct options options;
-        const struct argument *rows;
-        size_t count, given[OPTIONS_MAX];
-};
-
 /* Itself, or the other way to say the same. */
 static bool is_given(const struct reading *reading, const struct argument *row)
 {
@@ -235,6 +209,8 @@ static int take_value(struct reading *reading, size_t at)
         const char *value = reading->options.value;
         char name[64];
 
+        if (!row->is_repeatable && reading->given[at])
+                return fault(FAULT_BAD_VALUE, "option --%s is given twice", row->name);
         if (!row->is_repeatable && is_given(reading, row))
                 return too_many(value, row);
         reading->given[at]++;
@@ -323,19 +299,20 @@ static int check_needed(const struct reading *reading)
 
 int options_read(int argc, char **argv, const struct argument *arguments, size_t count)
 {
-        struct reading reading = { .rows = arguments, .count = count };
-        struct option_name names[OPTIONS_MAX];
-        int key, r;
+        struct reading reading = { .options = { .argc = argc, .argv = argv },
+                                   .rows = arguments,
+                                   .count = count };
+        int found, r;
 
         INSIST(count <= OPTIONS_MAX);
-        options_init(&reading.options, argc, argv, names, name_all(arguments, count, names));
-        while ((key = options_next(&reading.options)) > 0) {
-                r = key == OPTIONS_POSITION ? take_word(&reading)
-                                            : take_value(&reading, (size_t)(key - OPTIONS_KEYS));
+        begin(&reading);
+        while ((found = next(&reading)) > END) {
+                r = found == WORD ? take_word(&reading)
+                                  : take_value(&reading, (size_t)(found - FIRST));
                 if (r < 0)
                         return r;
         }
-        return key < 0 ? key : check_needed(&reading);
+        return found < 0 ? found : check_needed(&reading);
 }
 
 int options_one_file(int argc, char **argv, const char **ret_path, bool *ret_is_json)

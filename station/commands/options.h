@@ -17,16 +17,20 @@
 #include "scheduler/base.h"
 #include "scheduler/fault.h"
 
-#include <getopt.h>
 #include <stdbool.h>
 
 #define OPTIONS_MAX 32u /* rows of a command */
 
-struct options;
+/* What is being read, for a function of the command. */
+struct options {
+        int argc;
+        char **argv;
+        const char *value; /* of the option, or the word */
+};
 
-/* What a command reads by itself: options->value is the value or the word, options_take_word() gives
- * what follows. Returns a fault, or: of an option whatever it likes; of a word 1, or 0 when it is not
- * for this row and the next one is asked. */
+/* What a command reads by itself: options->value, and what options_take_word() gives. Returns a fault,
+ * or: of an option whatever it likes; of a word 1, or 0 when it is not for this row and the next one
+ * is asked. */
 typedef int argument_function(void *context, struct options *options);
 
 /*
@@ -71,38 +75,3 @@ const char *options_take_word(struct options *options);
  *      -FAULT_BAD_VALUE  names `what` */
 int options_number(const char *what, const char *text, uint32_t maximum,
                    uint32_t *ret_number) MUST_USE;
-
-/* --- one option after the other: what options_read is made of ------------------------------ */
-
-/* The target commands still use it by themselves: target_choice, target_session (target_read_words),
- * target_certificate, target_erase, target_info, target_list, target_memory, target_options,
- * target_regress. */
-struct option_name {
-        const char *name, *alias;
-        bool has_value;
-        bool is_repeatable;
-        int key; /* from OPTIONS_KEYS up, its own in the table */
-};
-
-#define OPTIONS_END      0
-#define OPTIONS_POSITION 1     /* a word that is no option: getopt's own figure */
-#define OPTIONS_KEYS     0x100 /* above every letter */
-
-struct options {
-        int argc;
-        char **argv;
-        const struct option_name *names;
-        size_t count;
-        const char *value; /* of the last option, or the word */
-        bool is_rest;      /* after "--" */
-        bool seen[OPTIONS_MAX];
-        struct option table[2 * OPTIONS_MAX + 1];
-        char letters[2 * OPTIONS_MAX + 3];
-};
-
-void options_init(struct options *options, int argc, char **argv, const struct option_name *names,
-                  size_t count);
-
-/* The key of the next option, OPTIONS_POSITION, or OPTIONS_END.
- *      -FAULT_BAD_VALUE  unknown (with the nearest that exists), twice, or without its value */
-int options_next(struct options *options) MUST_USE;

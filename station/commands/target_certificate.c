@@ -9,19 +9,10 @@
 
 #include "drivers/rsse.h"
 #include "scheduler/file.h"
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/target_part.h"
 
 #include <stdio.h>
-
-enum { KEY_OUTPUT = OPTIONS_KEYS };
-
-static const struct option_name names[] = {
-        TARGET_OPTIONS,
-        TARGET_RSS_OPTIONS,
-        TARGET_JSON_OPTION,
-        { "output", "o", true, false, KEY_OUTPUT },
-};
 
 struct request {
         struct target_choice choice;
@@ -30,26 +21,15 @@ struct request {
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int key;
+        const struct argument arguments[] = {
+                TARGET_ARGUMENTS(&request->choice),
+                TARGET_RSS_ARGUMENTS(&request->choice),
+                { "json", .flag = &request->choice.is_json },
+                { "output", "o", .text = &request->output, .what = "file", .needed = "-o FILE" },
+                { .what = "file", .text = &request->output },
+        };
 
-        target_choice_init(&request->choice);
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((key = options_next(&options)) > 0) {
-                int r = target_choice_take(&request->choice, key, options.value);
-
-                if (r < 0)
-                        return r;
-                if (r > 0)
-                        continue;
-                if (request->output)
-                        return fault(FAULT_BAD_VALUE, "one file at a time, not %.80s too",
-                                     options.value);
-                request->output = options.value;
-        }
-        if (key == 0 && !request->output)
-                return fault(FAULT_BAD_VALUE, "where shall it go? Give -o FILE");
-        return key;
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 /* Why not, with the document that would close the gap, and who can do it meanwhile. */
@@ -95,12 +75,11 @@ static int fetch(struct target_session *session, const struct request *request)
         if (r < 0)
                 return r;
         if (request->choice.is_json)
-                return json_print(stdout, json_pack("{s:s, s:s, s:s, s:b}", "file", request->output,
-                                                    "product_id", certificate.product_id,
-                                                    "fingerprint", certificate.fingerprint,
-                                                    "simulated", (int)session->is_simulated))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "no memory for the answer");
+                return answer_json(
+                        json_pack("{s:o, s:s, s:s, s:b}", "file", answer_text(request->output),
+                                  "product_id", certificate.product_id, "fingerprint",
+                                  certificate.fingerprint, "simulated", (int)session->is_simulated),
+                        EXIT_OK);
         target_session_mark(session);
         printf("Get Certificate done successfully: %s, %zu bytes, product %s\n", request->output,
                sizeof(certificate.bytes), certificate.product_id);
@@ -110,7 +89,7 @@ static int fetch(struct target_session *session, const struct request *request)
 static int run(int argc, char **argv)
 {
         struct target_session *session CLEANUP(target_session_close) = NULL;
-        struct request request = { 0 };
+        struct request request = { .choice = TARGET_CHOICE };
         int r = read_request(argc, argv, &request);
 
         if (r >= 0)

@@ -13,11 +13,6 @@
 #include <string.h>
 #include <strings.h>
 
-void target_choice_init(struct target_choice *choice)
-{
-        *choice = (struct target_choice){ .clock_khz = TARGET_CLOCK_KHZ };
-}
-
 static int take_port(struct target_choice *choice, const char *value)
 {
         (void)choice;
@@ -108,25 +103,25 @@ static const struct {
         { "reset", take_reset },
 };
 
-int target_choice_word(struct target_choice *choice, const char *word)
+int target_choice_word(void *context, struct options *options)
 {
+        const char *word = options->value;
         size_t length = strcspn(word, "=");
         int r;
 
         for (size_t i = 0; i < LENGTH_OF(keys) && word[length]; i++) {
                 if (strlen(keys[i].key) != length || strncasecmp(word, keys[i].key, length) != 0)
                         continue;
-                r = keys[i].take(choice, word + length + 1);
+                r = keys[i].take(context, word + length + 1);
                 return r < 0 ? r : 1;
         }
         return 0;
 }
 
-/* What follows -c at once is of the connection, or a mistake. */
-static int take_first(struct target_choice *choice, const char *word)
+int target_choice_connect(void *context, struct options *options)
 {
-        int r = target_choice_word(choice, word);
-        const char *names[LENGTH_OF(keys)], *nearest;
+        int r = target_choice_word(context, options);
+        const char *word = options->value, *names[LENGTH_OF(keys)], *nearest;
         char key[24];
 
         if (r != 0)
@@ -139,37 +134,4 @@ static int take_first(struct target_choice *choice, const char *word)
                      "-c %.60s: wanted KEY=VALUE of port, mode, sn, index, freq, ap, reset%s%s%s",
                      word, nearest ? "; did you mean " : "", nearest ? nearest : "",
                      nearest ? "=?" : "");
-}
-
-int target_choice_take(struct target_choice *choice, int key, const char *value)
-{
-        switch (key) {
-        case TARGET_KEY_CONNECT:
-                return take_first(choice, value);
-        case TARGET_KEY_PATH:
-                choice->path = value;
-                return 1;
-        case TARGET_KEY_FAMILY:
-                choice->family = value;
-                return 1;
-        case TARGET_KEY_SIMULATED:
-                choice->simulated = value;
-                return 1;
-        case TARGET_KEY_RSS:
-                choice->rss = value;
-                return 1;
-        case TARGET_KEY_RSSE:
-                choice->rsse = value;
-                return 1;
-        case TARGET_KEY_JSON:
-                choice->is_json = true;
-                return 1;
-        case TARGET_KEY_YES:
-                choice->is_sure = true;
-                return 1;
-        case OPTIONS_POSITION:
-                return target_choice_word(choice, value);
-        default:
-                return 0;
-        }
 }

@@ -8,39 +8,18 @@
 
 #include "station/commands/options.h"
 
-#define TARGET_KEYS (OPTIONS_KEYS + 0x100)
-enum {
-        TARGET_KEY_CONNECT = TARGET_KEYS,
-        TARGET_KEY_PATH,
-        TARGET_KEY_FAMILY,
-        TARGET_KEY_SIMULATED,
-        TARGET_KEY_JSON,
-        TARGET_KEY_YES,
-        TARGET_KEY_RSS,
-        TARGET_KEY_RSSE,
-};
-
-/* Rows for the table of a command. */
-#define TARGET_OPTIONS                                                                             \
-        { "connect", "c", true, false, TARGET_KEY_CONNECT },                                       \
-                { "port-path", NULL, true, false, TARGET_KEY_PATH },                               \
-                { "family", NULL, true, false, TARGET_KEY_FAMILY },                                \
-        {                                                                                          \
-                "simulated", NULL, true, false, TARGET_KEY_SIMULATED                               \
-        }
-#define TARGET_JSON_OPTION                                                                         \
-        {                                                                                          \
-                "json", NULL, false, false, TARGET_KEY_JSON                                        \
-        }
-#define TARGET_YES_OPTION                                                                          \
-        {                                                                                          \
-                "yes", "y", false, false, TARGET_KEY_YES                                           \
-        }
-#define TARGET_RSS_OPTIONS                                                                         \
-        { "rss", NULL, true, false, TARGET_KEY_RSS },                                              \
-        {                                                                                          \
-                "rsse", NULL, true, false, TARGET_KEY_RSSE                                         \
-        }
+/* Rows of a command for them: first of its rows, so that words of the connection come here. */
+/* clang-format off */
+#define TARGET_ARGUMENTS(choice)                                             \
+        { "connect", "c", .take = target_choice_connect, .context = (choice) }, \
+        { .take = target_choice_word, .context = (choice) },                 \
+        { "port-path", .text = &(choice)->path },                            \
+        { "family", .text = &(choice)->family },                             \
+        { "simulated", .text = &(choice)->simulated }
+#define TARGET_RSS_ARGUMENTS(choice)       \
+        { "rss", .text = &(choice)->rss }, \
+        { "rsse", .text = &(choice)->rsse }
+/* clang-format on */
 
 #define TARGET_USAGE "[-c port=SWD ...]\n"
 #define TARGET_HELP                                                                                \
@@ -72,11 +51,13 @@ struct target_choice {
         bool is_json, is_sure;
 };
 
-void target_choice_init(struct target_choice *choice);
+/* What a choice is before anything was read. */
+#define TARGET_CHOICE                                                                              \
+        {                                                                                          \
+                .clock_khz = TARGET_CLOCK_KHZ                                                      \
+        }
 
-/* One word. 1 when it was of the connection, 0 when it is something else.
+/* What follows -c, and a word anywhere: into the struct target_choice that is the context. The word is
+ * another row's when it is not of the connection; what follows -c must be.
  *      -FAULT_BAD_VALUE  a port, mode or number that cannot be; mode other than HOTPLUG */
-int target_choice_word(struct target_choice *choice, const char *word) MUST_USE;
-
-/* An option of the table above, or a word of the connection. 1, 0, or a fault as above. */
-int target_choice_take(struct target_choice *choice, int key, const char *value) MUST_USE;
+argument_function target_choice_connect, target_choice_word;

@@ -20,20 +20,25 @@
 
 /* --- words --------------------------------------------------------------------------------- */
 
-static int take_permission(struct closed_words *words, const char *value)
+static int check_permitted(const char *permission)
 {
-        if (strcasecmp(value, "a") != 0 && strcmp(value, "14") != 0)
-                return fault(FAULT_BAD_VALUE,
-                             "permission %.20s: only a (14), the full regression, is done from "
-                             "here",
-                             value);
-        words->permission = value;
-        return 1;
+        if (strcasecmp(permission, "a") == 0 || strcmp(permission, "14") == 0)
+                return 1;
+        return fault(FAULT_BAD_VALUE,
+                     "permission %.20s: only a (14), the full regression, is done from here",
+                     permission);
+}
+
+int closed_permission(void *unused, struct options *options)
+{
+        (void)unused;
+        return check_permitted(options->value);
 }
 
 /* key=FILE and the like, as ST writes them. */
-static int take_word(struct closed_words *words, const char *word)
+int closed_word(void *context, struct options *options)
 {
+        struct closed_words *words = context;
         const struct {
                 const char *prefix;
                 const char **path;
@@ -42,39 +47,14 @@ static int take_word(struct closed_words *words, const char *word)
                 { "cert=", &words->certificate },
                 { "pwd=", &words->password },
         };
+        const char *word = options->value;
 
         for (size_t i = 0; i < LENGTH_OF(files); i++)
                 if (strncasecmp(word, files[i].prefix, strlen(files[i].prefix)) == 0) {
                         *files[i].path = word + strlen(files[i].prefix);
                         return 1;
                 }
-        if (strncasecmp(word, "per=", 4) == 0)
-                return take_permission(words, word + 4);
-        return 0;
-}
-
-int closed_words_take(struct closed_words *words, int key, const char *value)
-{
-        switch (key) {
-        case CLOSED_KEY_KEY:
-                words->key = value;
-                return 1;
-        case CLOSED_KEY_CERTIFICATE:
-                words->certificate = value;
-                return 1;
-        case CLOSED_KEY_PASSWORD:
-                words->password = value;
-                return 1;
-        case CLOSED_KEY_PERMISSION:
-                return take_permission(words, value);
-        case CLOSED_KEY_PROFILE:
-                words->profile = value;
-                return 1;
-        case OPTIONS_POSITION:
-                return take_word(words, value);
-        default:
-                return 0;
-        }
+        return strncasecmp(word, "per=", 4) == 0 ? check_permitted(word + 4) : 0;
 }
 
 /* --- files --------------------------------------------------------------------------------- */

@@ -7,33 +7,26 @@
 #include "drivers/debug_authentication.h"
 #include "station/commands/target_session.h"
 
-/* Files that prove who one is, in the words of ST's tool: key=, cert=, pwd=, per=. */
+/* Files that prove who one is, in the words of ST's tool: key=, cert=, pwd=. */
 struct closed_words {
         const char *key, *certificate, *password; /* paths, borrowed; NULL: not given */
-        const char *permission;                   /* "a" or "14"; NULL: that */
         const char *profile; /* NULL: configs/debug-authentication/reference.conf */
 };
 
-enum {
-        CLOSED_KEY_KEY = TARGET_KEYS + 0x100,
-        CLOSED_KEY_CERTIFICATE,
-        CLOSED_KEY_PASSWORD,
-        CLOSED_KEY_PERMISSION,
-        CLOSED_KEY_PROFILE,
-};
-#define CLOSED_PROFILE_OPTION                                                                      \
-        {                                                                                          \
-                "profile", NULL, true, false, CLOSED_KEY_PROFILE                                   \
-        }
-#define CLOSED_OPTIONS                                                                             \
-        { "key", NULL, true, false, CLOSED_KEY_KEY },                                              \
-                { "certificate", "cert", true, false, CLOSED_KEY_CERTIFICATE },                    \
-                { "password", "pwd", true, false, CLOSED_KEY_PASSWORD },                           \
-                { "permission", "per", true, false, CLOSED_KEY_PERMISSION }, CLOSED_PROFILE_OPTION
+/* Takes those words into the struct closed_words that is the context, and per=.
+ *      -FAULT_BAD_VALUE  as closed_permission */
+argument_function closed_word;
 
-/* One of those options, or a word of ST's spelling. 1 when it was, 0 when it is something else.
+/* Takes the value of --permission, "a" or "14"; context: none.
  *      -FAULT_BAD_VALUE  a permission other than full regression */
-int closed_words_take(struct closed_words *words, int key, const char *value) MUST_USE;
+argument_function closed_permission;
+
+/* Rows of a command: ST's lines have those words for discovery too. */
+/* clang-format off */
+#define CLOSED_ARGUMENTS(words)                   \
+        { "profile", .text = &(words)->profile }, \
+        { .take = closed_word, .context = (words) }
+/* clang-format on */
 
 /* What the files hold, read and proven before any part is touched. Wiped by closed_wipe. */
 struct closed_credentials {

@@ -7,45 +7,20 @@
 #include "station/commands/command.h"
 
 #include "drivers/family_fields.h"
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/target_closed.h"
 
 #include <stdio.h>
 
-static const struct option_name names[] = { TARGET_OPTIONS, TARGET_JSON_OPTION,
-                                            CLOSED_PROFILE_OPTION };
-
-static int read_words(int argc, char **argv, struct target_choice *choice,
-                      struct closed_words *words)
-{
-        struct options options;
-        int key;
-
-        target_choice_init(choice);
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((key = options_next(&options)) > 0) {
-                int r = target_choice_take(choice, key, options.value);
-
-                if (r == 0) /* pwd= and the like: ST's lines have them here too */
-                        r = closed_words_take(words, key, options.value);
-                if (r < 0)
-                        return r;
-                if (r == 0)
-                        return fault(FAULT_BAD_VALUE, "%.60s is not expected here", options.value);
-        }
-        return key;
-}
-
 static int say_open(const struct target_session *session)
 {
         if (session->choice->is_json)
-                return json_print(stdout, json_pack("{s:s, s:i, s:s, s:b, s:b}", "family",
-                                                    session->chosen.family.name, "device_id",
-                                                    (int)session->identity.device_id, "unique_id",
-                                                    session->identity.unique_id_text, "open", 1,
-                                                    "simulated", (int)session->is_simulated))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "no memory for the answer");
+                return answer_json(json_pack("{s:s, s:i, s:s, s:b, s:b}", "family",
+                                             session->chosen.family.name, "device_id",
+                                             (int)session->identity.device_id, "unique_id",
+                                             session->identity.unique_id_text, "open", 1,
+                                             "simulated", (int)session->is_simulated),
+                                   EXIT_OK);
         target_session_mark(session);
         printf("%s %s is open: there is nothing to authenticate to, and nothing was reset.\n",
                session->chosen.family.name, session->identity.unique_id_text);
@@ -68,9 +43,7 @@ static int show(struct target_session *session, struct closed_part *part)
         if (r < 0)
                 return r;
         if (session->choice->is_json)
-                return json_print(stdout, closed_json(session, part))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "no memory for the answer");
+                return answer_json(closed_json(session, part), EXIT_OK);
         closed_print(session, part);
         puts(part->found.methods
                      ? "The way back is gangway target regress with that credential; it erases "
@@ -99,11 +72,16 @@ static int discover(struct target_session *session, struct closed_part *part, bo
 static int run(int argc, char **argv)
 {
         struct target_session *session CLEANUP(target_session_close) = NULL;
-        struct target_choice choice;
+        struct target_choice choice = TARGET_CHOICE;
         struct closed_words words = { 0 };
+        const struct argument arguments[] = {
+                TARGET_ARGUMENTS(&choice),
+                CLOSED_ARGUMENTS(&words),
+                { "json", .flag = &choice.is_json },
+        };
         struct closed_part part = { 0 };
         bool is_shut = false;
-        int r = read_words(argc, argv, &choice, &words);
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
         if (r >= 0)
                 r = closed_session_open(&choice, words.profile, &session, &part, &is_shut);

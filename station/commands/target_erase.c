@@ -14,9 +14,6 @@
 #define SECTORS_MAX       64u
 #define RESET_PATIENCE_MS 3000u
 
-static const struct option_name erase_names[] = { TARGET_OPTIONS, TARGET_YES_OPTION };
-static const struct option_name reset_names[] = { TARGET_OPTIONS };
-
 struct request {
         struct target_choice choice;
         const char *words[SECTORS_MAX];
@@ -27,8 +24,15 @@ struct request {
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        int r = target_read_words(argc, argv, erase_names, LENGTH_OF(erase_names), &request->choice,
-                                  request->words, SECTORS_MAX, &request->count);
+        const struct argument arguments[] = {
+                TARGET_ARGUMENTS(&request->choice),
+                { "yes", "y", .flag = &request->choice.is_sure },
+                { .what = "sector",
+                  .text = request->words,
+                  .most = SECTORS_MAX,
+                  .count = &request->count },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
         if (r < 0)
                 return r;
@@ -109,7 +113,7 @@ static int erase(struct target_session *session, const struct request *request)
 static int run_erase(int argc, char **argv)
 {
         struct target_session *session CLEANUP(target_session_close) = NULL;
-        struct request request = { 0 };
+        struct request request = { .choice = TARGET_CHOICE };
         int r = read_request(argc, argv, &request);
 
         if (r >= 0)
@@ -133,10 +137,9 @@ static int reset(struct target_session *session)
 static int run_reset(int argc, char **argv)
 {
         struct target_session *session CLEANUP(target_session_close) = NULL;
-        struct target_choice choice;
-        size_t count;
-        int r = target_read_words(argc, argv, reset_names, LENGTH_OF(reset_names), &choice, NULL, 0,
-                                  &count);
+        struct target_choice choice = TARGET_CHOICE;
+        const struct argument arguments[] = { TARGET_ARGUMENTS(&choice) };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
         if (r >= 0)
                 r = target_session_open(&choice, &session);

@@ -8,22 +8,13 @@
 
 #include "drivers/family_fields.h"
 #include "drivers/preflight.h"
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/option_view.h"
 #include "station/commands/screen.h"
 #include "station/commands/target_part.h"
 
 #include <stdio.h>
 #include <string.h>
-
-enum { KEY_EXTERNAL = OPTIONS_KEYS };
-
-static const struct option_name names[] = {
-        TARGET_OPTIONS,
-        TARGET_RSS_OPTIONS,
-        TARGET_JSON_OPTION,
-        { "external", NULL, false, false, KEY_EXTERNAL },
-};
 
 struct request {
         struct target_choice choice;
@@ -32,22 +23,14 @@ struct request {
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int key;
+        const struct argument arguments[] = {
+                TARGET_ARGUMENTS(&request->choice),
+                TARGET_RSS_ARGUMENTS(&request->choice),
+                { "json", .flag = &request->choice.is_json },
+                { "external", .flag = &request->is_external },
+        };
 
-        target_choice_init(&request->choice);
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((key = options_next(&options)) > 0) {
-                int r = target_choice_take(&request->choice, key, options.value);
-
-                if (r < 0)
-                        return r;
-                if (key == KEY_EXTERNAL)
-                        request->is_external = true;
-                else if (r == 0)
-                        return fault(FAULT_BAD_VALUE, "%.60s is not expected here", options.value);
-        }
-        return key;
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
 }
 
 /* --- as text ------------------------------------------------------------------------------- */
@@ -159,8 +142,7 @@ static int print_json(const struct target_session *session, const struct option_
                 "install_conditions", conditions_json(preflight), "can_install",
                 (int)preflight_holds(preflight));
 
-        return json_print(stdout, object) ? EXIT_OK
-                                          : fault(FAULT_SYSTEM, "no memory for the answer");
+        return answer_json(object, EXIT_OK);
 }
 
 static int show(struct target_session *session, const struct request *request)
@@ -204,7 +186,7 @@ static int show(struct target_session *session, const struct request *request)
 static int run(int argc, char **argv)
 {
         struct target_session *session CLEANUP(target_session_close) = NULL;
-        struct request request = { 0 };
+        struct request request = { .choice = TARGET_CHOICE };
         int r = read_request(argc, argv, &request);
 
         if (r >= 0)

@@ -6,15 +6,13 @@
  */
 #include "station/commands/command.h"
 
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/screen.h"
 #include "station/commands/target_session.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const struct option_name names[] = { TARGET_OPTIONS, TARGET_JSON_OPTION };
 
 struct probe_line {
         struct wire_identity wire;
@@ -116,9 +114,7 @@ static int print_json(const struct probe_line *lines, int count)
                 }
                 json_array_append_new(list, object);
         }
-        return json_print(stdout, json_pack("{s:o}", "probes", list))
-                       ? EXIT_OK
-                       : fault(FAULT_SYSTEM, "no memory for the answer");
+        return answer_json(json_pack("{s:o}", "probes", list), EXIT_OK);
 }
 
 static int list(const struct target_choice *choice, struct bus *bus)
@@ -149,9 +145,12 @@ static int list(const struct target_choice *choice, struct bus *bus)
 static int run(int argc, char **argv)
 {
         struct target_bus bus CLEANUP(target_bus_close) = { 0 };
-        struct target_choice choice;
-        size_t count;
-        int r = target_read_words(argc, argv, names, LENGTH_OF(names), &choice, NULL, 0, &count);
+        struct target_choice choice = TARGET_CHOICE;
+        const struct argument arguments[] = {
+                TARGET_ARGUMENTS(&choice),
+                { "json", .flag = &choice.is_json },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
         if (r >= 0)
                 r = target_bus_open(&choice, &bus);

@@ -18,50 +18,13 @@
 #define READ_MAX (16u << 20)
 #define ROW      16u
 
-enum { KEY_OUTPUT = OPTIONS_KEYS, KEY_ERASE };
-
-static const struct option_name read_names[] = {
-        TARGET_OPTIONS,
-        { "output", "o", true, false, KEY_OUTPUT },
-};
-static const struct option_name write_names[] = {
-        TARGET_OPTIONS,
-        { "erase", NULL, false, false, KEY_ERASE },
-};
-
 struct request {
         struct target_choice choice;
-        const char *words[3];
+        const char *words[2], *file; /* of reading: where to; NULL: a dump */
         size_t count;
-        const char *output;
         bool must_erase;
         uint32_t address, length;
 };
-
-static int take_words(int argc, char **argv, const struct option_name *names, size_t name_count,
-                      struct request *request)
-{
-        struct options options;
-        int key;
-
-        target_choice_init(&request->choice);
-        options_init(&options, argc, argv, names, name_count);
-        while ((key = options_next(&options)) > 0) {
-                int r = target_choice_take(&request->choice, key, options.value);
-
-                if (r < 0)
-                        return r;
-                if (key == KEY_OUTPUT)
-                        request->output = options.value;
-                else if (key == KEY_ERASE)
-                        request->must_erase = true;
-                else if (r == 0 && request->count == LENGTH_OF(request->words))
-                        return fault(FAULT_BAD_VALUE, "%.60s is not expected here", options.value);
-                else if (r == 0)
-                        request->words[request->count++] = options.value;
-        }
-        return key;
-}
 
 /* --- read ---------------------------------------------------------------------------------- */
 
@@ -85,10 +48,17 @@ static void dump(uint32_t address, const uint8_t *data, uint32_t length)
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        int r = take_words(argc, argv, read_names, LENGTH_OF(read_names), request);
+        const struct argument arguments[] = {
+                TARGET_ARGUMENTS(&request->choice),
+                { .what = "address", .text = &request->words[0], .needed = "ADDRESS" },
+                { .what = "length",
+                  .text = &request->words[1],
+                  .needed = "LENGTH, as 0x08000000 256" },
+                { .what = "file", .text = &request->file },
+                { "output", "o", .text = &request->file, .what = "file" },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        if (r >= 0 && request->count < 2)
-                r = fault(FAULT_BAD_VALUE, "wanted ADDRESS and LENGTH, as 0x08000000 256");
         if (r >= 0)
                 r = options_number("the address", request->words[0], UINT32_MAX, &request->address);
         if (r >= 0)
@@ -96,11 +66,6 @@ static int read_request(int argc, char **argv, struct request *request)
         if (r >= 0 && (request->length == 0 || request->length - 1 > UINT32_MAX - request->address))
                 r = fault(FAULT_BAD_VALUE, "0x%X bytes from 0x%08X are none, or end above 4 GiB",
                           request->length, request->address);
-        if (r >= 0 && request->count == 3 && request->output)
-                r = fault(FAULT_BAD_VALUE, "two files: %.60s and %.60s", request->words[2],
-                          request->output);
-        if (r >= 0 && request->count == 3)
-                request->output = request->words[2];
         return r;
 }
 
@@ -111,13 +76,13 @@ static int read_memory(struct target_session *session, const struct request *req
 
         INSIST(data);
         r = target_read(&session->target, request->address, data, request->length);
-        if (r >= 0 && request->output)
-                r = file_write(request->output, data, request->length, 0644);
+        if (r >= 0 && request->file)
+                r = file_write(request->file, data, request->length, 0644);
         if (r >= 0) {
                 target_session_mark(session);
-                if (request->output)
+                if (request->file)
                         printf("%u bytes from 0x%08X are in %s\n", request->length,
-                               request->address, request->output);
+                               request->address, request->file);
                 else
                         dump(request->address, data, request->length);
         }
@@ -128,7 +93,7 @@ static int read_memory(struct target_session *session, const struct request *req
 static int run_read(int argc, char **argv)
 {
         struct target_session *session CLEANUP(target_session_close) = NULL;
-        struct request request = { 0 };
+        struct request request = { .choice = TARGET_CHOICE };
         int r = read_request(argc, argv, &request);
 
         if (r >= 0)
@@ -230,7 +195,13 @@ static int write_memory(struct target_session *session, const struct request *re
 /* ADDRESS FILE, or FILE ADDRESS as ST has it. */
 static int write_request(int argc, char **argv, struct request *request)
 {
-        int r = take_words(argc, argv, write_names, LENGTH_OF(write_names), request);
+        const struct argument arguments[] = {
+                TARGET_ARGUMENTS(&request->choice),
+                { "erase", .flag = &request->must_erase },
+                { .text = request->words, .most = 2, .count = &request->count },
+                { .instead = "ADDRESS and FILE are all there is to give" },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
         bool is_first;
 
         if (r >= 0 && request->count != 2)
@@ -238,7 +209,7 @@ static int write_request(int argc, char **argv, struct request *request)
         if (r < 0)
                 return r;
         is_first = isdigit((unsigned char)request->words[0][0]) != 0;
-        request->output = request->words[is_first];
+        request->file = request->words[is_first];
         return options_number("the address", request->words[!is_first], UINT32_MAX,
                               &request->address);
 }
@@ -247,13 +218,13 @@ static int run_write(int argc, char **argv)
 {
         struct target_session *session CLEANUP(target_session_close) = NULL;
         struct bytes file CLEANUP(bytes_free) = { 0 };
-        struct request request = { 0 };
+        struct request request = { .choice = TARGET_CHOICE };
         int r = write_request(argc, argv, &request);
 
         if (r >= 0)
-                r = file_read(request.output, READ_MAX, &file);
+                r = file_read(request.file, READ_MAX, &file);
         if (r >= 0 && file.length == 0)
-                r = fault(FAULT_BAD_FILE, "%.200s is empty", request.output);
+                r = fault(FAULT_BAD_FILE, "%.200s is empty", request.file);
         if (r >= 0)
                 r = target_session_open(&request.choice, &session);
         if (r >= 0)

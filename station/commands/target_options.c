@@ -8,7 +8,7 @@
 #include "station/commands/command.h"
 
 #include "drivers/family_fields.h"
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/option_change.h"
 #include "station/commands/option_view.h"
 #include "station/commands/target_part.h"
@@ -18,15 +18,6 @@
 #include <string.h>
 
 #define WORDS_MAX 64u
-
-enum { KEY_ALLOW = OPTIONS_KEYS };
-
-static const struct option_name read_names[] = { TARGET_OPTIONS, TARGET_JSON_OPTION };
-static const struct option_name write_names[] = {
-        TARGET_OPTIONS,
-        TARGET_YES_OPTION,
-        { "allow", NULL, false, false, KEY_ALLOW },
-};
 
 struct request {
         struct target_choice choice;
@@ -52,22 +43,27 @@ static int show(struct target_session *session)
                 option_view_print(stdout, family, &session->fields, &rows);
                 return EXIT_OK;
         }
-        return json_print(stdout, option_view_json(family, &session->fields, &rows))
-                       ? EXIT_OK
-                       : fault(FAULT_SYSTEM, "no memory for the answer");
+        return answer_json(option_view_json(family, &session->fields, &rows), EXIT_OK);
+}
+
+/* `-ob displ`, as ST writes it. */
+static int take_display(void *unused, struct options *options)
+{
+        (void)unused;
+        return strcasecmp(options->value, "displ") == 0;
 }
 
 static int run_read(int argc, char **argv)
 {
         struct target_session *session CLEANUP(target_session_close) = NULL;
-        struct target_choice choice;
-        const char *words[1];
-        size_t count;
-        int r = target_read_words(argc, argv, read_names, LENGTH_OF(read_names), &choice, words, 1,
-                                  &count);
+        struct target_choice choice = TARGET_CHOICE;
+        const struct argument arguments[] = {
+                TARGET_ARGUMENTS(&choice),
+                { "json", .flag = &choice.is_json },
+                { .take = take_display },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        if (r >= 0 && count == 1 && strcasecmp(words[0], "displ") != 0) /* ST's word for it */
-                r = fault(FAULT_BAD_VALUE, "%.60s is not expected here", words[0]);
         if (r >= 0)
                 r = target_session_open(&choice, &session);
         if (r >= 0)
@@ -77,26 +73,23 @@ static int run_read(int argc, char **argv)
 
 /* --- writing ------------------------------------------------------------------------------- */
 
-static int read_request(int argc, char **argv, struct request *request)
+static int read_request(int argc, char **argv, bool has_fields, struct request *request)
 {
-        struct options options;
-        int key;
+        const struct argument arguments[] = {
+                TARGET_ARGUMENTS(&request->choice),
+                { "yes", "y", .flag = &request->choice.is_sure },
+                { "allow", .flag = &request->is_allowed },
+                { .what = "field",
+                  .text = request->words,
+                  .most = WORDS_MAX,
+                  .count = &request->count },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments) - !has_fields);
 
-        target_choice_init(&request->choice);
-        options_init(&options, argc, argv, write_names, LENGTH_OF(write_names));
-        while ((key = options_next(&options)) > 0) {
-                int r = target_choice_take(&request->choice, key, options.value);
-
-                if (r < 0)
-                        return r;
-                if (key == KEY_ALLOW)
-                        request->is_allowed = true;
-                else if (r == 0 && request->count == WORDS_MAX)
-                        return fault(FAULT_BAD_VALUE, "more than %u fields at once", WORDS_MAX);
-                else if (r == 0)
-                        request->words[request->count++] = options.value;
-        }
-        return key;
+        if (r >= 0 && has_fields && request->count == 0)
+                return fault(FAULT_BAD_VALUE,
+                             "nothing to write: give NAME=VALUE, such as RDP=0xAA");
+        return r;
 }
 
 /* 1 go on, 0 not confirmed. */
@@ -216,13 +209,9 @@ static int run_write(const char *words, int argc, char **argv, bool has_fields,
                      write_function *write)
 {
         struct target_session *session CLEANUP(target_session_close) = NULL;
-        struct request request = { 0 };
-        int r = read_request(argc, argv, &request);
+        struct request request = { .choice = TARGET_CHOICE };
+        int r = read_request(argc, argv, has_fields, &request);
 
-        if (r >= 0 && has_fields && request.count == 0)
-                r = fault(FAULT_BAD_VALUE, "nothing to write: give NAME=VALUE, such as RDP=0xAA");
-        if (r >= 0 && !has_fields && request.count > 0)
-                r = fault(FAULT_BAD_VALUE, "%.60s is not expected here", request.words[0]);
         if (r >= 0)
                 r = target_session_open(&request.choice, &session);
         if (r >= 0)

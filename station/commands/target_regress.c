@@ -15,7 +15,7 @@
 
 #include "drivers/family_fields.h"
 #include "drivers/preflight.h"
-#include "station/commands/image_view.h"
+#include "station/commands/answer.h"
 #include "station/commands/target_closed.h"
 #include "station/commands/target_part.h"
 
@@ -23,9 +23,6 @@
 #include <string.h>
 
 #define LEVEL_1 0xBBu /* what ST's tools write (targets.md 5.1) */
-
-static const struct option_name names[] = { TARGET_OPTIONS, TARGET_YES_OPTION, TARGET_JSON_OPTION,
-                                            CLOSED_OPTIONS };
 
 struct regression {
         struct target_session *session;
@@ -173,15 +170,13 @@ static int report(const struct regression *way)
         const struct target_session *session = way->session;
 
         if (session->choice->is_json)
-                return json_print(stdout,
-                                  json_pack("{s:s, s:s, s:b, s:s, s:i, s:b, s:b, s:b, s:b}",
-                                            "family", family_of(way)->name, "unique_id",
-                                            session->identity.unique_id_text, "regressed",
-                                            (int)way->is_needed, "by", way->by, "sectors_erased",
-                                            (int)way->erased, "open", 1, "factory_options", 1,
-                                            "blank", 1, "simulated", (int)session->is_simulated))
-                               ? EXIT_OK
-                               : fault(FAULT_SYSTEM, "no memory for the answer");
+                return answer_json(json_pack("{s:s, s:s, s:b, s:s, s:i, s:b, s:b, s:b, s:b}",
+                                             "family", family_of(way)->name, "unique_id",
+                                             session->identity.unique_id_text, "regressed",
+                                             (int)way->is_needed, "by", way->by, "sectors_erased",
+                                             (int)way->erased, "open", 1, "factory_options", 1,
+                                             "blank", 1, "simulated", (int)session->is_simulated),
+                                   EXIT_OK);
         printf("ok  open, no protected area\n"
                "ok  option bytes read as from the factory, %zu rows\n"
                "ok  flash reads 0xFF, all %u KiB (%u sectors erased one by one)\n"
@@ -285,22 +280,20 @@ static int perform(struct regression *way, const struct request *request, struct
 
 static int read_request(int argc, char **argv, struct request *request)
 {
-        struct options options;
-        int key;
+        struct closed_words *words = &request->words;
+        const struct argument arguments[] = {
+                TARGET_ARGUMENTS(&request->choice),
+                CLOSED_ARGUMENTS(words),
+                { "key", .text = &words->key },
+                { "certificate", "cert", .text = &words->certificate },
+                { "password", "pwd", .text = &words->password },
+                { "permission", "per", .take = closed_permission },
+                { "yes", "y", .flag = &request->choice.is_sure },
+                { "json", .flag = &request->choice.is_json },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
 
-        target_choice_init(&request->choice);
-        options_init(&options, argc, argv, names, LENGTH_OF(names));
-        while ((key = options_next(&options)) > 0) {
-                int r = target_choice_take(&request->choice, key, options.value);
-
-                if (r == 0)
-                        r = closed_words_take(&request->words, key, options.value);
-                if (r < 0)
-                        return r;
-                if (r == 0)
-                        return fault(FAULT_BAD_VALUE, "%.60s is not expected here", options.value);
-        }
-        return key < 0 ? key : closed_credentials_read(&request->words, &request->credentials);
+        return r < 0 ? r : closed_credentials_read(words, &request->credentials);
 }
 
 static void request_wipe(struct request *request)
@@ -311,7 +304,7 @@ static void request_wipe(struct request *request)
 static int run(int argc, char **argv)
 {
         struct target_session *session CLEANUP(target_session_close) = NULL;
-        struct request request CLEANUP(request_wipe) = { 0 };
+        struct request request CLEANUP(request_wipe) = { .choice = TARGET_CHOICE };
         struct closed_part part = { 0 };
         struct regression way = { 0 };
         bool is_shut = false;

@@ -464,28 +464,3 @@ int target_answer(const char *words, int r)
                 return EXIT_INPUT;
         }
 }
-
-int target_read_words(int argc, char **argv, const struct option_name *names, size_t name_count,
-                      struct target_choice *choice, const char **ret_words, size_t capacity,
-                      size_t *ret_count)
-{
-        struct options options;
-        int key;
-
-        target_choice_init(choice);
-        *ret_count = 0;
-        options_init(&options, argc, argv, names, name_count);
-        while ((key = options_next(&options)) > 0) {
-                int r = target_choice_take(choice, key, options.value);
-
-                if (r < 0)
-                        return r;
-                if (r > 0)
-                        continue;
-                if (key != OPTIONS_POSITION || *ret_count == capacity)
-                        return fault(FAULT_BAD_VALUE, "%.60s is not expected here",
-                                     options.value ? options.value : "that option");
-                ret_words[(*ret_count)++] = options.value;
-        }
-        return key;
-}

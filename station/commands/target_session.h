@@ -72,9 +72,3 @@ int target_confirm(const struct target_session *session, const char *what) MUST_
 /* The exit code of a command: what the part refuses is the answer no, a probe or part that does not
  * answer is unreachable. The sentence is printed here, before closing can leave another. */
 int target_answer(const char *words, int r);
-
-/* Read the options of a command that takes nothing but TARGET_OPTIONS and up to `capacity` words.
- *      -FAULT_BAD_VALUE */
-int target_read_words(int argc, char **argv, const struct option_name *names, size_t name_count,
-                      struct target_choice *choice, const char **ret_words, size_t capacity,
-                      size_t *ret_count) MUST_USE;

@@ -15,20 +15,42 @@ static void demand(bool claim)
                 abort();
 }
 
-static void take(const char *word, int key)
+static void check(const struct target_choice *choice)
 {
-        struct target_choice choice;
-        int r;
+        demand(choice->clock_khz >= 1 && choice->clock_khz <= TARGET_CLOCK_MAX_KHZ);
+        demand(choice->index <= TARGET_INDEX_MAX && choice->access_port <= TARGET_PORT_MAX);
+        demand(memchr(choice->serial, 0, sizeof(choice->serial)));
+        demand(!choice->is_sure && !choice->is_json && !choice->rss);
+}
 
-        target_choice_init(&choice);
-        r = target_choice_take(&choice, key, word);
+static void take(const char *word, argument_function *function)
+{
+        struct target_choice choice = TARGET_CHOICE;
+        struct options options = { .value = word };
+        int r = function(&choice, &options);
+
         demand(r == 0 || r == 1 || r == -FAULT_BAD_VALUE);
-        if (r < 0)
-                return;
-        demand(choice.clock_khz >= 1 && choice.clock_khz <= TARGET_CLOCK_MAX_KHZ);
-        demand(choice.index <= TARGET_INDEX_MAX && choice.access_port <= TARGET_PORT_MAX);
-        demand(memchr(choice.serial, 0, sizeof(choice.serial)));
-        demand(!choice.is_sure && !choice.is_json && !choice.path);
+        if (r >= 0)
+                check(&choice);
+}
+
+/* The line as a command reads it that takes words of its own. */
+static void read_line(int argc, char **argv)
+{
+        struct target_choice choice = TARGET_CHOICE;
+        const char *words[4];
+        size_t count = 0;
+        const struct argument arguments[] = {
+                TARGET_ARGUMENTS(&choice),
+                { .what = "word", .text = words, .most = LENGTH_OF(words), .count = &count },
+        };
+        int r = options_read(argc, argv, arguments, LENGTH_OF(arguments));
+
+        demand(r == 0 || r == -FAULT_BAD_VALUE);
+        if (r == 0)
+                check(&choice);
+        for (size_t i = 0; i < count; i++)
+                demand(words[i] != NULL);
 }
 
 /* Every word but the verb's is still there: as many, whatever their order. */
@@ -49,20 +71,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 {
         char *text = malloc(length + 1), *at = text;
         static char first[] = "gangway", second[] = "target";
-        char *argv[SPELLING_WORDS_MAX + 8] = { first, second };
+        char *argv[SPELLING_WORDS_MAX + 9] = { first, second }; /* NULL at the end */
         int argc = 2;
 
         if (!text)
                 return 0;
         memcpy(text, data, length);
         text[length] = '\0';
-        while (at && argc < (int)LENGTH_OF(argv)) {
+        while (at && argc < (int)LENGTH_OF(argv) - 1) {
                 char *word = strsep(&at, " \n");
 
-                take(word, TARGET_KEY_CONNECT);
-                take(word, OPTIONS_POSITION);
+                take(word, target_choice_connect);
+                take(word, target_choice_word);
                 argv[argc++] = word;
         }
+        read_line(argc - 1, argv + 1);
         spell(argc, argv);
         free(text);
         return 0;

@@ -133,7 +133,7 @@ openssl pkey -in "$work/leaf.pem" -pubout -out "$work/leaf-public.pem" 2>/dev/nu
 chain create --key "$work/root.pem" --key "$work/leaf-public.pem" --permission 0x1077 --soc-class 0x484 -o "$work/narrow.b64" &&
         chain show "$work/narrow.b64" && says "permission 0x1077, SoC class 0x484" &&
         ! chain create --key "$work/leaf-public.pem" --key "$work/root.pem" -o "$work/none.b64" && says "wanted the private one" &&
-        ! chain create -o "$work/none.b64" && says "no --key given" && ! chain create --key "$work/root.pem" &&
+        ! chain create -o "$work/none.b64" && says "no key: give --key FILE, the root's first" && ! chain create --key "$work/root.pem" &&
         ! chain show "$work/root.pem" && says "wanted base64" && [ ! -e "$work/none.b64" ]
 say $? "the last key may be public, the others must sign; what is no chain is refused"
 close() { # part: TrustZone on, provisioned, closed

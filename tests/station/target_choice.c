@@ -11,19 +11,32 @@
 
 static struct target_choice choice;
 
+/* Up to three words, as a command with no words of its own reads them. */
+static int take_words(const char *first, const char *second, const char *third)
+{
+        const char *words[] = { "target", first, second, third, NULL };
+        char **argv = (char **)(uintptr_t)words; /* getopt's prototype; it changes nothing here */
+        const struct argument arguments[] = { TARGET_ARGUMENTS(&choice) };
+        int argc = 0;
+
+        while (argv[argc])
+                argc++;
+        choice = (struct target_choice)TARGET_CHOICE;
+        return options_read(argc, argv, arguments, LENGTH_OF(arguments));
+}
+
 static int take(const char *word)
 {
-        target_choice_init(&choice);
-        return target_choice_take(&choice, TARGET_KEY_CONNECT, word);
+        return take_words("-c", word, NULL);
 }
 
 static void hotplug_over_swd_is_taken_in_any_case_of_letters(void **state)
 {
         (void)state;
-        assert_int_equal(take("port=SWD"), 1);
-        assert_int_equal(take("port=swd"), 1);
-        assert_int_equal(take("mode=HOTPLUG"), 1);
-        assert_int_equal(take("Mode=Hotplug"), 1);
+        assert_int_equal(take("port=SWD"), 0);
+        assert_int_equal(take("port=swd"), 0);
+        assert_int_equal(take("mode=HOTPLUG"), 0);
+        assert_int_equal(take("Mode=Hotplug"), 0);
 }
 
 static void a_reset_at_connect_is_refused_with_its_section(void **state)
@@ -47,15 +60,12 @@ static void other_ports_are_refused(void **state)
 static void probe_clock_and_access_port_are_kept(void **state)
 {
         (void)state;
-        target_choice_init(&choice);
+        assert_int_equal(take("port=SWD"), 0);
         assert_int_equal(choice.clock_khz, TARGET_CLOCK_KHZ);
-        assert_int_equal(target_choice_word(&choice, "sn=003500203137510733353639"), 1);
-        assert_int_equal(target_choice_word(&choice, "freq=24000"), 1);
-        assert_int_equal(target_choice_word(&choice, "ap=1"), 1);
-        assert_int_equal(target_choice_word(&choice, "index=3"), 1);
-        assert_int_equal(target_choice_word(&choice, "reset=HWrst"), 1);
+        assert_int_equal(take_words("-c", "sn=003500203137510733353639", "freq=24000"), 0);
         assert_string_equal(choice.serial, "003500203137510733353639");
         assert_int_equal(choice.clock_khz, 24000);
+        assert_int_equal(take_words("ap=1", "index=3", "reset=HWrst"), 0);
         assert_true(choice.has_access_port && choice.access_port == 1);
         assert_true(choice.has_index && choice.index == 3);
         assert_int_equal(choice.reset, TARGET_RESET_PIN);
@@ -78,7 +88,7 @@ static void a_serial_is_letters_and_digits_that_fit(void **state)
 
         (void)state;
         memset(word + 3, 'A', 63);
-        assert_int_equal(take(word), 1);
+        assert_int_equal(take(word), 0);
         word[3 + 63] = 'A';
         assert_fault(take(word), BAD_VALUE, "64 characters");
         assert_fault(take("sn="), BAD_VALUE, "0 characters");
@@ -94,12 +104,25 @@ static void a_misspelled_key_behind_c_is_told_the_nearest(void **state)
 
 static void other_words_are_left_to_the_command(void **state)
 {
+        static const char *const words[] = { "RDP=0xBB", "port", "", "0x08000000" };
+        const char *taken[LENGTH_OF(words)];
+        size_t count = 0;
+        char name[] = "target", *argv[2 + LENGTH_OF(words)] = { name };
+        const struct argument arguments[] = {
+                TARGET_ARGUMENTS(&choice),
+                { .what = "word", .text = taken, .most = LENGTH_OF(words), .count = &count },
+        };
+
         (void)state;
-        target_choice_init(&choice);
-        assert_int_equal(target_choice_word(&choice, "RDP=0xBB"), 0);
-        assert_int_equal(target_choice_word(&choice, "port"), 0);
-        assert_int_equal(target_choice_word(&choice, ""), 0);
-        assert_int_equal(target_choice_word(&choice, "0x08000000"), 0);
+        for (size_t i = 0; i < LENGTH_OF(words); i++)
+                argv[1 + i] = (char *)(uintptr_t)words[i];
+        assert_int_equal(options_read(1 + LENGTH_OF(words), argv, arguments, LENGTH_OF(arguments)),
+                         0);
+        assert_int_equal(count, LENGTH_OF(words));
+        for (size_t i = 0; i < LENGTH_OF(words); i++)
+                assert_string_equal(taken[i], words[i]);
+        assert_fault(take_words("-c", "port=SWD", "RDP=0xBB"), BAD_VALUE,
+                     "RDP=0xBB is not expected here");
 }
 
 /* --- ST's verbs ---------------------------------------------------------------------------- */
