@@ -90,7 +90,7 @@ static const char *present_word(const struct options *options)
 }
 
 /* FIRST and on: that row's option; WORD, END, or a fault. The value is in `options`. */
-static int next(struct reading *reading)
+static int read_next(struct reading *reading)
 {
         struct options *options = &reading->options;
         int found = reading->is_rest ? -1
@@ -107,7 +107,7 @@ static int next(struct reading *reading)
                 return fault(FAULT_BAD_VALUE, "option %.60s wants a value", present_word(options));
         if (found == '?')
                 return unknown(reading, present_word(options));
-        for (size_t i = 0; i < reading->count && found > WORD && found < FIRST; i++)
+        for (size_t i = 0; i < reading->count; i++)
                 if (is_letter(reading->rows[i].alias) && reading->rows[i].alias[0] == found)
                         return FIRST + (int)i;
         return found;
@@ -306,7 +306,7 @@ int options_read(int argc, char **argv, const struct argument *arguments, size_t
 
         INSIST(count <= OPTIONS_MAX);
         begin(&reading);
-        while ((found = next(&reading)) > END) {
+        while ((found = read_next(&reading)) > END) {
                 r = found == WORD ? take_word(&reading)
                                   : take_value(&reading, (size_t)(found - FIRST));
                 if (r < 0)

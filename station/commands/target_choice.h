@@ -8,14 +8,19 @@
 
 #include "station/commands/options.h"
 
-/* Rows of a command for them: first of its rows, so that words of the connection come here. */
 /* clang-format off */
-#define TARGET_ARGUMENTS(choice)                                             \
+/* What a choice is before anything was read. */
+#define TARGET_CHOICE { .clock_khz = TARGET_CLOCK_KHZ }
+
+/* Rows of a command for it, before its own: words of the connection are for these. */
+#define TARGET_ARGUMENTS(choice)                                                \
         { "connect", "c", .take = target_choice_connect, .context = (choice) }, \
-        { .take = target_choice_word, .context = (choice) },                 \
-        { "port-path", .text = &(choice)->path },                            \
-        { "family", .text = &(choice)->family },                             \
+        { .take = target_choice_word, .context = (choice) },                    \
+        { "port-path", .text = &(choice)->path },                               \
+        { "family", .text = &(choice)->family },                                \
         { "simulated", .text = &(choice)->simulated }
+
+/* And for the RSS. */
 #define TARGET_RSS_ARGUMENTS(choice)       \
         { "rss", .text = &(choice)->rss }, \
         { "rsse", .text = &(choice)->rsse }
@@ -51,13 +56,7 @@ struct target_choice {
         bool is_json, is_sure;
 };
 
-/* What a choice is before anything was read. */
-#define TARGET_CHOICE                                                                              \
-        {                                                                                          \
-                .clock_khz = TARGET_CLOCK_KHZ                                                      \
-        }
-
-/* What follows -c, and a word anywhere: into the struct target_choice that is the context. The word is
- * another row's when it is not of the connection; what follows -c must be.
+/* What follows -c, and a word anywhere, into the choice that is the context. A word that is not of the
+ * connection is another row's; behind -c it is a mistake.
  *      -FAULT_BAD_VALUE  a port, mode or number that cannot be; mode other than HOTPLUG */
 argument_function target_choice_connect, target_choice_word;
