@@ -255,6 +255,11 @@ run 2 -c port=JTAG -gc "$work/c.bin" && says "SWD only" && run 2 -c port=SWD mod
 say $? "what is not done is refused with its reason"
 run 2 ob write RPD=0xAA --simulated stm32h75x && says "did you mean RDP" && run 2 info --simulated stm32h74 && says "did you mean"
 say $? "a misspelled field or family is told the nearest"
+run 2 read && says "address and length are needed: give ADDRESS LENGTH, as 0x08000000 256" && run 2 certificate && says "no file: give -o FILE" &&
+        run 2 read 0 4 "$work/a" -o "$work/b" && says "one file at a time" && [ ! -e "$work/a" ] && run 2 write 0x08000000 a b && says "ADDRESS and FILE" &&
+        run 2 default-ob RDP=0xAA && says "RDP=0xAA is not expected here" && run 2 ob read display && says "display is not expected here" &&
+        run 2 regress --key a --key b && says "--key is given twice" && run 2 erase $(seq 65) && says "64 sectors at a time, not 65 too"
+say $? "what is missing, too much or given twice is named before any part is looked for"
 
 # --- rig A: real libusb --------------------------------------------------------------------------------------------------
 reason=
