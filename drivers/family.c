@@ -324,11 +324,6 @@ static int read_registers(const struct form *form, struct family *family)
                      : 0;
 }
 
-const char *family_condition_word(enum family_condition condition)
-{
-        return condition_words[condition];
-}
-
 static int read_condition(const struct form *form, config_setting_t *element, uint32_t *conditions)
 {
         const char *word = config_setting_get_string(element);

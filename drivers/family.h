@@ -201,9 +201,6 @@ int family_load(const char *path, struct family *ret_family) MUST_USE;
  *      -FAULT_BAD_VALUE  its file names no procedure */
 int family_check_drivers(const struct family *family) MUST_USE;
 
-/* "open", "trustzone-off", ...: as family files name them; NULL past the end. */
-const char *family_condition_word(enum family_condition condition);
-
 /* Is [address, address + length) flash, through either alias, or data flash? */
 bool family_is_flash(const struct family *family, uint32_t address, uint64_t length) MUST_USE;
 

@@ -327,11 +327,6 @@ void nonce_ledger_release(struct nonce_ledger **ledger)
         *ledger = nonce_ledger_close(*ledger);
 }
 
-const char *nonce_ledger_id(const struct nonce_ledger *ledger)
-{
-        return ledger->id;
-}
-
 const char *nonce_ledger_path(const struct nonce_ledger *ledger)
 {
         return ledger->path;

@@ -34,7 +34,6 @@ int nonce_ledger_look(const char *path, struct nonce_ledger **ret_ledger) MUST_U
 struct nonce_ledger *nonce_ledger_close(struct nonce_ledger *ledger); /* NULL is fine */
 void nonce_ledger_release(struct nonce_ledger **ledger);              /* for CLEANUP */
 
-const char *nonce_ledger_id(const struct nonce_ledger *ledger);
 const char *nonce_ledger_path(const struct nonce_ledger *ledger);
 
 /* All of it, its chain checked. `ret_list` is for nonce_list_free(). */

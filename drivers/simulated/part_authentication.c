@@ -456,11 +456,10 @@ void authentication_advance(struct simulated_part *part, uint64_t now_ns)
 
 /* --- the mailbox --------------------------------------------------------------------------- */
 
-static uint32_t marker_word(const struct simulated_part *part, uint32_t offset)
+static uint32_t marker_word(uint32_t offset)
 {
         static const char marker[] = "GANGWAY REFERENCE PART\0\0";
 
-        (void)part;
         return offset + 4 <= sizeof(marker) - 1 ? load_le32(marker + offset) : 0;
 }
 
@@ -495,7 +494,7 @@ enum part_answer authentication_read(struct simulated_part *part, uint32_t addre
         else if (offset == MAILBOX_FLAGS)
                 value = (own->host_waits ? FLAG_HOST : 0) | (own->part_waits ? FLAG_PART : 0);
         else if (offset >= MARKER_PLACE)
-                value = marker_word(part, offset - MARKER_PLACE);
+                value = marker_word(offset - MARKER_PLACE);
         store_le32(data, value);
         return PART_OK;
 }
