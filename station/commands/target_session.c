@@ -58,6 +58,7 @@ static int recall_family(const char *folder, const struct target_choice *choice,
                 return r;
         memcpy(noted, bytes.data, bytes.length);
         noted[bytes.length] = '\0';
+        noted[strcspn(noted, "\n")] = '\0'; /* as a person writes it */
         if (choice->family && strcmp(choice->family, noted) != 0)
                 return fault(FAULT_BAD_VALUE,
                              "the part in %.80s is a %.40s, --family says %.40s; take another "

@@ -108,6 +108,8 @@ run 0 ob write PRODUCT_STATE=0x17 --allow --yes --simulated "$part/" --family st
 say $? "a part that left the open state without a credential stays there, and that is said"
 run 2 info --simulated "$part" --family stm32h75x && says "take another folder"
 say $? "the folder of one family is not opened as another's"
+mkdir "$work/by-hand" && echo stm32u575 >"$work/by-hand/family" && run 0 info --simulated "$work/by-hand" && says STM32U575
+say $? "the family of a folder may be written by hand, with its newline"
 
 # --- closed parts: debug authentication ----------------------------------------------------------------------------------
 obk() { # destination credential-element permission -> da.obk, password.bin
